@@ -1,0 +1,128 @@
+import { rm } from "node:fs/promises"
+import { createServer } from "node:net"
+import { join, resolve } from "node:path"
+import pg from "pg"
+import { chooseAccount } from "./account.ts"
+import { findBinaries } from "./binaries.ts"
+import { openCluster } from "./cluster.ts"
+import { PostgresError } from "./errors.ts"
+import { clearTheWay } from "./postmaster.ts"
+import { type Server, startServer } from "./server.ts"
+
+export { PostgresError, type PostgresErrorCode } from "./errors.ts"
+
+export interface PostgresOptions {
+  /** Where the data is kept. Created when it isn't there. */
+  dataDir: string
+  /** Default: a free one, another at each start. */
+  port?: number
+  /** false removes `dataDir` when the server ends, however it ends. Default: true. */
+  persistent?: boolean
+  /** Server settings, as in postgresql.conf. */
+  settings?: Record<string, string>
+}
+
+export interface LocalPostgres {
+  pid: number
+  port: number
+  logFile: string
+  url(database?: string): string
+  /** With a template: a copy of that database, to which nobody may be connected. */
+  createDatabase(name: string, options?: { template?: string }): Promise<string>
+  /** Ends the connections to it first. No error where there is none of that name. */
+  dropDatabase(name: string): Promise<void>
+  databases(): Promise<string[]>
+  stop(): Promise<void>
+}
+
+/** For tests: the data may be lost in a crash of the machine, and nothing waits for the disk. */
+export const careless = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+
+/**
+ * Starts PostgreSQL on a directory, on the loopback address only. It ends with `stop()` and when this process
+ * ends, in whatever way: no signal handler is needed.
+ * @throws PostgresError, whose message says what to do
+ */
+export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
+  const dataDir = resolve(options.dataDir)
+  const persistent = options.persistent ?? true
+  const settings = options.settings ?? {}
+  const binaries = await findBinaries()
+  const password = await openCluster(
+    dataDir,
+    binaries,
+    chooseAccount(dataDir, binaries.postgres),
+    settings.fsync !== "off",
+  )
+  await clearTheWay(dataDir)
+  const logFile = join(dataDir, "server.log")
+  const account = chooseAccount(dataDir, binaries.postgres)
+  const start = (port: number) =>
+    startServer({
+      binary: binaries.postgres,
+      account,
+      dataDir,
+      port,
+      logFile,
+      settings,
+      removeAtEnd: !persistent,
+    })
+  const { server, port } = await startOnPort(start, options.port)
+  const url = (database = "postgres") => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
+  const stop = async () => {
+    await server.stop()
+    if (!persistent) await rm(dataDir, { recursive: true, force: true })
+  }
+  return { pid: server.pid, port, logFile, url, stop, ...administration(url) }
+}
+
+async function startOnPort(start: (port: number) => Promise<Server>, wanted?: number, attempts = 5) {
+  const port = wanted ?? (await freePort())
+  try {
+    return { server: await start(port), port }
+  } catch (error) {
+    const taken = error instanceof PostgresError && error.code === "PORT_IN_USE"
+    if (!taken || wanted !== undefined || attempts === 1) throw error
+    return startOnPort(start, undefined, attempts - 1)
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject)
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => resolve(port))
+    })
+  })
+}
+
+function administration(url: (database?: string) => string) {
+  const query = async (sql: string) => {
+    const client = new pg.Client({ connectionString: url() })
+    await client.connect()
+    try {
+      return (await client.query(sql)).rows
+    } finally {
+      await client.end()
+    }
+  }
+  const quote = pg.escapeIdentifier
+  return {
+    async createDatabase(name: string, { template }: { template?: string } = {}) {
+      // Copying the files beats writing every page to the log: a migrated Medusa is a thousand small files.
+      await query(
+        `CREATE DATABASE ${quote(name)}${template ? ` TEMPLATE ${quote(template)} STRATEGY file_copy` : ""}`,
+      )
+      return url(name)
+    },
+    async dropDatabase(name: string) {
+      await query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`)
+    },
+    async databases() {
+      return (await query("SELECT datname FROM pg_database WHERE NOT datistemplate")).map(
+        ({ datname }) => datname,
+      )
+    },
+  }
+}
