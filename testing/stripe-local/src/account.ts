@@ -1,0 +1,54 @@
+import type Stripe from "stripe"
+import { newId } from "./ids.js"
+import type { Store } from "./store.js"
+
+type RequestRef = Stripe.Event.Request
+
+const NOBODY: RequestRef = { id: null, idempotency_key: null }
+
+type EventOf<T extends Stripe.Event.Type> = Extract<Stripe.Event, { type: T }>
+
+/** The Stripe account: what is stored, and the events that tell of its changes. */
+export class Account {
+  #request = NOBODY
+
+  /** `publish` is given each event once, when it has just been stored. */
+  constructor(
+    readonly store: Store,
+    readonly apiVersion: string,
+    readonly publish: (event: Stripe.Event) => void,
+  ) {}
+
+  /** Now, in seconds, as Stripe's objects have it. */
+  now(): number {
+    return Math.floor(Date.now() / 1000)
+  }
+
+  /** Runs an API call's work, which is synchronous, so that the events it makes name the call. */
+  during<T>(request: RequestRef, work: () => T): T {
+    this.#request = request
+    try {
+      return work()
+    } finally {
+      this.#request = NOBODY
+    }
+  }
+
+  /** Stores and publishes an event; its object is a snapshot of this moment. */
+  emit<T extends Stripe.Event.Type>(type: T, object: EventOf<T>["data"]["object"]): Stripe.Event {
+    const event = {
+      id: newId("evt"),
+      object: "event",
+      api_version: this.apiVersion,
+      created: this.now(),
+      data: { object: structuredClone(object) },
+      livemode: false,
+      pending_webhooks: 0,
+      request: this.#request,
+      type,
+    } as Stripe.Event
+    this.store.events.add(event)
+    this.publish(event)
+    return event
+  }
+}

@@ -1,0 +1,164 @@
+import type { HttpBindings } from "@hono/node-server"
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response"
+import { type Context, Hono } from "hono"
+import { parse } from "qs"
+import type { Account } from "./account.js"
+import { ApiError } from "./errors.js"
+import { expand, type Includable } from "./expand.js"
+import { type ApiRequest, Dropped, Faults, type Moment } from "./faults.js"
+import { type Answer, Idempotency } from "./idempotency.js"
+import { newId } from "./ids.js"
+import { list, type Params, readParams, type Shape, text } from "./params.js"
+
+/** What a call does: synchronous, so that no other call sees it half done. `id` is the one in the path. */
+export type Work<S extends Shape> = (params: Params<S>, id: string) => object
+
+type HttpContext = Context<{ Bindings: HttpBindings }>
+type Strike = (moment: Moment) => Promise<void>
+
+const common = { expand: list(text) }
+
+/** Stripe's HTTP interface without its resources: what every call has in common. */
+export class Api {
+  readonly app = new Hono<{ Bindings: HttpBindings }>()
+  readonly faults = new Faults()
+  readonly requests: ApiRequest[] = []
+  readonly #idempotency: Idempotency
+
+  constructor(
+    readonly account: Account,
+    readonly apiKey: string,
+    readonly include: Includable,
+    readonly changed: () => void,
+  ) {
+    this.#idempotency = new Idempotency(account.store.answers)
+    this.app.notFound((c) => this.#serve(c, "", async () => unrecognised(c)))
+  }
+
+  get<S extends Shape>(path: string, shape: S, work: Work<S>): void {
+    this.app.get(path, (c) => {
+      const form = c.req.url.split("?")[1] ?? ""
+      return this.#serve(c, form, (request, strike) => this.#execute(c, request, shape, work, strike))
+    })
+  }
+
+  post<S extends Shape>(path: string, shape: S, work: Work<S>): void {
+    this.app.post(path, async (c) => {
+      const form = await c.req.text()
+      return this.#serve(c, form, (request, strike) => {
+        const execute = () => this.#execute(c, request, shape, work, strike)
+        const { idempotencyKey: key } = request
+        if (!key) return execute()
+        return this.#idempotency.run({ key, path: request.path, form, request: request.id }, execute)
+      })
+    })
+  }
+
+  delete<S extends Shape>(path: string, shape: S, work: Work<S>): void {
+    this.app.delete(path, (c) =>
+      this.#serve(c, "", (request, strike) => this.#execute(c, request, shape, work, strike)),
+    )
+  }
+
+  async #serve(
+    c: HttpContext,
+    form: string,
+    respond: (request: ApiRequest, strike: Strike) => Promise<Answer>,
+  ): Promise<Response> {
+    const request = this.#open(c, form)
+    try {
+      this.#authenticate(c)
+      const fault = this.faults.meet(request)
+      const strike: Strike = async (moment) => fault?.strike(moment, request)
+      const answer = await respond(request, strike)
+      await strike("answer")
+      return this.#send(c, request, answer)
+    } catch (error) {
+      if (!(error instanceof Dropped)) return this.#send(c, request, refusal(error))
+      request.dropped = true
+      c.env.outgoing.destroy()
+      return RESPONSE_ALREADY_SENT
+    }
+  }
+
+  #open(c: HttpContext, form: string): ApiRequest {
+    const request: ApiRequest = {
+      id: newId("req"),
+      method: c.req.method,
+      path: c.req.path,
+      params: parse(form, { depth: 10, arrayLimit: 1000, parameterLimit: 10_000 }),
+      idempotencyKey: c.req.method === "POST" ? c.req.header("Idempotency-Key") : undefined,
+      apiVersion: c.req.header("Stripe-Version"),
+      at: Date.now(),
+    }
+    this.requests.push(request)
+    return request
+  }
+
+  async #execute<S extends Shape>(
+    c: HttpContext,
+    request: ApiRequest,
+    shape: S,
+    work: Work<S>,
+    strike: Strike,
+  ): Promise<Answer> {
+    try {
+      await strike("begin")
+      const { expand: paths, ...params } = readParams({ ...shape, ...common }, request.params)
+      const reference = { id: request.id, idempotency_key: request.idempotencyKey ?? null }
+      const { account } = this
+      const result = account.during(reference, () => work(params as Params<S>, c.req.param("id") ?? ""))
+      await strike("done")
+      const body = JSON.stringify(expand(result, (paths ?? []) as string[], account.store, this.include))
+      return { status: 200, body, saved: true }
+    } catch (error) {
+      return refusal(error)
+    } finally {
+      if (request.method !== "GET") this.changed()
+    }
+  }
+
+  #authenticate(c: HttpContext): void {
+    const header = c.req.header("Authorization") ?? ""
+    const [scheme, given = ""] = header.split(" ")
+    const key = scheme === "Basic" ? Buffer.from(given, "base64").toString().split(":")[0] : given
+    if (!key) throw unauthenticated("You did not provide an API key.")
+    if (key !== this.apiKey) throw unauthenticated(`Invalid API Key provided: ${masked(key)}`)
+  }
+
+  #send(c: HttpContext, request: ApiRequest, answer: Answer): Response {
+    request.status = answer.status
+    if (answer.original) request.replayed = true
+    const headers = {
+      "Content-Type": "application/json",
+      "Request-Id": request.id,
+      "Stripe-Version": request.apiVersion ?? this.account.apiVersion,
+      ...(request.idempotencyKey && { "Idempotency-Key": request.idempotencyKey }),
+      ...(answer.original && { "Idempotent-Replayed": "true", "Original-Request": answer.original }),
+    }
+    return c.newResponse(answer.body, answer.status as 200, headers)
+  }
+}
+
+/** Passes on what is no answer (a cut connection); turns all else into one. */
+function refusal(error: unknown): Answer {
+  if (error instanceof Dropped) throw error
+  if (error instanceof ApiError) {
+    return { status: error.status, body: JSON.stringify({ error: error.body }), saved: error.saved }
+  }
+  const message = `Local Stripe itself failed: ${(error as Error).stack ?? error}`
+  return { status: 500, body: JSON.stringify({ error: { type: "api_error", message } }), saved: false }
+}
+
+function unrecognised(c: HttpContext): never {
+  const message = `Unrecognized request URL (${c.req.method}: ${c.req.path}). Local Stripe speaks only the part of the API that its README lists.`
+  throw new ApiError(404, { type: "invalid_request_error", message }, false)
+}
+
+function unauthenticated(message: string): ApiError {
+  return new ApiError(401, { type: "invalid_request_error", message }, false)
+}
+
+function masked(key: string): string {
+  return key.length > 12 ? `${key.slice(0, 8)}${"*".repeat(key.length - 12)}${key.slice(-4)}` : "****"
+}

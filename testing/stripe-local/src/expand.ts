@@ -1,0 +1,27 @@
+import { badParam } from "./errors.js"
+import type { Store } from "./store.js"
+
+type Node = Record<string, unknown>
+
+/** What Stripe leaves out of an object unless it is asked for, such as the line items of a checkout session. */
+export type Includable = (object: Node, property: string) => unknown
+
+/** A copy of `body` in which the ids at `paths` are replaced by their objects. Nothing stored is touched. */
+export function expand(body: unknown, paths: string[], store: Store, include: Includable): unknown {
+  return paths.reduce((node, path) => expandPath(node, path.split("."), path), body)
+
+  function expandPath(node: unknown, [property, ...rest]: string[], path: string): unknown {
+    if (property === undefined || node === null) return node
+    if (Array.isArray(node)) return node.map((item) => expandPath(item, [property, ...rest], path))
+    if (typeof node !== "object") throw notExpandable(path)
+    const value = (node as Node)[property] ?? include(node as Node, property)
+    if (value === undefined) throw notExpandable(path)
+    const whole = typeof value === "string" ? store.find(value) : value
+    if (whole === undefined) throw notExpandable(path)
+    return { ...node, [property]: expandPath(whole, rest, path) }
+  }
+}
+
+function notExpandable(path: string) {
+  return badParam(`This property cannot be expanded (${path}).`, "expand")
+}

@@ -1,0 +1,7 @@
+export { ApiError } from "./errors.js"
+export type { ApiRequest, Effect, FaultHandle, Match } from "./faults.js"
+export { type StripeLocal, type StripeLocalOptions, startStripeLocal } from "./stripe-local.js"
+export type { ByHand, Delivery } from "./webhooks/deliveries.js"
+export { type DeliveryPolicy, type Unruliness, unruly } from "./webhooks/policy.js"
+export type { WebhookRequest } from "./webhooks/sender.js"
+export { signatureHeader } from "./webhooks/signature.js"

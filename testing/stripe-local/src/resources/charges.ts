@@ -1,0 +1,150 @@
+import type Stripe from "stripe"
+import type { Account } from "../account.js"
+import type { Api } from "../api.js"
+import { noSuch } from "../errors.js"
+import { newId } from "../ids.js"
+import { created, page, paging } from "../pages.js"
+import { mergeMetadata, metadata, shipping, text } from "../params.js"
+import type { CardOutcome } from "./test-cards.js"
+
+interface Attempt {
+  captured: boolean
+  failure?: Extract<CardOutcome, { kind: "decline" }>
+}
+
+const AUTHORISED_FOR = 7 * 24 * 60 * 60
+
+/** The charge of one attempt to pay. */
+export function createCharge(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  method: Stripe.PaymentMethod,
+  { captured, failure }: Attempt,
+): Stripe.Charge {
+  const id = newId("ch")
+  return account.store.charges.add({
+    id,
+    object: "charge",
+    amount: intent.amount,
+    amount_captured: captured ? intent.amount : 0,
+    amount_refunded: 0,
+    application: null,
+    application_fee: null,
+    application_fee_amount: null,
+    balance_transaction: captured ? newId("txn") : null,
+    billing_details: structuredClone(method.billing_details),
+    calculated_statement_descriptor: "HOLDFAST",
+    captured,
+    created: account.now(),
+    currency: intent.currency,
+    customer: intent.customer,
+    description: intent.description,
+    disputed: false,
+    failure_balance_transaction: null,
+    failure_code: failure?.code ?? null,
+    failure_message: failure?.message ?? null,
+    fraud_details: {},
+    livemode: false,
+    metadata: { ...intent.metadata },
+    on_behalf_of: null,
+    outcome: outcome(failure),
+    paid: !failure,
+    payment_intent: intent.id,
+    payment_method: method.id,
+    payment_method_details: cardDetails(account, intent, method),
+    receipt_email: intent.receipt_email,
+    receipt_number: null,
+    receipt_url: failure ? null : `https://pay.stripe.com/receipts/payment/${id}`,
+    refunded: false,
+    review: null,
+    shipping: intent.shipping,
+    source: null,
+    source_transfer: null,
+    statement_descriptor: null,
+    statement_descriptor_suffix: null,
+    status: failure ? "failed" : "succeeded",
+    transfer_data: null,
+    transfer_group: null,
+  })
+}
+
+function outcome(failure: Attempt["failure"]): Stripe.Charge.Outcome {
+  return {
+    advice_code: null,
+    network_advice_code: null,
+    network_decline_code: null,
+    network_status: failure ? "declined_by_network" : "approved_by_network",
+    reason: failure?.declineCode ?? failure?.code ?? null,
+    risk_level: "normal",
+    risk_score: 1,
+    seller_message: failure ? "The bank declined the payment." : "Payment complete.",
+    type: failure ? "issuer_declined" : "authorized",
+  }
+}
+
+function cardDetails(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  { card }: Stripe.PaymentMethod,
+): Stripe.Charge.PaymentMethodDetails {
+  return {
+    type: "card",
+    card: {
+      amount_authorized: intent.amount,
+      authorization_code: null,
+      brand: card?.brand ?? null,
+      ...(intent.capture_method === "manual" && { capture_before: account.now() + AUTHORISED_FOR }),
+      checks: card?.checks ?? null,
+      country: card?.country ?? null,
+      electronic_commerce_indicator: null,
+      exp_month: card?.exp_month ?? 12,
+      exp_year: card?.exp_year ?? 2099,
+      fingerprint: null,
+      funding: card?.funding ?? null,
+      installments: null,
+      last4: card?.last4 ?? null,
+      mandate: null,
+      network: card?.brand ?? null,
+      network_transaction_id: null,
+      regulated_status: "unregulated",
+      three_d_secure: null,
+      transaction_link_id: null,
+      wallet: null,
+    },
+  }
+}
+
+export function charges(api: Api, account: Account): void {
+  const { charges } = account.store
+
+  function find(id: string): Stripe.Charge {
+    const charge = charges.get(id)
+    if (!charge) throw noSuch("charge", id, "id")
+    return charge
+  }
+
+  api.get("/v1/charges/:id", {}, (_, id) => find(id))
+
+  const query = { ...paging, created, customer: text, payment_intent: text }
+  api.get("/v1/charges", query, (query) =>
+    page(
+      charges,
+      "/v1/charges",
+      query,
+      (charge) =>
+        query.created(charge.created) &&
+        (!query.customer || charge.customer === query.customer) &&
+        (!query.payment_intent || charge.payment_intent === query.payment_intent),
+    ),
+  )
+
+  const changes = { description: text, metadata, receipt_email: text, shipping }
+  api.post("/v1/charges/:id", changes, (change, id) => {
+    const charge = find(id)
+    charge.metadata = mergeMetadata(charge.metadata, change.metadata)
+    if (change.description !== undefined) charge.description = change.description
+    if (change.receipt_email !== undefined) charge.receipt_email = change.receipt_email
+    account.emit("charge.updated", charge)
+    return charge
+  })
+}

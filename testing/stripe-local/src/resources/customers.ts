@@ -1,0 +1,92 @@
+import type Stripe from "stripe"
+import type { Account } from "../account.js"
+import type { Api } from "../api.js"
+import { noSuch } from "../errors.js"
+import { newId } from "../ids.js"
+import { created, page, paging } from "../pages.js"
+import { address, mergeMetadata, metadata, type Params, shipping, text } from "../params.js"
+
+const details = { address, description: text, email: text, metadata, name: text, phone: text, shipping }
+
+export function createCustomer(account: Account, given: Partial<Params<typeof details>>): Stripe.Customer {
+  const customer: Stripe.Customer = {
+    id: newId("cus"),
+    object: "customer",
+    address: null,
+    balance: 0,
+    created: account.now(),
+    currency: null,
+    default_source: null,
+    delinquent: false,
+    description: null,
+    discount: null,
+    email: null,
+    invoice_prefix: null,
+    invoice_settings: {
+      custom_fields: null,
+      default_payment_method: null,
+      footer: null,
+      rendering_options: null,
+    },
+    livemode: false,
+    metadata: {},
+    name: null,
+    phone: null,
+    preferred_locales: [],
+    shipping: null,
+    tax_exempt: "none",
+    test_clock: null,
+  }
+  apply(customer, given)
+  account.store.customers.add(customer)
+  account.emit("customer.created", customer)
+  return customer
+}
+
+function apply(customer: Stripe.Customer, given: Partial<Params<typeof details>>): void {
+  const { metadata, shipping, ...rest } = given
+  const changes = Object.entries(rest).filter(([, value]) => value !== undefined)
+  Object.assign(customer, Object.fromEntries(changes))
+  if (shipping !== undefined) customer.shipping = shipping as Stripe.Customer.Shipping | null
+  customer.metadata = mergeMetadata(customer.metadata, metadata)
+}
+
+export function customers(api: Api, account: Account): void {
+  const { customers } = account.store
+
+  function find(id: string): Stripe.Customer {
+    const customer = customers.get(id)
+    if (!customer || customer.deleted) throw noSuch("customer", id, "id")
+    return customer
+  }
+
+  api.post("/v1/customers", details, (given) => createCustomer(account, given))
+
+  api.get("/v1/customers", { ...paging, created, email: text }, (query) =>
+    page(
+      customers,
+      "/v1/customers",
+      query,
+      (customer) =>
+        !customer.deleted &&
+        query.created(customer.created) &&
+        (!query.email || customer.email === query.email),
+    ),
+  )
+
+  api.get("/v1/customers/:id", {}, (_, id) => customers.get(id) ?? find(id))
+
+  api.post("/v1/customers/:id", details, (given, id) => {
+    const customer = find(id)
+    apply(customer, given)
+    account.emit("customer.updated", customer)
+    return customer
+  })
+
+  api.delete("/v1/customers/:id", {}, (_, id) => {
+    const customer = find(id)
+    customers.replace({ id, object: "customer", deleted: true })
+    account.emit("customer.deleted", customer)
+    return { id, object: "customer", deleted: true }
+  })
+}

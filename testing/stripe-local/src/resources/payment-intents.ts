@@ -1,0 +1,236 @@
+import type Stripe from "stripe"
+import type { Account } from "../account.js"
+import type { Api } from "../api.js"
+import { badParam, noSuch, unexpectedState } from "../errors.js"
+import { newId, random } from "../ids.js"
+import { created, page, paging } from "../pages.js"
+import {
+  anything,
+  boolean,
+  currency,
+  list,
+  mergeMetadata,
+  metadata,
+  nested,
+  oneOf,
+  type Params,
+  positive,
+  required,
+  type Shipping,
+  shipping,
+  text,
+} from "../params.js"
+import { cancel, capture, confirm } from "./payment-flow.js"
+import { newPaymentMethod, paymentMethodData, usePaymentMethod } from "./payment-methods.js"
+
+type Intent = Stripe.PaymentIntent
+
+const method = {
+  payment_method: text,
+  payment_method_data: nested(paymentMethodData),
+  payment_method_options: anything,
+  payment_method_types: list(text),
+}
+
+const details = {
+  ...method,
+  capture_method: oneOf("automatic", "automatic_async", "manual"),
+  customer: text,
+  description: text,
+  metadata,
+  receipt_email: text,
+  setup_future_usage: oneOf("on_session", "off_session"),
+  shipping,
+  statement_descriptor: text,
+  statement_descriptor_suffix: text,
+  transfer_group: text,
+}
+
+const confirmation = {
+  ...method,
+  capture_method: details.capture_method,
+  error_on_requires_action: boolean,
+  off_session: boolean,
+  receipt_email: text,
+  return_url: text,
+  setup_future_usage: details.setup_future_usage,
+  shipping,
+  use_stripe_sdk: boolean,
+}
+
+const automatic = nested({ enabled: required(boolean), allow_redirects: oneOf("always", "never") })
+
+/** The parameters of a new payment intent; checkout sessions take most of them as `payment_intent_data`. */
+export const intentCreation = {
+  ...confirmation,
+  ...details,
+  amount: required(positive),
+  automatic_payment_methods: automatic,
+  confirm: boolean,
+  confirmation_method: oneOf("automatic", "manual"),
+  currency: required(currency),
+  payment_method_configuration: text,
+}
+
+export function createIntent(account: Account, params: Params<typeof intentCreation>): Intent {
+  const { store } = account
+  if (params.customer && !store.customers.get(params.customer)) throw noCustomer(params.customer)
+  const chosen = chosenMethod(account, params)
+  const id = newId("pi")
+  const intent = store.payment_intents.add({
+    id,
+    object: "payment_intent",
+    allowed_payment_method_types: null,
+    amount: params.amount,
+    amount_capturable: 0,
+    amount_received: 0,
+    application: null,
+    application_fee_amount: null,
+    automatic_payment_methods: params.payment_method_types
+      ? null
+      : { enabled: true, allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always" },
+    canceled_at: null,
+    cancellation_reason: null,
+    capture_method: params.capture_method ?? "automatic_async",
+    client_secret: `${id}_secret_${random(25)}`,
+    confirmation_method: params.confirmation_method ?? "automatic",
+    created: account.now(),
+    currency: params.currency,
+    customer: params.customer ?? null,
+    customer_account: null,
+    description: params.description ?? null,
+    excluded_payment_method_types: null,
+    last_payment_error: null,
+    latest_charge: null,
+    livemode: false,
+    managed_payments: null,
+    metadata: mergeMetadata({}, params.metadata),
+    next_action: null,
+    on_behalf_of: null,
+    payment_method: chosen?.id ?? null,
+    payment_method_configuration_details: null,
+    payment_method_options: (params.payment_method_options ?? {}) as Intent["payment_method_options"],
+    payment_method_types: params.payment_method_types ?? ["card"],
+    payment_record: null,
+    processing: null,
+    receipt_email: params.receipt_email ?? null,
+    review: null,
+    setup_future_usage: params.setup_future_usage ?? null,
+    shipping: shippingOf(params.shipping),
+    source: null,
+    statement_descriptor: params.statement_descriptor ?? null,
+    statement_descriptor_suffix: params.statement_descriptor_suffix ?? null,
+    status: chosen ? "requires_confirmation" : "requires_payment_method",
+    transfer_data: null,
+    transfer_group: params.transfer_group ?? null,
+  })
+  account.emit("payment_intent.created", intent)
+  if (params.confirm) confirm(account, intent, chosen)
+  return intent
+}
+
+function chosenMethod(account: Account, params: Params<typeof method>): Stripe.PaymentMethod | undefined {
+  if (params.payment_method) return usePaymentMethod(account, params.payment_method)
+  return params.payment_method_data ? newPaymentMethod(account, params.payment_method_data) : undefined
+}
+
+export function shippingOf(given: Shipping | null | undefined): Intent["shipping"] {
+  if (!given) return null
+  const { carrier = null, phone = null, tracking_number = null } = given
+  return { ...given, carrier, phone, tracking_number }
+}
+
+function update(account: Account, intent: Intent, change: Params<typeof changes>): Intent {
+  const open = ["requires_payment_method", "requires_confirmation", "requires_action"].includes(intent.status)
+  const { amount, currency } = change
+  if ((amount !== undefined || currency !== undefined) && !open) {
+    throw unexpectedState(
+      `This PaymentIntent's amount could not be updated because it has a status of ${intent.status}. You may only update the amount of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.`,
+      intent,
+    )
+  }
+  if (change.customer && !account.store.customers.get(change.customer)) throw noCustomer(change.customer)
+  if (amount !== undefined) intent.amount = amount
+  if (currency !== undefined) intent.currency = currency
+  apply(intent, change)
+  const chosen = chosenMethod(account, change)
+  if (chosen && open) {
+    intent.payment_method = chosen.id
+    intent.status = "requires_confirmation"
+  }
+  return intent
+}
+
+/** Takes over what was given; what wasn't stays as it is. */
+function apply(intent: Intent, change: Partial<Params<typeof details>>): void {
+  intent.metadata = mergeMetadata(intent.metadata, change.metadata)
+  if (change.shipping !== undefined) intent.shipping = shippingOf(change.shipping)
+  if (change.payment_method_types) intent.payment_method_types = change.payment_method_types
+  if (change.capture_method) intent.capture_method = change.capture_method
+  if (change.customer !== undefined) intent.customer = change.customer
+  if (change.description !== undefined) intent.description = change.description
+  if (change.receipt_email !== undefined) intent.receipt_email = change.receipt_email
+  if (change.setup_future_usage) intent.setup_future_usage = change.setup_future_usage
+  if (change.transfer_group !== undefined) intent.transfer_group = change.transfer_group
+}
+
+const changes = { ...details, amount: positive, currency }
+
+function noCustomer(id: string) {
+  return noSuch("customer", id, "customer", 400)
+}
+
+export function paymentIntents(api: Api, account: Account): void {
+  const { payment_intents, payment_methods } = account.store
+
+  function find(id: string): Intent {
+    const intent = payment_intents.get(id)
+    if (!intent) throw noSuch("payment_intent", id, "intent")
+    return intent
+  }
+
+  api.post("/v1/payment_intents", intentCreation, (params) => createIntent(account, params))
+
+  api.get("/v1/payment_intents", { ...paging, created, customer: text }, (query) =>
+    page(
+      payment_intents,
+      "/v1/payment_intents",
+      query,
+      (intent) => query.created(intent.created) && (!query.customer || intent.customer === query.customer),
+    ),
+  )
+
+  api.get("/v1/payment_intents/:id", { client_secret: text }, ({ client_secret }, id) => {
+    const intent = find(id)
+    if (client_secret && client_secret !== intent.client_secret) {
+      throw badParam("The client_secret provided does not match the PaymentIntent.", "client_secret")
+    }
+    return intent
+  })
+
+  api.post("/v1/payment_intents/:id", changes, (change, id) => update(account, find(id), change))
+
+  api.post("/v1/payment_intents/:id/confirm", confirmation, (params, id) => {
+    const intent = find(id)
+    const chosen = chosenMethod(account, params) ?? payment_methods.get(String(intent.payment_method))
+    apply(intent, params)
+    confirm(account, intent, chosen)
+    return intent
+  })
+
+  const capturing = { amount_to_capture: positive, final_capture: boolean, metadata }
+  api.post("/v1/payment_intents/:id/capture", capturing, ({ amount_to_capture, metadata }, id) => {
+    const intent = find(id)
+    capture(account, intent, amount_to_capture, metadata)
+    return intent
+  })
+
+  const canceling = {
+    cancellation_reason: oneOf("abandoned", "duplicate", "fraudulent", "requested_by_customer"),
+  }
+  api.post("/v1/payment_intents/:id/cancel", canceling, ({ cancellation_reason = null }, id) => {
+    const intent = find(id)
+    cancel(account, intent, cancellation_reason)
+    return intent
+  })
+}

@@ -1,0 +1,78 @@
+/** What becomes of a payment with a test card. */
+export type CardOutcome =
+  | { kind: "accept" }
+  | { kind: "authenticate" }
+  | { kind: "decline"; code: string; declineCode?: string; message: string }
+
+export interface TestCard {
+  brand: string
+  last4: string
+  funding: string
+  outcome: CardOutcome
+}
+
+const ACCEPT: CardOutcome = { kind: "accept" }
+
+function card(brand: string, last4: string, outcome = ACCEPT, funding = "credit"): TestCard {
+  return { brand, last4, funding, outcome }
+}
+
+function declined(last4: string, declineCode: string, message = "Your card was declined."): TestCard {
+  return card("visa", last4, { kind: "decline", code: "card_declined", declineCode, message })
+}
+
+function failing(last4: string, code: string, message: string): TestCard {
+  return card("visa", last4, { kind: "decline", code, message })
+}
+
+const GENERIC = declined("0002", "generic_decline")
+const FUNDS = declined("9995", "insufficient_funds", "Your card has insufficient funds.")
+const LOST = declined("9987", "lost_card")
+const STOLEN = declined("9979", "stolen_card")
+const VELOCITY = declined(
+  "6975",
+  "card_velocity_exceeded",
+  "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+)
+const AUTHENTICATE = card("visa", "3220", { kind: "authenticate" })
+
+/** Stripe's test cards by the end of their names: `pm_card_…` and `tok_…` mean the same. */
+const CARDS: Record<string, TestCard> = {
+  visa: card("visa", "4242"),
+  visa_debit: card("visa", "5556", ACCEPT, "debit"),
+  mastercard: card("mastercard", "4444"),
+  mastercard_debit: card("mastercard", "3222", ACCEPT, "debit"),
+  amex: card("amex", "8431"),
+  discover: card("discover", "9424"),
+  jcb: card("jcb", "0505"),
+  chargeDeclined: GENERIC,
+  visa_chargeDeclined: GENERIC,
+  chargeDeclinedInsufficientFunds: FUNDS,
+  visa_chargeDeclinedInsufficientFunds: FUNDS,
+  visa_chargeDeclinedLostCard: LOST,
+  visa_chargeDeclinedStolenCard: STOLEN,
+  visa_chargeDeclinedVelocityLimitExceeded: VELOCITY,
+  chargeDeclinedFraudulent: declined("0019", "fraudulent"),
+  chargeDeclinedExpiredCard: failing("0069", "expired_card", "Your card has expired."),
+  chargeDeclinedIncorrectCvc: failing("0127", "incorrect_cvc", "Your card's security code is incorrect."),
+  chargeDeclinedProcessingError: failing(
+    "0119",
+    "processing_error",
+    "An error occurred while processing your card. Try again in a little bit.",
+  ),
+  /** Can be saved, and fails when it is to pay. */
+  chargeCustomerFail: declined("0341", "generic_decline"),
+  authenticationRequired: AUTHENTICATE,
+  threeDSecure2Required: AUTHENTICATE,
+  threeDSecureRequired: AUTHENTICATE,
+}
+
+/** The test card of a name such as `pm_card_visa` or `tok_visa`. */
+export function testCard(name: string): TestCard | undefined {
+  return CARDS[name.replace(/^(pm_card|tok)_/, "")]
+}
+
+/** What a stored card does: its last four digits tell it from the others. */
+export function outcomeOf(last4: string | undefined): CardOutcome {
+  return Object.values(CARDS).find((known) => known.last4 === last4)?.outcome ?? ACCEPT
+}

@@ -1,0 +1,55 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
+import { dirname } from "node:path"
+import type { Store } from "./store.js"
+
+const FORMAT = 1
+
+/** Keeps the store in a file: written shortly after a change and on close, replaced in one step. */
+export class StateFile {
+  #timer: NodeJS.Timeout | undefined
+  #writing = Promise.resolve()
+  #lastCost = 0
+
+  constructor(
+    readonly path: string,
+    readonly store: Store,
+  ) {}
+
+  /** Throws where the file is there but is not a state that this version reads. */
+  async load(): Promise<void> {
+    const text = await readFile(this.path, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined
+      throw error
+    })
+    if (text === undefined) return
+    try {
+      const saved = JSON.parse(text)
+      if (saved.format !== FORMAT) throw new Error(`format ${saved.format}, not ${FORMAT}`)
+      this.store.load(saved.store)
+    } catch (cause) {
+      throw new Error(`${this.path} is not a state of local Stripe; delete it to start afresh`, { cause })
+    }
+  }
+
+  /** Soon, and the rarer the more there is to write: a snapshot costs time that grows with the state. */
+  changed(): void {
+    this.#timer ??= setTimeout(() => this.save(), Math.max(100, 20 * this.#lastCost))
+    this.#timer.unref()
+  }
+
+  save(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing = this.#writing.then(() => this.#write())
+    return this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const started = performance.now()
+    const text = JSON.stringify({ format: FORMAT, store: this.store })
+    this.#lastCost = performance.now() - started
+    await mkdir(dirname(this.path), { recursive: true })
+    await writeFile(`${this.path}.new`, text, { mode: 0o600 })
+    await rename(`${this.path}.new`, this.path)
+  }
+}

@@ -1,0 +1,124 @@
+import type Stripe from "stripe"
+
+/** Objects of one kind in the order in which they were made, found by id in one step. */
+export class Collection<T extends { id: string }> {
+  readonly #rows: (T | undefined)[] = []
+  readonly #places = new Map<string, number>()
+
+  get length(): number {
+    return this.#rows.length
+  }
+
+  add(row: T): T {
+    this.#places.set(row.id, this.#rows.push(row) - 1)
+    return row
+  }
+
+  get(id: string): T | undefined {
+    return this.at(this.placeOf(id) ?? -1)
+  }
+
+  at(place: number): T | undefined {
+    return this.#rows[place]
+  }
+
+  placeOf(id: string): number | undefined {
+    return this.#places.get(id)
+  }
+
+  /** Leaves a gap, so that the places of all others stay as they are. */
+  delete(id: string): void {
+    const place = this.#places.get(id)
+    if (place === undefined) return
+    this.#rows[place] = undefined
+    this.#places.delete(id)
+  }
+
+  /** Replaces the object of the same id: what Stripe answers after a deletion. */
+  replace(row: T): void {
+    const place = this.#places.get(row.id)
+    if (place !== undefined) this.#rows[place] = row
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (const row of this.#rows) if (row) yield row
+  }
+
+  toJSON(): T[] {
+    return [...this]
+  }
+}
+
+/** A webhook endpoint's secrets are shown once and then only used: Stripe signs with each that is active. */
+export interface EndpointSecrets {
+  id: string
+  secrets: string[]
+}
+
+/** What an idempotency key remembers. `at` is in milliseconds. */
+export interface SavedAnswer {
+  id: string
+  path: string
+  fingerprint: string
+  request: string
+  status: number
+  body: string
+  at: number
+}
+
+/** A delivery that is not over: kept, so that a restart goes on with it. `attempts` counts those already made. */
+export interface Undelivered {
+  id: string
+  event: string
+  endpoint: string
+  attempts: number
+  copy: number
+}
+
+export interface SessionLines {
+  id: string
+  items: Stripe.LineItem[]
+  payment: Record<string, unknown>
+}
+
+/** Everything that local Stripe remembers; it is all plain JSON. */
+export class Store {
+  readonly payment_intents = new Collection<Stripe.PaymentIntent>()
+  readonly charges = new Collection<Stripe.Charge>()
+  readonly refunds = new Collection<Stripe.Refund>()
+  readonly customers = new Collection<Stripe.Customer | Stripe.DeletedCustomer>()
+  readonly payment_methods = new Collection<Stripe.PaymentMethod>()
+  readonly setup_intents = new Collection<Stripe.SetupIntent>()
+  readonly products = new Collection<Stripe.Product>()
+  readonly checkout_sessions = new Collection<Stripe.Checkout.Session>()
+  readonly session_lines = new Collection<SessionLines>()
+  readonly events = new Collection<Stripe.Event>()
+  readonly webhook_endpoints = new Collection<Stripe.WebhookEndpoint>()
+  readonly endpoint_secrets = new Collection<EndpointSecrets>()
+  readonly answers = new Collection<SavedAnswer>()
+  readonly undelivered = new Collection<Undelivered>()
+
+  static readonly #PREFIXES: Record<string, keyof Store> = {
+    pi: "payment_intents",
+    ch: "charges",
+    re: "refunds",
+    cus: "customers",
+    pm: "payment_methods",
+    seti: "setup_intents",
+    prod: "products",
+    cs: "checkout_sessions",
+    evt: "events",
+  }
+
+  /** The API object of this id, of whichever kind: what `expand` puts in the id's place. */
+  find(id: string): { id: string } | undefined {
+    const kind = Store.#PREFIXES[id.slice(0, id.indexOf("_"))]
+    return kind && (this[kind] as Collection<{ id: string }>).get(id)
+  }
+
+  load(saved: Partial<Record<string, { id: string }[]>>): void {
+    for (const [kind, collection] of Object.entries(this)) {
+      for (const row of saved[kind] ?? []) (collection as Collection<{ id: string }>).add(row)
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import { createAdaptorServer } from "@hono/node-server"
+import Stripe from "stripe"
+import { Account } from "./account.js"
+import { Api } from "./api.js"
+import { refused } from "./errors.js"
+import type { ApiRequest, Faults } from "./faults.js"
+import { charges } from "./resources/charges.js"
+import { customers } from "./resources/customers.js"
+import { events } from "./resources/events.js"
+import { paymentIntents } from "./resources/payment-intents.js"
+import { paymentMethods } from "./resources/payment-methods.js"
+import { refunds } from "./resources/refunds.js"
+import {
+  createEndpoint,
+  deleteEndpoint,
+  rollSecret,
+  webhookEndpoints,
+} from "./resources/webhook-endpoints.js"
+import { StateFile } from "./state-file.js"
+import { Store } from "./store.js"
+import { type ByHand, Deliveries, type Delivery } from "./webhooks/deliveries.js"
+import type { DeliveryPolicy } from "./webhooks/policy.js"
+
+export interface StripeLocalOptions {
+  /** 0, the default, takes any free port. */
+  port?: number
+  host?: string
+  /** The one secret key that is let in ("sk_test_local"). */
+  apiKey?: string
+  /** Keeps the state over restarts: read at start, written shortly after changes and on close. */
+  stateFile?: string
+  /** Milliseconds before each further try of a delivery; as many retries as there are numbers. */
+  retryDelays?: number[]
+  /** Milliseconds after which a webhook without an answer counts as failed (10,000). */
+  deliveryTimeout?: number
+}
+
+const RETRY_DELAYS = [1_000, 2_000, 4_000, 8_000, 16_000]
+
+/** A running local Stripe. */
+export class StripeLocal {
+  readonly #api: Api
+  readonly #deliveries: Deliveries
+  readonly #account: Account
+  readonly #file: StateFile | undefined
+  readonly #server: ReturnType<typeof createAdaptorServer>
+  readonly host: string
+  readonly apiKey: string
+
+  constructor(readonly options: StripeLocalOptions) {
+    const { host = "127.0.0.1", apiKey = "sk_test_local", stateFile } = options
+    this.host = host
+    this.apiKey = apiKey
+    const store = new Store()
+    this.#file = stateFile === undefined ? undefined : new StateFile(stateFile, store)
+    const changed = () => this.#file?.changed()
+    const { retryDelays = RETRY_DELAYS, deliveryTimeout: timeout = 10_000 } = options
+    this.#deliveries = new Deliveries(store, { retryDelays, timeout }, changed)
+    this.#account = new Account(store, Stripe.API_VERSION, (event) => this.#deliveries.dispatch(event))
+    this.#api = new Api(this.#account, apiKey, () => undefined, changed)
+    for (const resource of [
+      paymentIntents,
+      charges,
+      refunds,
+      customers,
+      paymentMethods,
+      events,
+      webhookEndpoints,
+    ]) {
+      resource(this.#api, this.#account)
+    }
+    this.#server = createAdaptorServer({ fetch: this.#api.app.fetch })
+  }
+
+  /** Rejects where the port is taken or the state file can't be read. */
+  async start(): Promise<this> {
+    await this.#file?.load()
+    this.#server.listen(this.options.port ?? 0, this.host)
+    await once(this.#server, "listening")
+    this.#deliveries.resume()
+    return this
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `http://${this.host}:${this.port}`
+  }
+
+  /** What another Stripe client needs to come here. */
+  clientOptions(): { host: string; port: number; protocol: "http" } {
+    return { host: this.host, port: this.port, protocol: "http" }
+  }
+
+  /** A new official client; it doesn't retry unless told to, so that a test sees each answer. */
+  client(config: Stripe.StripeConfig = {}): Stripe {
+    return new Stripe(this.apiKey, {
+      maxNetworkRetries: 0,
+      telemetry: false,
+      ...this.clientOptions(),
+      ...config,
+    })
+  }
+
+  /** An endpoint of the same URL is replaced, so that a shop can say this at each of its starts. */
+  addWebhookEndpoint(endpoint: { url: string; secret?: string; enabledEvents?: string[] }): {
+    id: string
+    secret: string
+  } {
+    for (const { id, url } of this.#account.store.webhook_endpoints) {
+      if (url === endpoint.url) deleteEndpoint(this.#account, id)
+    }
+    const { id, secret } = createEndpoint(this.#account, endpoint)
+    this.#file?.changed()
+    return { id, secret }
+  }
+
+  /** Rolls an endpoint's secret: deliveries are signed with the new one and, unless `expireOld`, the old ones. */
+  rollWebhookSecret(endpoint: string, options: { secret?: string; expireOld?: boolean } = {}): string {
+    const secrets = this.#account.store.endpoint_secrets.get(endpoint)
+    if (!secrets) throw refused(`No such webhook endpoint: '${endpoint}'`)
+    this.#file?.changed()
+    return rollSecret(secrets, options.secret, options.expireOld)
+  }
+
+  get faults(): Faults {
+    return this.#api.faults
+  }
+
+  /** Every API call, in the order of arrival. */
+  get requests(): ApiRequest[] {
+    return this.#api.requests
+  }
+
+  /** Every attempt to deliver a webhook, in the order in which they ended. */
+  get deliveries(): Delivery[] {
+    return this.#deliveries.log
+  }
+
+  get delivery(): DeliveryPolicy {
+    return this.#deliveries.policy
+  }
+
+  set delivery(policy: DeliveryPolicy) {
+    this.#deliveries.policy = policy
+  }
+
+  /** Events that the policy holds back. */
+  get held(): readonly Stripe.Event[] {
+    return this.#deliveries.held
+  }
+
+  /** Delivers what was held, in the order that `order` gives. */
+  releaseHeld(order?: (held: Stripe.Event[]) => Stripe.Event[]): void {
+    this.#deliveries.releaseHeld(order)
+  }
+
+  /** All events, oldest first. */
+  get events(): Stripe.Event[] {
+    return [...this.#account.store.events]
+  }
+
+  /**
+   * Delivers an event by hand, once and without retries; it may be one that local Stripe never made. Resolves
+   * with the shop's answers. Throws where there is no such event.
+   */
+  async deliver(event: Stripe.Event | string, options: ByHand = {}): Promise<Delivery[]> {
+    const known = typeof event === "string" ? this.#account.store.events.get(event) : event
+    if (!known) throw new Error(`No such event: ${event}`)
+    return this.#deliveries.byHand(known, options)
+  }
+
+  /** Resolves when no delivery is under way, waits for its turn or is to be tried again. */
+  idle(): Promise<void> {
+    return this.#deliveries.idle()
+  }
+
+  /** Cuts what is open, stops deliveries and saves the state; nothing is left that keeps the process alive. */
+  async close(): Promise<void> {
+    this.#api.faults.clear()
+    this.#deliveries.close()
+    const closed = once(this.#server, "close")
+    this.#server.close()
+    if ("closeAllConnections" in this.#server) this.#server.closeAllConnections()
+    await closed
+    await this.#file?.save()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+export function startStripeLocal(options: StripeLocalOptions = {}): Promise<StripeLocal> {
+  return new StripeLocal(options).start()
+}

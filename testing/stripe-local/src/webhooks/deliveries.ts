@@ -1,0 +1,226 @@
+import type Stripe from "stripe"
+import { newId } from "../ids.js"
+import type { Store, Undelivered } from "../store.js"
+import type { DeliveryPolicy } from "./policy.js"
+import { Sender, type WebhookRequest } from "./sender.js"
+import { signatureHeader } from "./signature.js"
+
+/** One attempt to deliver one event to one endpoint, as the log keeps it once it is over. */
+export interface Delivery {
+  event: string
+  type: Stripe.Event.Type
+  endpoint: string
+  url: string
+  /** 1 for the first try. */
+  attempt: number
+  /** 0 for the first delivery of the event, 1 for its duplicate, and so on. */
+  copy: number
+  /** The shop's answer, or why there was none. */
+  status?: number
+  response?: string
+  error?: string
+  /** When it was sent, in milliseconds; and how long it took. */
+  at: number
+  duration: number
+}
+
+export interface DeliveryOptions {
+  /** Milliseconds before each further try; their number is the number of retries. */
+  retryDelays: number[]
+  /** Milliseconds until a delivery without an answer counts as failed. */
+  timeout: number
+}
+
+/** How one delivery by hand differs from Stripe's own. */
+export interface ByHand {
+  /** How many deliveries, all at once (1). */
+  times?: number
+  /** Milliseconds to wait first. */
+  delay?: number
+  /** The id of the one endpoint to deliver to; without it, all that take this type. */
+  endpoint?: string
+  /** Sign with these instead of the endpoint's secrets. */
+  secrets?: string[]
+  /** Sign as of this time, in seconds, instead of now. */
+  timestamp?: number
+  /** Changes the request after it was signed. */
+  tamper?(request: WebhookRequest): WebhookRequest
+}
+
+/** Sends events to the webhook endpoints, and again where they fail, and keeps the log. */
+export class Deliveries {
+  readonly log: Delivery[] = []
+  readonly held: Stripe.Event[] = []
+  policy: DeliveryPolicy = {}
+  readonly #sender: Sender
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #underWay = 0
+  #closed = false
+  #idle: (() => void)[] = []
+
+  constructor(
+    readonly store: Store,
+    readonly options: DeliveryOptions,
+    readonly changed: () => void,
+  ) {
+    this.#sender = new Sender(options.timeout)
+  }
+
+  /** Goes on with what a former run left undelivered. */
+  resume(): void {
+    for (const job of [...this.store.undelivered]) this.#start(job, 0)
+  }
+
+  /** Delivers a new event as the policy says. */
+  dispatch(event: Stripe.Event): void {
+    event.pending_webhooks = this.#endpointsFor(event).length
+    if (this.policy.hold?.(event)) this.held.push(event)
+    else this.#queue(event)
+  }
+
+  /** Delivers what was held, in this order. */
+  releaseHeld(order: (held: Stripe.Event[]) => Stripe.Event[] = (held) => held): void {
+    for (const event of order(this.held.splice(0))) this.#queue(event)
+  }
+
+  /** One attempt for each endpoint and time, whatever the policy says; resolves with what came of them. */
+  async byHand(event: Stripe.Event, options: ByHand): Promise<Delivery[]> {
+    const endpoints = options.endpoint ? [this.#endpoint(options.endpoint)] : this.#endpointsFor(event)
+    const copies = Array.from({ length: options.times ?? 1 }, (_, copy) => copy)
+    const sent = endpoints.flatMap((endpoint) =>
+      copies.map(async (copy) => {
+        await this.#wait(options.delay ?? 0)
+        return this.#attempt(event, endpoint, { attempt: 1, copy }, options)
+      }),
+    )
+    return this.#track(Promise.all(sent))
+  }
+
+  /** Resolves when no delivery is under way and none waits for its turn or for another try. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#underWay === 0) resolve()
+      else this.#idle.push(resolve)
+    })
+  }
+
+  /** Stops at once. What was not delivered stays in the store. */
+  close(): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#sender.close()
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  #queue(event: Stripe.Event): void {
+    const copies = 1 + (this.policy.duplicate?.(event) ?? 0)
+    for (const endpoint of this.#endpointsFor(event)) {
+      for (let copy = 0; copy < copies; copy += 1) {
+        const job = { id: newId("del"), event: event.id, endpoint: endpoint.id, attempts: 0, copy }
+        this.store.undelivered.add(job)
+        this.#start(job, this.policy.delay?.(event, copy) ?? 0)
+      }
+    }
+  }
+
+  #start(job: Undelivered, delay: number): void {
+    void this.#track(this.#run(job, delay))
+  }
+
+  async #run(job: Undelivered, delay: number): Promise<void> {
+    const event = this.store.events.get(job.event)
+    for (
+      let wait: number | undefined = delay;
+      wait !== undefined;
+      wait = this.options.retryDelays[job.attempts - 1]
+    ) {
+      await this.#wait(wait)
+      const endpoint = this.store.webhook_endpoints.get(job.endpoint)
+      if (!event || endpoint?.status !== "enabled") break
+      job.attempts += 1
+      const { status = 0 } = await this.#attempt(event, endpoint, { attempt: job.attempts, copy: job.copy })
+      if (this.#closed) return
+      if (status >= 200 && status < 300) {
+        if (job.copy === 0) event.pending_webhooks -= 1
+        break
+      }
+    }
+    this.store.undelivered.delete(job.id)
+    this.changed()
+  }
+
+  async #attempt(
+    event: Stripe.Event,
+    endpoint: Stripe.WebhookEndpoint,
+    turn: { attempt: number; copy: number },
+    options: ByHand = {},
+  ): Promise<Delivery> {
+    const at = Date.now()
+    const request = this.#sign(event, endpoint, options)
+    const outcome = await this.#sender.post(options.tamper?.(request) ?? request).then(
+      ({ status, body }) => ({ status, response: body }),
+      (error: NodeJS.ErrnoException) => ({ error: error.message || error.code || String(error) }),
+    )
+    const delivery = {
+      event: event.id,
+      type: event.type,
+      endpoint: endpoint.id,
+      url: endpoint.url,
+      ...turn,
+      ...outcome,
+      at,
+      duration: Date.now() - at,
+    }
+    if (!this.#closed) this.log.push(delivery)
+    return delivery
+  }
+
+  #sign(event: Stripe.Event, endpoint: Stripe.WebhookEndpoint, options: ByHand): WebhookRequest {
+    const body = JSON.stringify(event, null, 2)
+    const secrets = options.secrets ?? this.store.endpoint_secrets.get(endpoint.id)?.secrets ?? []
+    const timestamp = options.timestamp ?? Math.floor(Date.now() / 1000)
+    return {
+      url: endpoint.url,
+      headers: {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        "Stripe-Signature": signatureHeader(body, secrets, timestamp),
+      },
+      body,
+    }
+  }
+
+  #endpoint(id: string): Stripe.WebhookEndpoint {
+    const endpoint = this.store.webhook_endpoints.get(id)
+    if (!endpoint) throw new Error(`No such webhook endpoint: ${id}`)
+    return endpoint
+  }
+
+  #endpointsFor({ type }: Stripe.Event): Stripe.WebhookEndpoint[] {
+    return [...this.store.webhook_endpoints].filter(
+      ({ status, enabled_events }) =>
+        status === "enabled" && (enabled_events.includes("*") || enabled_events.includes(type)),
+    )
+  }
+
+  async #wait(ms: number): Promise<void> {
+    if (ms <= 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        resolve()
+      }, ms)
+      this.#timers.add(timer)
+    })
+  }
+
+  async #track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay += 1
+    try {
+      return await work
+    } finally {
+      this.#underWay -= 1
+      if (this.#underWay === 0) for (const resolve of this.#idle.splice(0)) resolve()
+    }
+  }
+}
