@@ -1,0 +1,74 @@
+import { type Deadline, Deadlines } from "./deadlines.js"
+
+/** Something that wants to be called at `due`, a time of `performance.now()`. */
+export interface Appointment extends Deadline {
+  onDue(now: number): void
+}
+
+/** The longest delay that a Node timer holds. What lies further away is looked at again then. */
+const LONGEST_DELAY = 2 ** 31 - 1
+
+/**
+ * All that a process waits for behind one timer: 10,000 waiting requests and 100,000 leases are one timer.
+ * The timer keeps the process alive only while somebody waits, never for a lease's sake.
+ */
+export class Agenda {
+  readonly #deadlines = new Deadlines<Appointment>()
+  #timer: NodeJS.Timeout | undefined
+  #timerDue = Number.POSITIVE_INFINITY
+  #keepsAlive = false
+
+  set(appointment: Appointment, due: number): void {
+    if (due === Number.POSITIVE_INFINITY) this.#deadlines.delete(appointment)
+    else this.#deadlines.set(appointment, due)
+  }
+
+  delete(appointment: Appointment): void {
+    this.#deadlines.delete(appointment)
+  }
+
+  /** Sets the timer for what is due first. To be called when a round of changes is over. */
+  arm(keepAlive: boolean): void {
+    const due = this.#deadlines.first?.due ?? (keepAlive ? Number.MAX_VALUE : undefined)
+    if (due === undefined) {
+      this.#disarm()
+      return
+    }
+    // A timer that is early costs one look; setting it anew for each grant would cost more.
+    if (due < this.#timerDue || !this.#timer) this.#start(due)
+    if (keepAlive !== this.#keepsAlive) this.#keepAlive(keepAlive)
+  }
+
+  #start(due: number): void {
+    clearTimeout(this.#timer)
+    // Rounded up: a timer that fires a fraction of a ms early would find nothing due and spin.
+    const delay = Math.min(Math.max(Math.ceil(due - performance.now()), 0), LONGEST_DELAY)
+    this.#timer = setTimeout(() => this.#onTimer(), delay)
+    this.#timerDue = due
+    this.#keepAlive(this.#keepsAlive)
+  }
+
+  #keepAlive(keepAlive: boolean): void {
+    this.#keepsAlive = keepAlive
+    if (keepAlive) this.#timer?.ref()
+    else this.#timer?.unref()
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerDue = Number.POSITIVE_INFINITY
+    this.#keepsAlive = false
+  }
+
+  #onTimer(): void {
+    const keepAlive = this.#keepsAlive
+    this.#disarm()
+    const now = performance.now()
+    for (let first = this.#deadlines.first; first && first.due <= now; first = this.#deadlines.first) {
+      this.#deadlines.delete(first)
+      first.onDue(now)
+    }
+    this.arm(keepAlive)
+  }
+}

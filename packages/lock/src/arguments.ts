@@ -1,0 +1,49 @@
+import { LockArgumentError } from "./errors.js"
+
+export const MAX_KEYS = 1_000
+export const MAX_KEY_LENGTH = 1_024
+
+/**
+ * The keys without duplicates. A key is 1 to 1,024 UTF-16 units of well-formed Unicode without NUL, compared
+ * exactly as it is: a lone surrogate has no UTF-8 form and would collide with others in a store, and NUL can't
+ * be stored as text in Postgres.
+ */
+export function checkKeys(keys: string | readonly string[]): readonly string[] {
+  if (typeof keys === "string") return [checkName("key", keys)]
+  if (!Array.isArray(keys))
+    throw new LockArgumentError(`keys must be a string or a list of strings, not ${show(keys)}`)
+  if (keys.length === 0) throw new LockArgumentError("keys must not be empty")
+  for (const key of keys) checkName("key", key)
+  const distinct = keys.length === 1 ? [...keys] : [...new Set<string>(keys)]
+  if (distinct.length > MAX_KEYS)
+    throw new LockArgumentError(`${distinct.length} keys are more than ${MAX_KEYS}`)
+  return distinct
+}
+
+export function checkName(what: string, name: unknown): string {
+  if (typeof name !== "string") throw new LockArgumentError(`${what} must be a string, not ${show(name)}`)
+  if (name.length === 0) throw new LockArgumentError(`${what} must not be empty`)
+  if (name.length > MAX_KEY_LENGTH)
+    throw new LockArgumentError(`${what} has ${name.length} characters, more than ${MAX_KEY_LENGTH}`)
+  if (/[\0\p{Surrogate}]/u.test(name))
+    throw new LockArgumentError(`${what} must not contain NUL or half of a surrogate pair: ${show(name)}`)
+  return name
+}
+
+/** A ttl in whole ms, at least 1. `Infinity` is a lease without an end. */
+export function checkTtl(ttl: unknown): number {
+  if (typeof ttl !== "number" || !(ttl > 0))
+    throw new LockArgumentError(`ttl must be a number of ms above 0 or Infinity, not ${show(ttl)}`)
+  return Math.ceil(ttl)
+}
+
+/** A timeout in ms. 0 tries once, `Infinity` waits for as long as it takes. */
+export function checkTimeout(timeout: unknown): number {
+  if (typeof timeout !== "number" || !(timeout >= 0))
+    throw new LockArgumentError(`timeout must be a number of ms from 0 or Infinity, not ${show(timeout)}`)
+  return timeout
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : String(value)
+}

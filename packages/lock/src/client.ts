@@ -1,0 +1,235 @@
+import { Agenda, type Appointment } from "./agenda.js"
+import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import { type Keeper, Lease } from "./lease.js"
+import type { Answer, Cancellation, Release, Renewal, Session, Store } from "./store.js"
+import { Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
+
+/** When to ask again after the store has failed, in ms. */
+const RETRY_AFTER = 500
+
+/** What is to be asked next: all that comes up in one tick, or while an answer is awaited, is one question. */
+class Outbox {
+  readonly renew: (Renewal & Settlement<boolean> & { readonly lease?: Lease })[] = []
+  readonly release: (Release & Settlement<boolean>)[] = []
+  readonly cancel: Cancellation[] = []
+  acquire: Waiter[] = []
+}
+
+/** One session's conversation with its store: who waits, what is held, and when to ask again. */
+export class Client implements Keeper {
+  readonly #store: Store
+  readonly #agenda = new Agenda()
+  readonly #waiting = new Map<number, Waiter>()
+  readonly #held = new Map<number, Lease>()
+  readonly #lookAgain: Appointment = { due: 0, slot: -1, onDue: () => this.#schedule() }
+  readonly #giveUp = (waiter: Waiter) => this.#cancel(waiter)
+  #session: Promise<Session> | undefined
+  #connected: Session | undefined
+  #outbox = new Outbox()
+  #seq = 0
+  #scheduled = false
+  #asking = false
+  #closed = false
+  #onQuiet: (() => void) | undefined
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  acquire(wish: Wish): Promise<Lease | Busy> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new LockClosedError())
+      const { signal, keys } = wish
+      if (signal?.aborted) return reject(new LockAbortedError(keys, signal.reason))
+      const waiter = new Waiter(++this.#seq, wish, { resolve, reject }, this.#giveUp)
+      if (waiter.wait) this.#agenda.set(waiter, performance.now() + wish.timeout)
+      if (signal) waiter.listen(signal, () => this.#reject(waiter, new LockAbortedError(keys, signal.reason)))
+      this.#enqueue(waiter)
+    })
+  }
+
+  #enqueue(waiter: Waiter): void {
+    waiter.sent = false
+    this.#waiting.set(waiter.seq, waiter)
+    this.#outbox.acquire.push(waiter)
+    this.#schedule()
+  }
+
+  #reject(waiter: Waiter, error: unknown): void {
+    this.#cancel(waiter)
+    waiter.settlement.reject(error)
+  }
+
+  /** Ends the wait, and sees to it that nothing is left of it in the store. */
+  #cancel(waiter: Waiter): void {
+    this.#stopWaiting(waiter)
+    // The store cancels before it acquires, so what has not been sent must not be sent any more.
+    if (waiter.sent) this.#outbox.cancel.push(waiter)
+    else this.#outbox.acquire = this.#outbox.acquire.filter((other) => other !== waiter)
+    this.#schedule()
+  }
+
+  #stopWaiting(waiter: Waiter): void {
+    this.#waiting.delete(waiter.seq)
+    this.#agenda.delete(waiter)
+    waiter.end()
+  }
+
+  renew(lease: Lease, ttl: number): Promise<boolean> {
+    return this.#put((settlement) => this.#outbox.renew.push({ ...lease.exactly, ttl, lease, ...settlement }))
+  }
+
+  release(lease: Lease): Promise<boolean> {
+    return this.releaseById(lease.exactly)
+  }
+
+  renewById(renewal: Renewal): Promise<boolean> {
+    return this.#put((settlement) => this.#outbox.renew.push({ ...renewal, ...settlement }))
+  }
+
+  releaseById(release: Release): Promise<boolean> {
+    return this.#put((settlement) => this.#outbox.release.push({ ...release, ...settlement }))
+  }
+
+  #put(write: (settlement: Settlement<boolean>) => void): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new LockClosedError())
+      write({ resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  remind(lease: Lease, due: number): void {
+    this.#agenda.set(lease, due)
+  }
+
+  forget(lease: Lease): void {
+    this.#held.delete(lease.seq)
+    this.#agenda.delete(lease)
+  }
+
+  /** The session, for whoever asks it something else. */
+  session(): Promise<Session> {
+    if (this.#closed) return Promise.reject(new LockClosedError())
+    return this.#connect()
+  }
+
+  async #connect(): Promise<Session> {
+    try {
+      this.#session ??= Promise.resolve(this.#store.connect(() => this.#schedule()))
+      this.#connected = await this.#session
+      return this.#connected
+    } catch (error) {
+      this.#session = undefined
+      throw new LockStoreError(error)
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => this.#ask())
+  }
+
+  #ask(): void {
+    if (this.#asking) return
+    this.#scheduled = false
+    const outbox = this.#outbox
+    this.#outbox = new Outbox()
+    for (const waiter of outbox.acquire) waiter.sent = true
+    // Trust is reckoned from before the question: the store's ttl starts at some moment after it.
+    const asked = performance.now()
+    try {
+      const answer = this.#connected
+        ? this.#connected.ask(outbox)
+        : this.#connect().then((it) => it.ask(outbox))
+      if ("then" in answer) this.#await(answer, outbox, asked)
+      else this.#settle(outbox, answer, asked)
+    } catch (error) {
+      this.#fail(outbox, error)
+    }
+  }
+
+  /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
+  async #await(answer: Promise<Answer>, outbox: Outbox, asked: number): Promise<void> {
+    this.#asking = true
+    this.#agenda.arm(this.#waiting.size > 0)
+    try {
+      this.#settle(outbox, await answer, asked)
+    } catch (error) {
+      this.#fail(outbox, error)
+    }
+    this.#asking = false
+    if (this.#scheduled) this.#ask()
+    else this.#onQuiet?.()
+  }
+
+  #settle(outbox: Outbox, answer: Answer, asked: number): void {
+    for (const [at, renewal] of outbox.renew.entries())
+      this.#renewed(renewal, answer.renewed[at] === true, asked)
+    for (const [at, { resolve }] of outbox.release.entries()) resolve(answer.released[at] === true)
+    for (const grant of answer.granted) {
+      const waiter = this.#waiting.get(grant.seq)
+      // One that has given up in the meantime is being cancelled, granted or not.
+      if (waiter) this.#hold(waiter, new Lease(this, waiter, grant, waiter.wish.renews, asked))
+    }
+    for (const { seq, key } of answer.refused) this.#refuse(seq, key)
+    for (const seq of answer.dropped) this.#queueAgain(seq)
+    for (const seq of answer.taken) this.#held.get(seq)?.lose("it was taken away by forceRelease")
+    this.#agenda.set(this.#lookAgain, performance.now() + (answer.askIn ?? Number.POSITIVE_INFINITY))
+    this.#agenda.arm(this.#waiting.size > 0)
+  }
+
+  #renewed({ lease, ttl, resolve }: Outbox["renew"][number], held: boolean, asked: number): void {
+    if (held) lease?.renewed(asked, ttl)
+    else lease?.lose("it had expired, or was taken away, when it was to be renewed")
+    resolve(held)
+  }
+
+  #hold(waiter: Waiter, lease: Lease): void {
+    this.#stopWaiting(waiter)
+    if (waiter.wish.kept) {
+      this.#held.set(lease.seq, lease)
+      lease.keep()
+    }
+    waiter.settlement.resolve(lease)
+  }
+
+  #refuse(seq: number, key: string): void {
+    const waiter = this.#waiting.get(seq)
+    if (!waiter) return
+    this.#stopWaiting(waiter)
+    waiter.settlement.resolve(new Busy(key))
+  }
+
+  #queueAgain(seq: number): void {
+    const waiter = this.#waiting.get(seq)
+    if (waiter) this.#enqueue(waiter)
+  }
+
+  /** Nobody knows what the store has done of it: those who asked are told, and requests are undone. */
+  #fail(outbox: Outbox, cause: unknown): void {
+    const error = cause instanceof LockStoreError ? cause : new LockStoreError(cause)
+    for (const { reject } of [...outbox.renew, ...outbox.release]) reject(error)
+    for (const waiter of outbox.acquire) {
+      if (this.#waiting.has(waiter.seq)) waiter.settlement.reject(error)
+      this.#stopWaiting(waiter)
+    }
+    if (this.#connected) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
+    this.#agenda.set(this.#lookAgain, performance.now() + RETRY_AFTER)
+    this.#agenda.arm(this.#waiting.size > 0)
+  }
+
+  async close(): Promise<void> {
+    for (const waiter of [...this.#waiting.values()]) this.#reject(waiter, new LockClosedError())
+    const leases = [...this.#held.values()]
+    const released = leases.map((lease) => this.release(lease))
+    for (const lease of leases) lease.lose(new LockClosedError())
+    this.#closed = true
+    await Promise.allSettled(released)
+    if (this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
+    this.#agenda.delete(this.#lookAgain)
+    this.#agenda.arm(false)
+    await this.#connected?.close()
+  }
+}

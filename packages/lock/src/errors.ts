@@ -1,0 +1,86 @@
+/** The stable part of an error: compare this, not the message. */
+export type LockErrorCode =
+  | "LOCK_TIMEOUT"
+  | "LOCK_LOST"
+  | "LOCK_ABORTED"
+  | "LOCK_CLOSED"
+  | "LOCK_STORE_FAILED"
+  | "LOCK_INVALID_ARGUMENT"
+
+/** What every error of this package extends. `code` never changes; `cause` is what lay behind it, if anything did. */
+export abstract class LockError extends Error {
+  abstract readonly code: LockErrorCode
+}
+
+/** The keys stayed busy for as long as the request was willing to wait. Nothing of it is left in the queue. */
+export class LockTimeoutError extends LockError {
+  override readonly name = "LockTimeoutError"
+  readonly code = "LOCK_TIMEOUT"
+  constructor(
+    readonly keys: readonly string[],
+    /** How long the request was willing to wait, in ms. */
+    readonly timeout: number,
+    /** The key that stood in the way, where the store could tell. */
+    readonly busyKey: string | undefined,
+  ) {
+    super(`Could not lock ${list(keys)} within ${timeout} ms${busyKey ? `: ${quote(busyKey)} is busy` : ""}`)
+  }
+}
+
+/** The lease ended before its holder released it: it expired, or was taken away. */
+export class LockLostError extends LockError {
+  override readonly name = "LockLostError"
+  readonly code = "LOCK_LOST"
+  constructor(
+    readonly keys: readonly string[],
+    why: string,
+    options?: ErrorOptions,
+  ) {
+    super(`Lost the lock on ${list(keys)}: ${why}`, options)
+  }
+}
+
+/** The caller's `AbortSignal` ended the wait; `cause` is the signal's reason. */
+export class LockAbortedError extends LockError {
+  override readonly name = "LockAbortedError"
+  readonly code = "LOCK_ABORTED"
+  constructor(
+    readonly keys: readonly string[],
+    reason: unknown,
+  ) {
+    super(`Stopped waiting for ${list(keys)}`, { cause: reason })
+  }
+}
+
+/** `close()` was called: before this call, while it waited, or while the lease was held. */
+export class LockClosedError extends LockError {
+  override readonly name = "LockClosedError"
+  readonly code = "LOCK_CLOSED"
+  constructor() {
+    super("These locks have been closed")
+  }
+}
+
+/** The store could not be asked; `cause` is its own error. What was held may still be held, until its ttl ends. */
+export class LockStoreError extends LockError {
+  override readonly name = "LockStoreError"
+  readonly code = "LOCK_STORE_FAILED"
+  constructor(cause: unknown) {
+    super(`The lock store failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** A key, owner, ttl or timeout that has no meaning. Nothing was asked of the store. */
+export class LockArgumentError extends LockError {
+  override readonly name = "LockArgumentError"
+  readonly code = "LOCK_INVALID_ARGUMENT"
+}
+
+function list(keys: readonly string[]): string {
+  const shown = keys.slice(0, 5).map(quote).join(", ")
+  return keys.length > 5 ? `${shown} and ${keys.length - 5} more` : shown
+}
+
+function quote(key: string): string {
+  return JSON.stringify(key.length > 80 ? `${key.slice(0, 80)}…` : key)
+}

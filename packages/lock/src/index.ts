@@ -1,0 +1,27 @@
+export {
+  LockAbortedError,
+  LockArgumentError,
+  LockClosedError,
+  LockError,
+  type LockErrorCode,
+  LockLostError,
+  LockStoreError,
+  LockTimeoutError,
+} from "./errors.js"
+export type { Lease } from "./lease.js"
+export { type AcquireOptions, type LockDefaults, Locks, type TryOptions } from "./locks.js"
+export type {
+  Answer,
+  Cancellation,
+  Grant,
+  KeyState,
+  LeaseState,
+  Question,
+  Release,
+  Renewal,
+  Request,
+  Session,
+  Store,
+  WaiterState,
+} from "./store.js"
+export { CLAIM_WINDOW } from "./store.js"

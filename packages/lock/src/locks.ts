@@ -1,0 +1,168 @@
+import { randomBytes } from "node:crypto"
+import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
+import { Client } from "./client.js"
+import { LockLostError, LockStoreError, LockTimeoutError } from "./errors.js"
+import { Lease } from "./lease.js"
+import type { KeyState, Session, Store } from "./store.js"
+import type { Busy, Wish } from "./waiter.js"
+
+export interface LockDefaults {
+  /** How long a lease outlives a dead holder, in ms; `Infinity` for ever. 30,000 by default. */
+  ttl?: number
+  /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
+  timeout?: number
+}
+
+export interface TryOptions {
+  /** See `LockDefaults`. A lease without an end (`Infinity`) is never renewed, and outlives its process. */
+  ttl?: number
+  /** Who asks. An owner re-enters what it holds; by default each request has an owner of its own. */
+  owner?: string
+  /** Stops the wait: the request is rejected with a `LockAbortedError`. It doesn't end a lease that was granted. */
+  signal?: AbortSignal
+  /** Whether the lease renews itself while it is held. True by default. */
+  renew?: boolean
+}
+
+export interface AcquireOptions extends TryOptions {
+  /** See `LockDefaults`. */
+  timeout?: number
+}
+
+/** A distributed lock over any store. One instance per process and store is enough, and the cheapest. */
+export class Locks implements AsyncDisposable {
+  readonly #client: Client
+  readonly #defaults: Required<LockDefaults>
+  /** Makes the ids of this instance differ from those of any other, without randomness for each. */
+  readonly #name = randomBytes(9).toString("base64url")
+  #count = 0
+  #closing: Promise<void> | undefined
+
+  constructor(store: Store, defaults: LockDefaults = {}) {
+    this.#client = new Client(store)
+    this.#defaults = {
+      ttl: checkTtl(defaults.ttl ?? 30_000),
+      timeout: checkTimeout(defaults.timeout ?? 5_000),
+    }
+  }
+
+  /**
+   * Locks all of `keys`, waiting in the queue for up to `timeout`.
+   *
+   * Throws `LockTimeoutError` where they stay busy, `LockAbortedError`, `LockClosedError`, `LockStoreError`,
+   * or `LockArgumentError`.
+   */
+  async acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
+    return this.#insist(this.#wish(keys, options))
+  }
+
+  /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
+  async tryAcquire(keys: string | readonly string[], options: TryOptions = {}): Promise<Lease | null> {
+    const result = await this.#client.acquire(this.#wish(keys, { ...options, timeout: 0 }))
+    return result instanceof Lease ? result : null
+  }
+
+  /**
+   * Runs `job` while holding `keys`, and returns its result. The keys are freed when it is done, whatever happens.
+   *
+   * Where the lease was lost in the meantime `lease.signal` aborts, and `run` throws `LockLostError` in place of a
+   * result, since the job did not run alone. Throws what `acquire` throws, and what `job` throws.
+   */
+  async run<T>(
+    keys: string | readonly string[],
+    job: (lease: Lease) => T | Promise<T>,
+    options: AcquireOptions = {},
+  ): Promise<T> {
+    const lease = await this.#insist(this.#wish(keys, options))
+    let result: T
+    try {
+      result = await job(lease)
+    } catch (error) {
+      // The job's own error says more than a store that fails while it cleans up; the ttl frees the keys.
+      await lease.release().catch(() => false)
+      throw error
+    }
+    if (!(await lease.release()))
+      throw lease.loss ?? new LockLostError(lease.keys, "it was released by the job")
+    return result
+  }
+
+  /**
+   * Locks `keys` under an id that the caller chooses, for a lease that outlives this process or is released in another:
+   * nobody renews it here. Asking again under the same id extends it; one `releaseById` frees it. Returns the token.
+   */
+  async acquireById(
+    id: string,
+    keys: string | readonly string[],
+    options: Omit<AcquireOptions, "renew"> = {},
+  ): Promise<bigint> {
+    const lease = await this.#insist({ ...this.#wish(keys, options, checkName("id", id)), kept: false })
+    return lease.token
+  }
+
+  /** Makes what is held under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
+  async renewById(id: string, keys: string | readonly string[], ttl: number): Promise<boolean> {
+    return this.#client.renewById({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
+  }
+
+  /** Frees those of `keys` that are held under `id`. False where it didn't hold them all. */
+  async releaseById(id: string, keys: string | readonly string[]): Promise<boolean> {
+    return this.#client.releaseById({ id: checkName("id", id), keys: checkKeys(keys) })
+  }
+
+  /** What is held and who waits, in all processes that share the store. */
+  async inspect(): Promise<readonly KeyState[]> {
+    return this.#ask((session) => session.inspect())
+  }
+
+  /** Ends every lease on `key`, with all its keys; its holder is told that it is lost. False where nobody held the key. */
+  async forceRelease(key: string): Promise<boolean> {
+    const name = checkName("key", key)
+    return this.#ask((session) => session.forceRelease(name))
+  }
+
+  /**
+   * Ends this instance: what waits is rejected with `LockClosedError`, what is held aborts its signal with it and
+   * is freed, connections that the store opened are given back.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#client.close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #ask<T>(question: (session: Session) => T | Promise<T>): Promise<T> {
+    const session = await this.#client.session()
+    try {
+      return await question(session)
+    } catch (error) {
+      throw new LockStoreError(error)
+    }
+  }
+
+  async #insist(wish: Wish): Promise<Lease> {
+    const result: Lease | Busy = await this.#client.acquire(wish)
+    if (result instanceof Lease) return result
+    throw new LockTimeoutError(wish.keys, wish.timeout, result.key)
+  }
+
+  #wish(
+    keys: string | readonly string[],
+    options: AcquireOptions,
+    id = `${this.#name}.${++this.#count}`,
+  ): Wish {
+    return {
+      id,
+      owner: options.owner === undefined ? id : checkName("owner", options.owner),
+      keys: checkKeys(keys),
+      ttl: options.ttl === undefined ? this.#defaults.ttl : checkTtl(options.ttl),
+      timeout: options.timeout === undefined ? this.#defaults.timeout : checkTimeout(options.timeout),
+      renews: options.renew ?? true,
+      kept: true,
+      signal: options.signal,
+    }
+  }
+}

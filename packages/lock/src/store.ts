@@ -1,0 +1,120 @@
+/**
+ * What a store has to do: answer one atomic question. Waiting, renewing, timing out and telling
+ * are the core's (`Locks`), so a store holds no timers and no promises of its callers.
+ *
+ * The rules that every store keeps are written in `memory.ts`; `exerciseStore` in
+ * `@holdfast/lock/testing` checks them. All times are milliseconds.
+ */
+export interface Store {
+  /**
+   * Opens one client's session: the unit that can crash. `wake` asks the client to call `ask` again
+   * soon, since another client's call has granted or taken away something of this session's.
+   */
+  connect(wake: () => void): Session | Promise<Session>
+}
+
+export interface Session {
+  /**
+   * Does all of `question` at one instant of the store's clock, in this order: what has expired goes,
+   * then renew, release, cancel, then acquire; and grants whatever may now be granted, to whomever.
+   * Asking an empty question is how a client collects what it was woken for. The core never asks
+   * again before the last answer is there.
+   */
+  ask(question: Question): Answer | Promise<Answer>
+  /** Everything that is held or waited for, in the order of the keys' queues. */
+  inspect(): readonly KeyState[] | Promise<readonly KeyState[]>
+  /** Ends every lease on `key`, with all keys of that lease. False where nobody held it. */
+  forceRelease(key: string): boolean | Promise<boolean>
+  /** Gives back connections. What the session still waits for is dropped; what it holds runs out by its ttl. */
+  close(): void | Promise<void>
+}
+
+export interface Question {
+  readonly renew: readonly Renewal[]
+  readonly release: readonly Release[]
+  readonly cancel: readonly Cancellation[]
+  readonly acquire: readonly Request[]
+}
+
+/** Asks for all of `keys` at one instant. */
+export interface Request {
+  /** Names the request within its session; no two requests of a session share one. */
+  readonly seq: number
+  /** Names the lease that the request becomes, in any session. Asking again under an id that holds a key extends it. */
+  readonly id: string
+  /** Whose leases may overlap: an owner re-enters what it holds. */
+  readonly owner: string
+  /** Without duplicates, in any order. */
+  readonly keys: readonly string[]
+  /** How long the lease lasts without renewal; `Infinity` for ever. */
+  readonly ttl: number
+  /** Whether to stay in the queue when the keys are busy. */
+  readonly wait: boolean
+}
+
+/** Lets go of `keys` that are held under `id`; of the lease with that token only, where one is given. */
+export interface Release {
+  readonly id: string
+  readonly keys: readonly string[]
+  readonly token?: number
+}
+
+/** Like a release, and makes the lease end at `ttl` from now. Renews all of `keys` or none. */
+export interface Renewal extends Release {
+  readonly ttl: number
+}
+
+/** Undoes the request `seq` of this session, whether it waits or was granted in the meantime. */
+export interface Cancellation {
+  readonly seq: number
+  readonly keys: readonly string[]
+}
+
+export interface Answer {
+  /** One for each renewal: whether the lease was still held. */
+  readonly renewed: readonly boolean[]
+  /** One for each release: whether all of its keys were still held. */
+  readonly released: readonly boolean[]
+  /** Requests of this session that were granted by this call or since its last, and are the session's from now on. */
+  readonly granted: readonly Grant[]
+  /** Requests that were not willing to wait, with the key that was busy. */
+  readonly refused: readonly { readonly seq: number; readonly key: string }[]
+  /** Waiting requests that are no longer in the queue, since the session was silent when its turn came. */
+  readonly dropped: readonly number[]
+  /** Leases that somebody took away with `forceRelease`. */
+  readonly taken: readonly number[]
+  /** In how many ms to ask again, since a lease may expire that stands before a request of this session. */
+  readonly askIn: number | undefined
+}
+
+export interface Grant {
+  readonly seq: number
+  /** A safe integer, the fencing token: greater than that of any earlier grant of these keys. */
+  readonly token: number
+  /** Each key's own token, in the order of the request's keys, where re-entry made them differ. */
+  readonly tokens?: readonly number[]
+}
+
+export interface KeyState {
+  readonly key: string
+  readonly holders: readonly LeaseState[]
+  /** In the order of their turns. */
+  readonly waiters: readonly WaiterState[]
+}
+
+export interface WaiterState {
+  readonly id: string
+  readonly owner: string
+  readonly keys: readonly string[]
+  /** Since when it has waited, in ms before now. */
+  readonly age: number
+}
+
+export interface LeaseState extends WaiterState {
+  readonly token: bigint
+  /** `Infinity` where the lease has no end. */
+  readonly expiresIn: number
+}
+
+/** How long a session that was woken for a grant has to collect it before its turn passes to the next. */
+export const CLAIM_WINDOW = 1_000

@@ -1,0 +1,67 @@
+import type { Appointment } from "./agenda.js"
+import type { Lease } from "./lease.js"
+import type { Request } from "./store.js"
+
+/** What a request comes to when its time is up: an answer, not an error. */
+export class Busy {
+  constructor(
+    /** The key that stood in the way, where the store told. */
+    readonly key: string | undefined,
+  ) {}
+}
+
+/** What a caller wants, in terms that have been checked. */
+export interface Wish extends Omit<Request, "seq" | "wait"> {
+  readonly timeout: number
+  /** Whether the lease renews itself. */
+  readonly renews: boolean
+  /** Whether this process watches over the lease, or only takes it. */
+  readonly kept: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+export interface Settlement<T> {
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+/** One request that has not been granted yet, on the caller's side. */
+export class Waiter implements Request, Appointment {
+  due = 0
+  slot = -1
+  /** Whether the store has been asked, and must be told when the wait ends early. */
+  sent = false
+  readonly id: string
+  readonly owner: string
+  readonly keys: readonly string[]
+  readonly ttl: number
+  readonly wait: boolean
+  #stopListening: (() => void) | undefined
+
+  constructor(
+    readonly seq: number,
+    readonly wish: Wish,
+    readonly settlement: Settlement<Lease | Busy>,
+    readonly giveUp: (waiter: Waiter) => void,
+  ) {
+    this.id = wish.id
+    this.owner = wish.owner
+    this.keys = wish.keys
+    this.ttl = wish.ttl
+    this.wait = wish.timeout > 0
+  }
+
+  listen(signal: AbortSignal, onAbort: () => void): void {
+    signal.addEventListener("abort", onAbort, { once: true })
+    this.#stopListening = () => signal.removeEventListener("abort", onAbort)
+  }
+
+  onDue(): void {
+    this.giveUp(this)
+    this.settlement.resolve(new Busy(undefined))
+  }
+
+  end(): void {
+    this.#stopListening?.()
+  }
+}
