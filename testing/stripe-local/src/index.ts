@@ -1,3 +1,4 @@
+export type { Buyer, CheckoutForm } from "./buyer.js"
 export { ApiError } from "./errors.js"
 export type { ApiRequest, Effect, FaultHandle, Match } from "./faults.js"
 export { type StripeLocal, type StripeLocalOptions, startStripeLocal } from "./stripe-local.js"

@@ -1,5 +1,5 @@
 import type Stripe from "stripe"
-import { badParam, noSuch } from "./errors.js"
+import { badParam } from "./errors.js"
 import { integer, type Params, type Reader, readParams, text } from "./params.js"
 import type { Collection } from "./store.js"
 
@@ -55,7 +55,6 @@ function firstPlace<T extends { id: string }>(
   const name = query.ending_before ? "ending_before" : "starting_after"
   const cursor = query[name]
   if (!cursor) return collection.length - 1
-  const place = collection.placeOf(cursor)
-  if (place === undefined) throw noSuch("object", cursor, name, 400)
+  const place = collection.placeOf(collection.need(cursor, name, 400).id) ?? 0
   return name === "ending_before" ? place + 1 : place - 1
 }

@@ -1,9 +1,14 @@
 import type Stripe from "stripe"
+import { noSuch } from "./errors.js"
+import type { SessionPayment } from "./resources/checkout-sessions.js"
 
 /** Objects of one kind in the order in which they were made, found by id in one step. */
 export class Collection<T extends { id: string }> {
   readonly #rows: (T | undefined)[] = []
   readonly #places = new Map<string, number>()
+
+  /** `noun` is what Stripe's errors call an object of this kind. */
+  constructor(readonly noun = "object") {}
 
   get length(): number {
     return this.#rows.length
@@ -16,6 +21,13 @@ export class Collection<T extends { id: string }> {
 
   get(id: string): T | undefined {
     return this.at(this.placeOf(id) ?? -1)
+  }
+
+  /** Throws Stripe's error where there is no such object: 404 for the one in the path, 400 for a parameter's. */
+  need(id: string, param = "id", status: 400 | 404 = 404): T {
+    const row = this.get(id)
+    if (!row) throw noSuch(this.noun, id, param, status)
+    return row
   }
 
   at(place: number): T | undefined {
@@ -75,25 +87,27 @@ export interface Undelivered {
   copy: number
 }
 
+/** A checkout session's line items, and what its payment intent will carry. */
 export interface SessionLines {
   id: string
   items: Stripe.LineItem[]
-  payment: Record<string, unknown>
+  payment: Partial<SessionPayment>
 }
 
 /** Everything that local Stripe remembers; it is all plain JSON. */
 export class Store {
-  readonly payment_intents = new Collection<Stripe.PaymentIntent>()
-  readonly charges = new Collection<Stripe.Charge>()
-  readonly refunds = new Collection<Stripe.Refund>()
-  readonly customers = new Collection<Stripe.Customer | Stripe.DeletedCustomer>()
-  readonly payment_methods = new Collection<Stripe.PaymentMethod>()
-  readonly setup_intents = new Collection<Stripe.SetupIntent>()
-  readonly products = new Collection<Stripe.Product>()
-  readonly checkout_sessions = new Collection<Stripe.Checkout.Session>()
+  readonly payment_intents = new Collection<Stripe.PaymentIntent>("payment_intent")
+  readonly charges = new Collection<Stripe.Charge>("charge")
+  readonly refunds = new Collection<Stripe.Refund>("refund")
+  readonly disputes = new Collection<Stripe.Dispute>("dispute")
+  readonly customers = new Collection<Stripe.Customer | Stripe.DeletedCustomer>("customer")
+  readonly payment_methods = new Collection<Stripe.PaymentMethod>("PaymentMethod")
+  readonly setup_intents = new Collection<Stripe.SetupIntent>("setupintent")
+  readonly products = new Collection<Stripe.Product>("product")
+  readonly checkout_sessions = new Collection<Stripe.Checkout.Session>("checkout.session")
   readonly session_lines = new Collection<SessionLines>()
-  readonly events = new Collection<Stripe.Event>()
-  readonly webhook_endpoints = new Collection<Stripe.WebhookEndpoint>()
+  readonly events = new Collection<Stripe.Event>("event")
+  readonly webhook_endpoints = new Collection<Stripe.WebhookEndpoint>("webhook endpoint")
   readonly endpoint_secrets = new Collection<EndpointSecrets>()
   readonly answers = new Collection<SavedAnswer>()
   readonly undelivered = new Collection<Undelivered>()
@@ -102,6 +116,7 @@ export class Store {
     pi: "payment_intents",
     ch: "charges",
     re: "refunds",
+    du: "disputes",
     cus: "customers",
     pm: "payment_methods",
     seti: "setup_intents",

@@ -4,20 +4,11 @@ import { createAdaptorServer } from "@hono/node-server"
 import Stripe from "stripe"
 import { Account } from "./account.js"
 import { Api } from "./api.js"
+import { Buyer } from "./buyer.js"
 import { refused } from "./errors.js"
 import type { ApiRequest, Faults } from "./faults.js"
-import { charges } from "./resources/charges.js"
-import { customers } from "./resources/customers.js"
-import { events } from "./resources/events.js"
-import { paymentIntents } from "./resources/payment-intents.js"
-import { paymentMethods } from "./resources/payment-methods.js"
-import { refunds } from "./resources/refunds.js"
-import {
-  createEndpoint,
-  deleteEndpoint,
-  rollSecret,
-  webhookEndpoints,
-} from "./resources/webhook-endpoints.js"
+import { includables, serveAll } from "./resources/index.js"
+import { createEndpoint, deleteEndpoint, rollSecret } from "./resources/webhook-endpoints.js"
 import { StateFile } from "./state-file.js"
 import { Store } from "./store.js"
 import { type ByHand, Deliveries, type Delivery } from "./webhooks/deliveries.js"
@@ -48,6 +39,8 @@ export class StripeLocal {
   readonly #server: ReturnType<typeof createAdaptorServer>
   readonly host: string
   readonly apiKey: string
+  /** What the buyer does without the shop: pays a checkout session, passes 3-D Secure, disputes a payment. */
+  readonly buyer: Buyer
 
   constructor(readonly options: StripeLocalOptions) {
     const { host = "127.0.0.1", apiKey = "sk_test_local", stateFile } = options
@@ -59,18 +52,9 @@ export class StripeLocal {
     const { retryDelays = RETRY_DELAYS, deliveryTimeout: timeout = 10_000 } = options
     this.#deliveries = new Deliveries(store, { retryDelays, timeout }, changed)
     this.#account = new Account(store, Stripe.API_VERSION, (event) => this.#deliveries.dispatch(event))
-    this.#api = new Api(this.#account, apiKey, () => undefined, changed)
-    for (const resource of [
-      paymentIntents,
-      charges,
-      refunds,
-      customers,
-      paymentMethods,
-      events,
-      webhookEndpoints,
-    ]) {
-      resource(this.#api, this.#account)
-    }
+    this.#api = new Api(this.#account, apiKey, includables(this.#account), changed)
+    this.buyer = new Buyer(this.#account, changed)
+    serveAll(this.#api, this.#account)
     this.#server = createAdaptorServer({ fetch: this.#api.app.fetch })
   }
 

@@ -1,15 +1,14 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { noSuch } from "../errors.js"
 import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import { mergeMetadata, metadata, shipping, text } from "../params.js"
-import type { CardOutcome } from "./test-cards.js"
+import type { Decline } from "./test-cards.js"
 
 interface Attempt {
   captured: boolean
-  failure?: Extract<CardOutcome, { kind: "decline" }>
+  failure?: Decline
 }
 
 const AUTHORISED_FOR = 7 * 24 * 60 * 60
@@ -117,13 +116,7 @@ function cardDetails(
 export function charges(api: Api, account: Account): void {
   const { charges } = account.store
 
-  function find(id: string): Stripe.Charge {
-    const charge = charges.get(id)
-    if (!charge) throw noSuch("charge", id, "id")
-    return charge
-  }
-
-  api.get("/v1/charges/:id", {}, (_, id) => find(id))
+  api.get("/v1/charges/:id", {}, (_, id) => charges.need(id))
 
   const query = { ...paging, created, customer: text, payment_intent: text }
   api.get("/v1/charges", query, (query) =>
@@ -140,7 +133,7 @@ export function charges(api: Api, account: Account): void {
 
   const changes = { description: text, metadata, receipt_email: text, shipping }
   api.post("/v1/charges/:id", changes, (change, id) => {
-    const charge = find(id)
+    const charge = charges.need(id)
     charge.metadata = mergeMetadata(charge.metadata, change.metadata)
     if (change.description !== undefined) charge.description = change.description
     if (change.receipt_email !== undefined) charge.receipt_email = change.receipt_email

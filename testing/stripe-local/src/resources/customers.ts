@@ -51,14 +51,20 @@ function apply(customer: Stripe.Customer, given: Partial<Params<typeof details>>
   customer.metadata = mergeMetadata(customer.metadata, metadata)
 }
 
+/** A customer that is still there. */
+export function needCustomer(
+  account: Account,
+  id: string,
+  param = "id",
+  status: 400 | 404 = 404,
+): Stripe.Customer {
+  const customer = account.store.customers.need(id, param, status)
+  if (customer.deleted) throw noSuch("customer", id, param, status)
+  return customer
+}
+
 export function customers(api: Api, account: Account): void {
   const { customers } = account.store
-
-  function find(id: string): Stripe.Customer {
-    const customer = customers.get(id)
-    if (!customer || customer.deleted) throw noSuch("customer", id, "id")
-    return customer
-  }
 
   api.post("/v1/customers", details, (given) => createCustomer(account, given))
 
@@ -74,17 +80,17 @@ export function customers(api: Api, account: Account): void {
     ),
   )
 
-  api.get("/v1/customers/:id", {}, (_, id) => customers.get(id) ?? find(id))
+  api.get("/v1/customers/:id", {}, (_, id) => customers.need(id))
 
   api.post("/v1/customers/:id", details, (given, id) => {
-    const customer = find(id)
+    const customer = needCustomer(account, id)
     apply(customer, given)
     account.emit("customer.updated", customer)
     return customer
   })
 
   api.delete("/v1/customers/:id", {}, (_, id) => {
-    const customer = find(id)
+    const customer = needCustomer(account, id)
     customers.replace({ id, object: "customer", deleted: true })
     account.emit("customer.deleted", customer)
     return { id, object: "customer", deleted: true }

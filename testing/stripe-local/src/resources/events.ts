@@ -1,17 +1,12 @@
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { noSuch } from "../errors.js"
 import { created, page, paging } from "../pages.js"
 import { boolean, list, text } from "../params.js"
 
 export function events(api: Api, account: Account): void {
   const { events } = account.store
 
-  api.get("/v1/events/:id", {}, (_, id) => {
-    const event = events.get(id)
-    if (!event) throw noSuch("event", id, "id")
-    return event
-  })
+  api.get("/v1/events/:id", {}, (_, id) => events.need(id))
 
   const query = { ...paging, created, type: text, types: list(text), delivery_success: boolean }
   api.get("/v1/events", query, ({ type, types, delivery_success, ...query }) => {

@@ -4,12 +4,12 @@ import { ApiError, docUrl, refused, unexpectedState } from "../errors.js"
 import { random } from "../ids.js"
 import { mergeMetadata } from "../params.js"
 import { createCharge } from "./charges.js"
+import { openDispute } from "./disputes.js"
 import { attach } from "./payment-methods.js"
 import { recordRefund } from "./refunds.js"
-import { type CardOutcome, outcomeOf } from "./test-cards.js"
+import { cardError, type Decline, outcomeOf } from "./test-cards.js"
 
 type Intent = Stripe.PaymentIntent
-type Decline = Extract<CardOutcome, { kind: "decline" }>
 
 const CANCELABLE = ["requires_payment_method", "requires_capture", "requires_confirmation", "requires_action"]
 const CONFIRMABLE = ["requires_payment_method", "requires_confirmation", "requires_action"]
@@ -137,20 +137,14 @@ function succeed(account: Account, intent: Intent, amount: number): void {
   intent.amount_capturable = 0
   intent.amount_received = amount
   account.emit("payment_intent.succeeded", intent)
+  const method = account.store.payment_methods.get(String(intent.payment_method))
+  const disputed = outcomeOf(method?.card?.last4).kind === "dispute"
+  if (disputed) openDispute(account, chargeOf(account, intent))
 }
 
 function decline(account: Account, intent: Intent, method: Stripe.PaymentMethod, why: Decline): ApiError {
-  const { code, declineCode, message } = why
   const charge = createCharge(account, intent, method, { captured: false, failure: why })
-  const error = {
-    type: "card_error" as const,
-    code,
-    ...(declineCode && { decline_code: declineCode }),
-    charge: charge.id,
-    doc_url: docUrl(code),
-    message,
-    payment_method: structuredClone(method),
-  }
+  const error = { ...cardError(why, method), charge: charge.id }
   intent.latest_charge = charge.id
   intent.status = "requires_payment_method"
   intent.payment_method = null

@@ -1,7 +1,7 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { badParam, noSuch, unexpectedState } from "../errors.js"
+import { badParam, unexpectedState } from "../errors.js"
 import { newId, random } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import {
@@ -20,20 +20,20 @@ import {
   shipping,
   text,
 } from "../params.js"
+import { needCustomer } from "./customers.js"
 import { cancel, capture, confirm } from "./payment-flow.js"
-import { newPaymentMethod, paymentMethodData, usePaymentMethod } from "./payment-methods.js"
+import { chosenMethod, methodChoice } from "./payment-methods.js"
 
 type Intent = Stripe.PaymentIntent
 
 const method = {
-  payment_method: text,
-  payment_method_data: nested(paymentMethodData),
+  ...methodChoice,
   payment_method_options: anything,
   payment_method_types: list(text),
 }
 
-const details = {
-  ...method,
+/** What a payment intent carries along; checkout sessions take it too, as `payment_intent_data`. */
+export const intentDetails = {
   capture_method: oneOf("automatic", "automatic_async", "manual"),
   customer: text,
   description: text,
@@ -48,22 +48,21 @@ const details = {
 
 const confirmation = {
   ...method,
-  capture_method: details.capture_method,
+  capture_method: intentDetails.capture_method,
   error_on_requires_action: boolean,
   off_session: boolean,
   receipt_email: text,
   return_url: text,
-  setup_future_usage: details.setup_future_usage,
+  setup_future_usage: intentDetails.setup_future_usage,
   shipping,
   use_stripe_sdk: boolean,
 }
 
 const automatic = nested({ enabled: required(boolean), allow_redirects: oneOf("always", "never") })
 
-/** The parameters of a new payment intent; checkout sessions take most of them as `payment_intent_data`. */
-export const intentCreation = {
+const intentCreation = {
   ...confirmation,
-  ...details,
+  ...intentDetails,
   amount: required(positive),
   automatic_payment_methods: automatic,
   confirm: boolean,
@@ -72,12 +71,16 @@ export const intentCreation = {
   payment_method_configuration: text,
 }
 
-export function createIntent(account: Account, params: Params<typeof intentCreation>): Intent {
-  const { store } = account
-  if (params.customer && !store.customers.get(params.customer)) throw noCustomer(params.customer)
+type NewIntent = Params<typeof intentCreation>
+
+export function createIntent(
+  account: Account,
+  params: Pick<NewIntent, "amount" | "currency"> & Partial<NewIntent>,
+): Intent {
+  if (params.customer) needCustomer(account, params.customer, "customer", 400)
   const chosen = chosenMethod(account, params)
   const id = newId("pi")
-  const intent = store.payment_intents.add({
+  const intent = account.store.payment_intents.add({
     id,
     object: "payment_intent",
     allowed_payment_method_types: null,
@@ -129,11 +132,6 @@ export function createIntent(account: Account, params: Params<typeof intentCreat
   return intent
 }
 
-function chosenMethod(account: Account, params: Params<typeof method>): Stripe.PaymentMethod | undefined {
-  if (params.payment_method) return usePaymentMethod(account, params.payment_method)
-  return params.payment_method_data ? newPaymentMethod(account, params.payment_method_data) : undefined
-}
-
 export function shippingOf(given: Shipping | null | undefined): Intent["shipping"] {
   if (!given) return null
   const { carrier = null, phone = null, tracking_number = null } = given
@@ -149,7 +147,7 @@ function update(account: Account, intent: Intent, change: Params<typeof changes>
       intent,
     )
   }
-  if (change.customer && !account.store.customers.get(change.customer)) throw noCustomer(change.customer)
+  if (change.customer) needCustomer(account, change.customer, "customer", 400)
   if (amount !== undefined) intent.amount = amount
   if (currency !== undefined) intent.currency = currency
   apply(intent, change)
@@ -162,7 +160,7 @@ function update(account: Account, intent: Intent, change: Params<typeof changes>
 }
 
 /** Takes over what was given; what wasn't stays as it is. */
-function apply(intent: Intent, change: Partial<Params<typeof details>>): void {
+function apply(intent: Intent, change: Partial<Params<typeof changes>>): void {
   intent.metadata = mergeMetadata(intent.metadata, change.metadata)
   if (change.shipping !== undefined) intent.shipping = shippingOf(change.shipping)
   if (change.payment_method_types) intent.payment_method_types = change.payment_method_types
@@ -174,20 +172,12 @@ function apply(intent: Intent, change: Partial<Params<typeof details>>): void {
   if (change.transfer_group !== undefined) intent.transfer_group = change.transfer_group
 }
 
-const changes = { ...details, amount: positive, currency }
-
-function noCustomer(id: string) {
-  return noSuch("customer", id, "customer", 400)
-}
+const changes = { ...method, ...intentDetails, amount: positive, currency }
 
 export function paymentIntents(api: Api, account: Account): void {
   const { payment_intents, payment_methods } = account.store
 
-  function find(id: string): Intent {
-    const intent = payment_intents.get(id)
-    if (!intent) throw noSuch("payment_intent", id, "intent")
-    return intent
-  }
+  const find = (id: string) => payment_intents.need(id, "intent")
 
   api.post("/v1/payment_intents", intentCreation, (params) => createIntent(account, params))
 

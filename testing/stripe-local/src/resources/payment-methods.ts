@@ -5,6 +5,7 @@ import { noSuch, refused } from "../errors.js"
 import { newId } from "../ids.js"
 import { page, paging } from "../pages.js"
 import { address, mergeMetadata, metadata, nested, oneOf, type Params, required, text } from "../params.js"
+import { needCustomer } from "./customers.js"
 import { testCard } from "./test-cards.js"
 
 const billing = nested({ address, email: text, name: text, phone: text, tax_id: text })
@@ -15,6 +16,17 @@ export const paymentMethodData = {
   card: nested({ token: text }),
   billing_details: billing,
   metadata,
+}
+
+/** How a call names the payment method to use. */
+export const methodChoice = { payment_method: text, payment_method_data: nested(paymentMethodData) }
+
+export function chosenMethod(
+  account: Account,
+  given: Partial<Params<typeof methodChoice>>,
+): Stripe.PaymentMethod | undefined {
+  if (given.payment_method) return usePaymentMethod(account, given.payment_method)
+  return given.payment_method_data ? newPaymentMethod(account, given.payment_method_data) : undefined
 }
 
 /** The payment method that `pm_card_…` or an id stands for: a test card becomes a payment method of its own. */
@@ -78,15 +90,9 @@ export function attach(account: Account, method: Stripe.PaymentMethod, customer:
 export function paymentMethods(api: Api, account: Account): void {
   const { payment_methods } = account.store
 
-  function find(id: string): Stripe.PaymentMethod {
-    const method = payment_methods.get(id)
-    if (!method) throw noSuch("PaymentMethod", id, "payment_method")
-    return method
-  }
-
   api.post("/v1/payment_methods", paymentMethodData, (data) => newPaymentMethod(account, data))
 
-  api.get("/v1/payment_methods/:id", {}, (_, id) => find(id))
+  api.get("/v1/payment_methods/:id", {}, (_, id) => payment_methods.need(id, "payment_method"))
 
   api.get("/v1/payment_methods", { ...paging, customer: text, type: text }, (query) =>
     page(
@@ -109,13 +115,12 @@ export function paymentMethods(api: Api, account: Account): void {
 
   api.post("/v1/payment_methods/:id/attach", { customer: required(text) }, ({ customer }, id) => {
     const method = payment_methods.get(id) ?? usePaymentMethod(account, id)
-    if (!account.store.customers.get(customer)) throw noSuch("customer", customer, "customer", 400)
-    attach(account, method, customer)
+    attach(account, method, needCustomer(account, customer, "customer", 400).id)
     return method
   })
 
   api.post("/v1/payment_methods/:id/detach", {}, (_, id) => {
-    const method = find(id)
+    const method = payment_methods.need(id, "payment_method")
     if (!method.customer) {
       throw refused(
         "The payment method you provided is not attached to a customer so detachment is impossible.",

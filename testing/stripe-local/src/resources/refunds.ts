@@ -1,7 +1,7 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { noSuch, refused } from "../errors.js"
+import { refused } from "../errors.js"
 import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import { mergeMetadata, metadata, oneOf, positive, text } from "../params.js"
@@ -40,6 +40,11 @@ export function recordRefund(account: Account, charge: Stripe.Charge, refund: Ne
 /** Stripe's rules for a refund that is asked for; `amount` is all that is left, by default. */
 export function refund(account: Account, charge: Stripe.Charge, given: Partial<NewRefund>): Stripe.Refund {
   const left = charge.amount - charge.amount_refunded
+  if (charge.disputed) {
+    throw refused(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
+      code: "charge_disputed",
+    })
+  }
   if (left === 0) {
     throw refused(`Charge ${charge.id} has already been refunded.`, { code: "charge_already_refunded" })
   }
@@ -78,10 +83,10 @@ export function refunds(api: Api, account: Account): void {
     return refund(account, paid, { ...rest, metadata: mergeMetadata({}, metadata) })
   })
 
-  api.get("/v1/refunds/:id", {}, (_, id) => find(id))
+  api.get("/v1/refunds/:id", {}, (_, id) => refunds.need(id))
 
   api.post("/v1/refunds/:id", { metadata }, (change, id) => {
-    const refund = find(id)
+    const refund = refunds.need(id)
     refund.metadata = mergeMetadata(refund.metadata ?? {}, change.metadata)
     account.emit("refund.updated", refund)
     return refund
@@ -100,28 +105,18 @@ export function refunds(api: Api, account: Account): void {
     ),
   )
 
-  function find(id: string): Stripe.Refund {
-    const refund = refunds.get(id)
-    if (!refund) throw noSuch("refund", id, "id")
-    return refund
-  }
-
   function findCharge(of: { charge?: string | null; payment_intent?: string | null }): Stripe.Charge {
-    if (of.charge) return refundable(charges.get(of.charge) ?? missing("charge", of.charge))
+    if (of.charge) return refundable(charges.need(of.charge, "charge", 400))
     if (!of.payment_intent) {
       throw refused(
         "One of the following params should be provided for this request: payment_intent or charge.",
       )
     }
-    const intent = payment_intents.get(of.payment_intent) ?? missing("payment_intent", of.payment_intent)
+    const intent = payment_intents.need(of.payment_intent, "payment_intent", 400)
     const charge = charges.get(String(intent.latest_charge))
     if (!charge) throw nothingToRefund(intent.id)
     return refundable(charge)
   }
-}
-
-function missing(kind: string, id: string): never {
-  throw noSuch(kind, id, kind, 400)
 }
 
 function refundable(charge: Stripe.Charge): Stripe.Charge {

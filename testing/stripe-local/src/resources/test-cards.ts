@@ -1,8 +1,14 @@
+import type Stripe from "stripe"
+import { docUrl } from "../errors.js"
+
 /** What becomes of a payment with a test card. */
 export type CardOutcome =
   | { kind: "accept" }
+  | { kind: "dispute" }
   | { kind: "authenticate" }
   | { kind: "decline"; code: string; declineCode?: string; message: string }
+
+export type Decline = Extract<CardOutcome, { kind: "decline" }>
 
 export interface TestCard {
   brand: string
@@ -34,6 +40,7 @@ const VELOCITY = declined(
   "card_velocity_exceeded",
   "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
 )
+const DISPUTED = card("visa", "0259", { kind: "dispute" })
 const AUTHENTICATE = card("visa", "3220", { kind: "authenticate" })
 
 /** Stripe's test cards by the end of their names: `pm_card_…` and `tok_…` mean the same. */
@@ -60,8 +67,7 @@ const CARDS: Record<string, TestCard> = {
     "processing_error",
     "An error occurred while processing your card. Try again in a little bit.",
   ),
-  /** Can be saved, and fails when it is to pay. */
-  chargeCustomerFail: declined("0341", "generic_decline"),
+  createDispute: DISPUTED,
   authenticationRequired: AUTHENTICATE,
   threeDSecure2Required: AUTHENTICATE,
   threeDSecureRequired: AUTHENTICATE,
@@ -75,4 +81,16 @@ export function testCard(name: string): TestCard | undefined {
 /** What a stored card does: its last four digits tell it from the others. */
 export function outcomeOf(last4: string | undefined): CardOutcome {
   return Object.values(CARDS).find((known) => known.last4 === last4)?.outcome ?? ACCEPT
+}
+
+/** The error of a declined card, as the answer and the intent carry it. */
+export function cardError({ code, declineCode, message }: Decline, method: Stripe.PaymentMethod) {
+  return {
+    type: "card_error" as const,
+    code,
+    ...(declineCode && { decline_code: declineCode }),
+    doc_url: docUrl(code),
+    message,
+    payment_method: structuredClone(method),
+  }
 }

@@ -1,7 +1,7 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { badParam, noSuch } from "../errors.js"
+import { badParam } from "../errors.js"
 import { newId, random } from "../ids.js"
 import { page, paging } from "../pages.js"
 import { boolean, list, mergeMetadata, metadata, required, text } from "../params.js"
@@ -61,12 +61,6 @@ function validUrl(url: string): string {
 export function webhookEndpoints(api: Api, account: Account): void {
   const { webhook_endpoints } = account.store
 
-  function find(id: string): Stripe.WebhookEndpoint {
-    const endpoint = webhook_endpoints.get(id)
-    if (!endpoint) throw noSuch("webhook endpoint", id, "id")
-    return endpoint
-  }
-
   const creation = {
     url: required(text),
     enabled_events: required(list(text)),
@@ -85,11 +79,11 @@ export function webhookEndpoints(api: Api, account: Account): void {
 
   api.get("/v1/webhook_endpoints", paging, (query) => page(webhook_endpoints, "/v1/webhook_endpoints", query))
 
-  api.get("/v1/webhook_endpoints/:id", {}, (_, id) => find(id))
+  api.get("/v1/webhook_endpoints/:id", {}, (_, id) => webhook_endpoints.need(id))
 
   const changes = { url: text, enabled_events: list(text), disabled: boolean, description: text, metadata }
   api.post("/v1/webhook_endpoints/:id", changes, (change, id) => {
-    const endpoint = find(id)
+    const endpoint = webhook_endpoints.need(id)
     if (change.url) endpoint.url = validUrl(change.url)
     if (change.enabled_events) endpoint.enabled_events = change.enabled_events
     if (change.disabled !== undefined) endpoint.status = change.disabled ? "disabled" : "enabled"
@@ -99,7 +93,7 @@ export function webhookEndpoints(api: Api, account: Account): void {
   })
 
   api.delete("/v1/webhook_endpoints/:id", {}, (_, id) => {
-    deleteEndpoint(account, find(id).id)
+    deleteEndpoint(account, webhook_endpoints.need(id).id)
     return { id, object: "webhook_endpoint", deleted: true }
   })
 }

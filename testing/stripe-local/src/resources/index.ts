@@ -1,0 +1,45 @@
+import type { Account } from "../account.js"
+import type { Api } from "../api.js"
+import type { Includable } from "../expand.js"
+import { page } from "../pages.js"
+import { charges } from "./charges.js"
+import { lineItems } from "./checkout-lines.js"
+import { checkoutSessions } from "./checkout-sessions.js"
+import { customers } from "./customers.js"
+import { disputes } from "./disputes.js"
+import { events } from "./events.js"
+import { paymentIntents } from "./payment-intents.js"
+import { paymentMethods } from "./payment-methods.js"
+import { refunds } from "./refunds.js"
+import { setupIntents } from "./setup-intents.js"
+import { webhookEndpoints } from "./webhook-endpoints.js"
+
+/** Gives an API all that local Stripe speaks. */
+export function serveAll(api: Api, account: Account): void {
+  paymentIntents(api, account)
+  charges(api, account)
+  refunds(api, account)
+  disputes(api, account)
+  checkoutSessions(api, account)
+  customers(api, account)
+  paymentMethods(api, account)
+  setupIntents(api, account)
+  events(api, account)
+  webhookEndpoints(api, account)
+}
+
+const FIRST = { limit: 10, starting_after: undefined, ending_before: undefined }
+
+/** The lists that `expand` can ask for. */
+export function includables(account: Account): Includable {
+  return ({ object, id }, property) => {
+    if (object === "checkout.session" && property === "line_items") {
+      return lineItems(account, String(id), FIRST)
+    }
+    if (object === "charge" && property === "refunds") {
+      const url = `/v1/charges/${id}/refunds`
+      return page(account.store.refunds, url, FIRST, ({ charge }) => charge === id)
+    }
+    return undefined
+  }
+}
