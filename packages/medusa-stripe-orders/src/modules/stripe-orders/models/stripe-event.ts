@@ -1,0 +1,25 @@
+import { model } from "@medusajs/framework/utils"
+
+/**
+ * The inbox: one row per Stripe event, written before Stripe is told 200 and kept.
+ *
+ * `revision` is the payment's revision at which the event arrived: a pass over the payment that began at or
+ * after that revision has seen what the event tells, and settles it.
+ */
+const StripeEvent = model
+  .define("stripe_event", {
+    id: model.text().primaryKey(),
+    type: model.text(),
+    api_version: model.text().nullable(),
+    livemode: model.boolean(),
+    created: model.dateTime(),
+    payment_intent_id: model.text().nullable(),
+    revision: model.number().nullable(),
+    status: model.enum(["pending", "settled", "ignored"]),
+    deliveries: model.number().default(1),
+    settled_at: model.dateTime().nullable(),
+    payload: model.json(),
+  })
+  .indexes([{ on: ["payment_intent_id"], where: "status = 'pending'" }])
+
+export default StripeEvent

@@ -1,0 +1,106 @@
+import { acquireLockStep, releaseLockStep } from "@holdfast/medusa-lock/steps"
+import { createHook, createWorkflow, transform, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
+import { NeedsReview, type Payment } from "../content/content"
+import { sourceFromHook } from "../content/source"
+import { createOrdersAndTakeStockStep } from "./steps/create-orders-and-take-stock"
+import { finishPaymentsStep } from "./steps/finish-payments"
+import { prepareOrderDataStep } from "./steps/prepare-order-data"
+import { type RetrievedPayments, retrievePaymentsStep } from "./steps/retrieve-payments"
+
+export type { PaymentOutcome } from "./steps/finish-payments"
+
+export interface CreateOrderFromStripeInput {
+  /** the payments to settle; one, or as many as are due */
+  payment_intent_ids: string[]
+}
+
+/** A batch doesn't wait long for one busy payment: who is busy is tried alone afterwards, with the full time. */
+const BATCH_TIMEOUT_SECONDS = 5
+
+/**
+ * Turns paid Stripe payments into Medusa orders, each exactly once, and sells no unit of stock twice.
+ *
+ * Safe to run again for the same payments, at the same time or later, by hand or by the inbox: what was
+ * decided is read from the payment's row.
+ *
+ * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items. It
+ * answers with an object from payment intent id to `{ cart_id }` or `{ items: [{ variant_id, quantity }], … }`.
+ */
+export const createOrderFromStripeWorkflow = createWorkflow(
+  "create-order-from-stripe",
+  (input: CreateOrderFromStripeInput) => {
+    const retrieved = retrievePaymentsStep(input)
+    const unknown = transform({ retrieved }, ({ retrieved }) =>
+      retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
+    )
+    const orderContent = createHook("orderContent", { payment_intents: unknown })
+    const placed = transform({ retrieved, answers: orderContent.getResult() }, placePayments)
+
+    const lock = transform({ retrieved, placed }, lockOf)
+    acquireLockStep(lock)
+    const prepared = prepareOrderDataStep(placed)
+    const contents = transform({ prepared, lock }, ({ prepared, lock }) => ({
+      contents: prepared.contents,
+      held: lock.key,
+    }))
+    createOrdersAndTakeStockStep(contents)
+    releaseLockStep(transform({ lock }, ({ lock }) => ({ key: lock.key })))
+
+    const toFinish = transform({ input, placed, prepared }, ({ input, placed, prepared }) => ({
+      payment_intent_ids: input.payment_intent_ids,
+      reviews: [...placed.reviews, ...prepared.reviews],
+      failures: [...placed.failures, ...prepared.failures],
+    }))
+    const payments = finishPaymentsStep(toFinish)
+    return new WorkflowResponse(
+      transform({ payments }, ({ payments }) => ({ payments })),
+      {
+        hooks: [orderContent],
+      },
+    )
+  },
+)
+
+interface PlacedPayments extends Pick<RetrievedPayments, "reviews" | "failures"> {
+  payments: Payment[]
+}
+
+/** Completes the payments that only the store's own rule can place; the others have their source already. */
+function placePayments({
+  retrieved,
+  answers,
+}: {
+  retrieved: RetrievedPayments
+  answers: unknown
+}): PlacedPayments {
+  const placed: PlacedPayments = { ...retrieved, payments: [], reviews: [...retrieved.reviews] }
+  for (const payment of retrieved.payments) {
+    try {
+      const source =
+        payment.source ?? sourceFromHook((answers as Record<string, unknown> | undefined)?.[payment.id])
+      if (!source) {
+        throw new NeedsReview(
+          "the payment doesn't say what was bought: it has no metadata.session_id, cart_id or items, and no orderContent hook knows it",
+        )
+      }
+      placed.payments.push({ ...payment, source })
+    } catch (error) {
+      placed.reviews.push({ id: payment.id, reason: (error as Error).message })
+    }
+  }
+  return placed
+}
+
+/** The seed's choice of key: the payment, the cart, or both. The inventory items are locked in any case. */
+function lockOf({ retrieved, placed }: { retrieved: RetrievedPayments; placed: PlacedPayments }) {
+  const { by, timeout, ttl } = retrieved.lock
+  const key = placed.payments.flatMap(({ id, source }) => {
+    const cart = source.kind === "cart" ? source.cart_id : null
+    return by === "payment_intent" || !cart ? [id] : by === "cart" ? [cart] : [id, cart]
+  })
+  return {
+    key,
+    timeout: placed.payments.length > 1 ? Math.min(BATCH_TIMEOUT_SECONDS, timeout) : timeout,
+    ttl,
+  }
+}

@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest"
+import { parseOptions } from "../src/modules/stripe-orders/options"
+
+const valid = { apiKey: "sk_test_1", webhookSecrets: ["whsec_1"] }
+
+function messageOf(work: () => unknown): string {
+  try {
+    work()
+    return ""
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+describe("the plugin's options", () => {
+  it("fills in the defaults", () => {
+    expect(parseOptions(valid)).toEqual({
+      ...valid,
+      lockKey: "payment_intent",
+      stock: "reserve",
+      lock: { timeout: 30, ttl: 120 },
+      paymentProvider: "pp_stripe_stripe",
+      maxAttempts: 20,
+      stripe: {},
+    })
+  })
+
+  it("takes one signing secret, or several for a rotation", () => {
+    expect(parseOptions({ ...valid, webhookSecrets: "whsec_1" }).webhookSecrets).toEqual(["whsec_1"])
+    expect(parseOptions({ ...valid, webhookSecrets: ["whsec_1", "whsec_2"] }).webhookSecrets).toHaveLength(2)
+  })
+
+  it.each([
+    [{ ...valid, apiKey: undefined }, "apiKey: is missing"],
+    [{ ...valid, apiKey: "pk_test_1" }, "apiKey: must begin with sk_"],
+    [{ ...valid, webhookSecrets: [] }, "webhookSecrets"],
+    [{ ...valid, webhookSecrets: undefined }, "webhookSecrets"],
+    [{ ...valid, webhookSecrets: ["sk_test_1"] }, "webhookSecrets"],
+    [{ ...valid, lockKey: "order" }, "lockKey: must be"],
+    [{ ...valid, stock: "both" }, 'stock: must be "reserve" or "decrement"'],
+    [{ ...valid, lock: { timeout: -1 } }, "lock.timeout: must be more than 0 seconds"],
+    [{ ...valid, lock: { timeout: "30" } }, "lock.timeout: must be seconds"],
+    [{ ...valid, maxAttempts: 0 }, "maxAttempts: must be at least 1"],
+    [{ ...valid, paymentProvider: "stripe" }, "paymentProvider: must be"],
+    [{ ...valid, stok: "reserve" }, "stok: no such option"],
+    [undefined, "apiKey: is missing"],
+  ])("refuses %j and names the option", (options, message) => {
+    expect(() => parseOptions(options)).toThrow(message)
+  })
+
+  it("keeps secrets out of its messages", () => {
+    const message = messageOf(() => parseOptions({ apiKey: "hush-hush", webhookSecrets: ["hush-hush"] }))
+    expect(message).toContain("apiKey")
+    expect(message).not.toContain("hush-hush")
+  })
+})
