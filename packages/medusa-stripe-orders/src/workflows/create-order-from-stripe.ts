@@ -1,5 +1,6 @@
 import { acquireLockStep, releaseLockStep } from "@holdfast/medusa-lock/steps"
 import { createHook, createWorkflow, transform, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
+import type Stripe from "stripe"
 import { NeedsReview, type Payment } from "../content/content"
 import { sourceFromHook } from "../content/source"
 import { createOrdersAndTakeStockStep } from "./steps/create-orders-and-take-stock"
@@ -12,6 +13,11 @@ export type { PaymentOutcome } from "./steps/finish-payments"
 export interface CreateOrderFromStripeInput {
   /** the payments to settle; one, or as many as are due */
   payment_intent_ids: string[]
+}
+
+/** The payments that only the store itself can place. */
+export interface OrderContentHookInput {
+  payment_intents: Stripe.PaymentIntent[]
 }
 
 /** A batch doesn't wait long for one busy payment: who is busy is tried alone afterwards, with the full time. */
@@ -30,10 +36,10 @@ export const createOrderFromStripeWorkflow = createWorkflow(
   "create-order-from-stripe",
   (input: CreateOrderFromStripeInput) => {
     const retrieved = retrievePaymentsStep(input)
-    const unknown = transform({ retrieved }, ({ retrieved }) =>
-      retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
-    )
-    const orderContent = createHook("orderContent", { payment_intents: unknown })
+    const unknown = transform({ retrieved }, ({ retrieved }): OrderContentHookInput => ({
+      payment_intents: retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
+    }))
+    const orderContent = createHook("orderContent", unknown)
     const placed = transform({ retrieved, answers: orderContent.getResult() }, placePayments)
 
     const lock = transform({ retrieved, placed }, lockOf)

@@ -59,14 +59,14 @@ export async function receive(
     `WITH payment AS (
        INSERT INTO stripe_payment (id, revision, due_at)
        SELECT :payment, 1, clock_timestamp()
-        WHERE :payment::text IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stripe_event WHERE id = :id)
+        WHERE CAST(:payment AS text) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stripe_event WHERE id = :id)
        ON CONFLICT (id) DO UPDATE
          SET revision = stripe_payment.revision + 1, due_at = clock_timestamp(), updated_at = now()
        RETURNING revision)
      INSERT INTO stripe_event
        (id, type, api_version, livemode, created, payment_intent_id, revision, status, payload)
      VALUES (:id, :type, :apiVersion, :livemode, to_timestamp(:created), :payment,
-       (SELECT revision FROM payment), CASE WHEN :payment::text IS NULL THEN 'ignored' ELSE 'pending' END, :payload)
+       (SELECT revision FROM payment), CASE WHEN CAST(:payment AS text) IS NULL THEN 'ignored' ELSE 'pending' END, :payload)
      ON CONFLICT (id) DO UPDATE SET deliveries = stripe_event.deliveries + 1, updated_at = now()`,
     {
       id: event.id,

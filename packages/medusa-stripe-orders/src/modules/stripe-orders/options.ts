@@ -61,7 +61,9 @@ export function parseOptions(options: unknown): ResolvedOptions {
 
 function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === "unrecognized_keys") {
-    return `${issue.keys.map((key) => [...issue.path, key].join(".")).join(", ")}: no such option; there are ${Object.keys(schema.shape).join(", ")}`
+    const unknown = issue.keys.map((key) => [...issue.path, key].join(".")).join(", ")
+    const known = issue.path.length === 0 ? `; there are ${Object.keys(schema.shape).join(", ")}` : ""
+    return `${unknown}: no such option${known}`
   }
   return `${issue.path.join(".") || "options"}: ${issue.message}`
 }
