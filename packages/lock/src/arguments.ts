@@ -1,6 +1,6 @@
 import { LockArgumentError } from "./errors.js"
 
-export const MAX_KEYS = 1_000
+export const MAX_KEYS = 10_000
 export const MAX_KEY_LENGTH = 1_024
 
 /**

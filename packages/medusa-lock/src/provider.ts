@@ -1,0 +1,150 @@
+import { randomUUID } from "node:crypto"
+import { LockError, type Locks } from "@holdfast/lock"
+import type { ILockingProvider } from "@medusajs/framework/types"
+import { MedusaError } from "@medusajs/framework/utils"
+import { milliseconds } from "./seconds.js"
+
+/** What `acquire` takes beside Medusa's arguments. The Locking Module passes them on as they are. */
+export interface AcquireArgs {
+  ownerId?: string | null
+  /** Seconds until the lock expires; without, it never does. */
+  expire?: number
+  /** Seconds to wait in the queue while the keys are busy; 0 by default, as in Medusa. */
+  wait?: number
+  /**
+   * Whose locks this one may overlap: all that were acquired within the same name. Each is released by its own
+   * `ownerId`. By default an owner overlaps only itself, which extends.
+   */
+  within?: string
+  /** Is filled in by the provider: the Locking Module returns nothing. */
+  receipt?: Receipt
+}
+
+export interface Receipt {
+  /** Set as soon as the provider has taken on the request: it waits, so that nobody else has to. */
+  accepted?: true
+  /** The fencing token, in decimal. */
+  token?: string
+}
+
+export interface ExecuteArgs {
+  /** Seconds to wait for the lock; 5 by default. */
+  timeout?: number
+  /** Seconds that the lock outlives a process that dies; 60 by default. It is renewed while the job runs. */
+  expire?: number
+}
+
+/** How many lapsed locks without an owner are remembered for each key, to tell whose a late release is. */
+const REMEMBERED = 8
+
+/**
+ * Medusa's Locking Module on `@holdfast/lock`: a translation, and no more. An `ownerId` is the id of a lease, so a
+ * second `acquire` extends it, and one `release` ends it, in whichever process it comes.
+ */
+export class HoldfastLockingProvider implements ILockingProvider {
+  readonly #locks: Locks
+  /** For each key, the leases that were taken here without an owner, the oldest first. */
+  readonly #ownerless = new Map<string, string[]>()
+
+  constructor({ locks }: { locks: Locks }) {
+    this.#locks = locks
+  }
+
+  async execute<T>(
+    keys: string | string[],
+    job: (signal?: AbortSignal) => Promise<T>,
+    args: ExecuteArgs = {},
+  ): Promise<T> {
+    if (toList(keys).length === 0) return job()
+    const timeout = atLeastASecond(args.timeout, 5)
+    const ttl = atLeastASecond(args.expire, 60)
+    const [outcome] = await this.#locks
+      .run(keys, (lease) => Promise.allSettled([job(lease.signal)]), { timeout, ttl })
+      .catch((error) => {
+        throw translated(error, "Timed-out acquiring lock.")
+      })
+    if (outcome.status === "rejected") throw outcome.reason
+    return outcome.value
+  }
+
+  async acquire(keys: string | string[], args: AcquireArgs = {}): Promise<void> {
+    if (args.receipt) args.receipt.accepted = true
+    const wanted = toList(keys)
+    if (wanted.length === 0) return
+    const id = args.ownerId ?? `ownerless:${randomUUID()}`
+    const ttl = args.expire ? milliseconds("expire", args.expire) : Number.POSITIVE_INFINITY
+    const timeout = milliseconds("wait", args.wait ?? 0)
+    try {
+      const token = await this.#locks.acquireById(id, wanted, { owner: args.within ?? id, ttl, timeout })
+      if (args.receipt) args.receipt.token = String(token)
+    } catch (error) {
+      const busy = (error as { busyKey?: string }).busyKey ?? wanted[0]
+      throw translated(error, `Failed to acquire lock for key "${busy}"`)
+    }
+    if (args.ownerId == null) for (const key of wanted) this.#remember(key, id)
+  }
+
+  async release(keys: string | string[], args: { ownerId?: string | null } = {}): Promise<boolean> {
+    const wanted = toList(keys)
+    if (wanted.length === 0) return true
+    try {
+      if (args.ownerId != null) return await this.#locks.releaseById(args.ownerId, wanted)
+      const released = await Promise.all(wanted.map((key) => this.#releaseOwnerless(key)))
+      return released.every(Boolean)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  async releaseAll(args: { ownerId?: string | null } = {}): Promise<void> {
+    const { ownerId } = args
+    try {
+      const held = (await this.#locks.inspect()).filter(({ holders }) => holders.length > 0)
+      const own = held.filter(({ holders }) => holders.some(({ id }) => id === ownerId)).map(({ key }) => key)
+      if (ownerId == null) await Promise.all(held.map(({ key }) => this.#locks.forceRelease(key)))
+      else if (own.length > 0) await this.#locks.releaseById(ownerId, own)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  #remember(key: string, id: string): void {
+    const ids = [...(this.#ownerless.get(key) ?? []), id]
+    this.#ownerless.set(key, ids.slice(-REMEMBERED))
+  }
+
+  /** A release without an owner ends the oldest lease: one that has lapsed must not free its successor's. */
+  async #releaseOwnerless(key: string): Promise<boolean> {
+    const [id, ...later] = this.#ownerless.get(key) ?? []
+    if (id === undefined) return false
+    if (later.length > 0) this.#ownerless.set(key, later)
+    else this.#ownerless.delete(key)
+    return this.#locks.releaseById(id, key)
+  }
+}
+
+function toList(keys: string | string[]): string[] {
+  return Array.isArray(keys) ? keys : [keys]
+}
+
+/** In `execute` Medusa takes what is not a time, or not above 0, for one second. */
+function atLeastASecond(seconds: number | undefined, otherwise: number): number {
+  const given = seconds ?? otherwise
+  return given > 0 ? given * 1000 : 1000
+}
+
+const TYPES = {
+  LOCK_TIMEOUT: MedusaError.Types.CONFLICT,
+  LOCK_LOST: MedusaError.Types.CONFLICT,
+  LOCK_ABORTED: MedusaError.Types.CONFLICT,
+  LOCK_INVALID_ARGUMENT: MedusaError.Types.INVALID_ARGUMENT,
+  LOCK_CLOSED: MedusaError.Types.UNEXPECTED_STATE,
+  LOCK_STORE_FAILED: MedusaError.Types.UNEXPECTED_STATE,
+}
+
+/** The same in Medusa's terms, with Medusa's own words where the lock was busy. */
+function translated(error: unknown, whenBusy?: string): unknown {
+  if (!(error instanceof LockError)) return error
+  const message = error.code === "LOCK_TIMEOUT" && whenBusy ? whenBusy : error.message
+  return Object.assign(new MedusaError(TYPES[error.code], message), { cause: error })
+}

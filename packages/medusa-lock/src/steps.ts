@@ -1,0 +1,148 @@
+import { setTimeout } from "node:timers/promises"
+import type { ILockingModule } from "@medusajs/framework/types"
+import { isDefined, MedusaError, Modules } from "@medusajs/framework/utils"
+import {
+  createStep,
+  type StepExecutionContext,
+  type StepFunction,
+  StepResponse,
+} from "@medusajs/framework/workflows-sdk"
+import type { AcquireArgs, Receipt } from "./provider.js"
+import { milliseconds } from "./seconds.js"
+
+export interface AcquireLockStepInput {
+  /** What to lock: all of the keys at one instant, or none. */
+  key: string | string[]
+  /** Seconds to wait for the lock; 0 by default. */
+  timeout?: number
+  /** Seconds after which the lock expires. Without, it is held until it is released. */
+  ttl?: number
+  /** Who holds the lock. By default this run of the workflow, which nested workflows share. */
+  ownerId?: string
+  /** The locking provider, by its id. By default the Locking Module's default provider. */
+  provider?: string
+  /** Seconds between two tries, 0.3 by default, with a provider that can't wait. Holdfast's providers wait in their queue. */
+  retryInterval?: number
+  /** Whether to lock in a nested workflow too. By default its parent is expected to hold the lock, and nothing is done. */
+  executeOnSubWorkflow?: boolean
+}
+
+export interface ReleaseLockStepInput {
+  /** The keys to release. */
+  key: string | string[]
+  /** The `ownerId` that the lock was acquired with, if it was given one. */
+  ownerId?: string
+  provider?: string
+  executeOnSubWorkflow?: boolean
+}
+
+/** What a later step, or a late compensation, needs to know of the lock. */
+export interface AcquiredLock {
+  keys: string[]
+  ownerId: string
+  provider?: string
+  /** The fencing token in decimal, where the provider gives one. */
+  token?: string
+}
+
+/**
+ * Acquires a lock for the workflow, in the place of Medusa's step of the same name. Its output is the `AcquiredLock`,
+ * undefined where there is nothing to lock. When the workflow fails, exactly this lock is released.
+ *
+ * Throws a MedusaError of type `conflict` where the keys stay busy, and the provider's own error where it fails.
+ */
+export const acquireLockStep: StepFunction<AcquireLockStepInput, AcquiredLock | undefined> = createStep(
+  "holdfast-acquire-lock",
+  async (input: AcquireLockStepInput, context) => {
+    const keys = toKeys(input.key)
+    if (keys.length === 0) return new StepResponse<AcquiredLock | undefined>(undefined)
+    if (leavesItToParent(input, context)) return skipped()
+    const locking = context.container.resolve(Modules.LOCKING)
+    const lock = await acquire(locking, keys, input, context)
+    return new StepResponse<AcquiredLock | undefined, AcquiredLock>(lock, lock)
+  },
+  async (lock, { container }) => {
+    if (!lock) return
+    const { keys, ownerId, provider } = lock
+    await container.resolve(Modules.LOCKING).release(keys, { ownerId, provider })
+  },
+)
+
+/** Releases a lock that `acquireLockStep` acquired in the same workflow. Its output is whether it was still held. */
+export const releaseLockStep: StepFunction<ReleaseLockStepInput, boolean> = createStep(
+  "holdfast-release-lock",
+  async (input: ReleaseLockStepInput, context) => {
+    const keys = toKeys(input.key)
+    if (keys.length === 0) return new StepResponse(true)
+    if (leavesItToParent(input, context)) return skipped()
+    const ownerId = input.ownerId ?? transactionOwner(context)
+    const locking = context.container.resolve(Modules.LOCKING)
+    return new StepResponse(await locking.release(keys, { ownerId, provider: input.provider }))
+  },
+)
+
+async function acquire(
+  locking: ILockingModule,
+  keys: string[],
+  input: AcquireLockStepInput,
+  context: StepExecutionContext,
+): Promise<AcquiredLock> {
+  const wait = input.timeout ?? 0
+  const deadline = performance.now() + milliseconds("timeout", wait)
+  const ownerId = input.ownerId ?? transactionOwner(context)
+  const within = input.ownerId === undefined ? `run:${context.runId}` : undefined
+  const receipt: Receipt = {}
+  const args: AcquireArgs & { provider?: string } = {
+    ownerId,
+    expire: input.ttl,
+    provider: input.provider,
+    wait,
+    within,
+    receipt,
+  }
+  for (;;) {
+    try {
+      await locking.acquire(keys, args)
+      return { keys, ownerId, provider: input.provider, token: receipt.token }
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      if (receipt.accepted || performance.now() >= deadline) throw timedOut(keys, wait, error)
+    }
+    // Medusa's own providers don't wait in `acquire`: ask again, as Medusa's step does.
+    const pause = milliseconds("retryInterval", input.retryInterval ?? 0.3)
+    await setTimeout(Math.min(pause, Math.max(deadline - performance.now(), 0)))
+  }
+}
+
+function toKeys(key: string | string[] | undefined): string[] {
+  if (Array.isArray(key)) return key
+  return isDefined(key) ? [key] : []
+}
+
+function leavesItToParent(input: { executeOnSubWorkflow?: boolean }, context: StepExecutionContext): boolean {
+  return !!context.parentStepIdempotencyKey && !input.executeOnSubWorkflow
+}
+
+/** Medusa's type of a step's answer leaves out that it may be to skip the step. */
+function skipped(): never {
+  return StepResponse.skip() as never
+}
+
+/** Names this transaction of this workflow: two workflows may be run under one transaction id. */
+function transactionOwner({ workflowId, transactionId }: StepExecutionContext): string {
+  return `workflow:${workflowId}:${transactionId}`
+}
+
+/** Whether `error` says that somebody else holds the lock, in the words of any of Medusa's providers. */
+function isBusy(error: unknown): boolean {
+  if (MedusaError.isMedusaError(error)) return error.type === MedusaError.Types.CONFLICT
+  return (
+    error instanceof Error && /^Failed to acquire lock for key |" is already locked\.$/.test(error.message)
+  )
+}
+
+function timedOut(keys: string[], wait: number, cause: unknown): MedusaError {
+  const names = keys.map((key) => `"${key}"`).join(", ")
+  const error = new MedusaError(MedusaError.Types.CONFLICT, `Could not lock ${names} within ${wait} s`)
+  return Object.assign(error, { cause })
+}
