@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers"
 import type { HttpBindings } from "@hono/node-server"
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response"
 import { type Context, Hono } from "hono"
@@ -8,7 +9,7 @@ import { expand, type Includable } from "./expand.js"
 import { type ApiRequest, Dropped, Faults, type Moment } from "./faults.js"
 import { type Answer, Idempotency } from "./idempotency.js"
 import { newId } from "./ids.js"
-import { list, type Params, readParams, type Shape, text } from "./params.js"
+import { list, type Params, readParams, type Shape, text as string } from "./params.js"
 
 /** What a call does: synchronous, so that no other call sees it half done. `id` is the one in the path. */
 export type Work<S extends Shape> = (params: Params<S>, id: string) => object
@@ -16,7 +17,7 @@ export type Work<S extends Shape> = (params: Params<S>, id: string) => object
 type HttpContext = Context<{ Bindings: HttpBindings }>
 type Strike = (moment: Moment) => Promise<void>
 
-const common = { expand: list(text) }
+const common = { expand: list(string) }
 
 /** Stripe's HTTP interface without its resources: what every call has in common. */
 export class Api {
@@ -44,7 +45,7 @@ export class Api {
 
   post<S extends Shape>(path: string, shape: S, work: Work<S>): void {
     this.app.post(path, async (c) => {
-      const form = await c.req.text()
+      const form = await text(c.env.incoming)
       return this.#serve(c, form, (request, strike) => {
         const execute = () => this.#execute(c, request, shape, work, strike)
         const { idempotencyKey: key } = request

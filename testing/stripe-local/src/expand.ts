@@ -14,7 +14,7 @@ export function expand(body: unknown, paths: string[], store: Store, include: In
     if (property === undefined || node === null) return node
     if (Array.isArray(node)) return node.map((item) => expandPath(item, [property, ...rest], path))
     if (typeof node !== "object") throw notExpandable(path)
-    const value = (node as Node)[property] ?? include(node as Node, property)
+    const value = property in node ? (node as Node)[property] : include(node as Node, property)
     if (value === undefined) throw notExpandable(path)
     const whole = typeof value === "string" ? store.find(value) : value
     if (whole === undefined) throw notExpandable(path)

@@ -118,6 +118,13 @@ export const metadata: Reader<Stripe.Metadata | null | undefined> = (value, name
   return Object.fromEntries(entries) as Stripe.Metadata
 }
 
+/** Takes over what was given; what is absent stays as it is. */
+export function assignGiven<T extends object>(object: T, changes: Partial<Record<keyof T, unknown>>): void {
+  for (const [key, value] of Object.entries(changes)) {
+    if (value !== undefined) object[key as keyof T] = value as T[keyof T]
+  }
+}
+
 /** What an object's metadata becomes: given keys are merged, empty ones removed, `null` clears all. */
 export function mergeMetadata(
   old: Stripe.Metadata,

@@ -1,6 +1,7 @@
 import Stripe from "stripe"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type StripeLocal, startStripeLocal } from "../src/index.js"
+import { refusal } from "./refusal.js"
 
 let local: StripeLocal
 let stripe: Stripe
@@ -22,15 +23,6 @@ function eventsOf(id: string): string[] {
       return object.id === id || object.payment_intent === id
     })
     .map(({ type }) => type)
-}
-
-async function refusal(call: Promise<unknown>): Promise<Stripe.errors.StripeError> {
-  return call.then(
-    () => {
-      throw new Error("The call was not refused")
-    },
-    (error) => error,
-  )
 }
 
 describe("a new payment intent", () => {
@@ -282,6 +274,12 @@ describe("expand", () => {
     expect((await stripe.paymentIntents.retrieve(intent.id)).latest_charge).toBeTypeOf("string")
   })
 
+  it("of nothing stays nothing", async () => {
+    const { id } = await stripe.paymentIntents.create(usd)
+    const intent = await stripe.paymentIntents.retrieve(id, { expand: ["latest_charge.customer"] })
+    expect(intent.latest_charge).toBeNull()
+  })
+
   it("of what is no object is refused", async () => {
     const { id } = await stripe.paymentIntents.create(usd)
     const error = await refusal(stripe.paymentIntents.retrieve(id, { expand: ["nonsense"] }))
@@ -299,4 +297,43 @@ describe("the list", () => {
     const all = await stripe.paymentIntents.list({ limit: 5 }).autoPagingToArray({ limit: 12 })
     expect(all.map(({ id }) => id)).toEqual([...made].reverse())
   })
+})
+
+describe("3-D Secure", () => {
+  const secured = { ...authorised, payment_method: "pm_card_authenticationRequired" } as const
+
+  it("waits for the buyer, who passes", async () => {
+    const intent = await stripe.paymentIntents.create(secured)
+    expect(intent).toMatchObject({ status: "requires_action", next_action: { type: "redirect_to_url" } })
+    expect(local.buyer.authenticate(intent.id)).toMatchObject({
+      status: "requires_capture",
+      next_action: null,
+    })
+    expect(eventsOf(intent.id)).toEqual([
+      "payment_intent.created",
+      "payment_intent.requires_action",
+      "charge.succeeded",
+      "payment_intent.amount_capturable_updated",
+    ])
+  })
+
+  it("that the buyer fails leaves the payment intent open", async () => {
+    const { id } = await stripe.paymentIntents.create(secured)
+    local.buyer.authenticate(id, "failed")
+    expect(await stripe.paymentIntents.retrieve(id)).toMatchObject({
+      status: "requires_payment_method",
+      last_payment_error: { code: "payment_intent_authentication_failure" },
+    })
+    expect(eventsOf(id).at(-1)).toBe("payment_intent.payment_failed")
+  })
+})
+
+it("keeps thousands apart", { timeout: 30_000 }, async () => {
+  const { id } = await stripe.paymentIntents.create(authorised)
+  const intents: Stripe.PaymentIntent[] = []
+  for (let n = 0; n < 20; n += 1) {
+    intents.push(...(await Promise.all(Array.from({ length: 100 }, () => stripe.paymentIntents.create(usd)))))
+  }
+  expect(new Set(intents.map((intent) => intent.id)).size).toBe(2000)
+  expect(await stripe.paymentIntents.capture(id)).toMatchObject({ status: "succeeded" })
 })

@@ -3,7 +3,7 @@ import type { Account } from "../account.js"
 import type { Api } from "../api.js"
 import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
-import { mergeMetadata, metadata, shipping, text } from "../params.js"
+import { assignGiven, mergeMetadata, metadata, text } from "../params.js"
 import type { Decline } from "./test-cards.js"
 
 interface Attempt {
@@ -131,12 +131,11 @@ export function charges(api: Api, account: Account): void {
     ),
   )
 
-  const changes = { description: text, metadata, receipt_email: text, shipping }
-  api.post("/v1/charges/:id", changes, (change, id) => {
+  const changes = { description: text, metadata, receipt_email: text }
+  api.post("/v1/charges/:id", changes, ({ metadata, description, receipt_email }, id) => {
     const charge = charges.need(id)
-    charge.metadata = mergeMetadata(charge.metadata, change.metadata)
-    if (change.description !== undefined) charge.description = change.description
-    if (change.receipt_email !== undefined) charge.receipt_email = change.receipt_email
+    charge.metadata = mergeMetadata(charge.metadata, metadata)
+    assignGiven(charge, { description, receipt_email })
     account.emit("charge.updated", charge)
     return charge
   })

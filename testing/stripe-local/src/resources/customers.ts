@@ -4,11 +4,11 @@ import type { Api } from "../api.js"
 import { noSuch } from "../errors.js"
 import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
-import { address, mergeMetadata, metadata, type Params, shipping, text } from "../params.js"
+import { address, assignGiven, mergeMetadata, metadata, type Params, shipping, text } from "../params.js"
 
 const details = { address, description: text, email: text, metadata, name: text, phone: text, shipping }
 
-export function createCustomer(account: Account, given: Partial<Params<typeof details>>): Stripe.Customer {
+export function createCustomer(account: Account, changes: Partial<Params<typeof details>>): Stripe.Customer {
   const customer: Stripe.Customer = {
     id: newId("cus"),
     object: "customer",
@@ -37,17 +37,15 @@ export function createCustomer(account: Account, given: Partial<Params<typeof de
     tax_exempt: "none",
     test_clock: null,
   }
-  apply(customer, given)
+  apply(customer, changes)
   account.store.customers.add(customer)
   account.emit("customer.created", customer)
   return customer
 }
 
-function apply(customer: Stripe.Customer, given: Partial<Params<typeof details>>): void {
-  const { metadata, shipping, ...rest } = given
-  const changes = Object.entries(rest).filter(([, value]) => value !== undefined)
-  Object.assign(customer, Object.fromEntries(changes))
-  if (shipping !== undefined) customer.shipping = shipping as Stripe.Customer.Shipping | null
+function apply(customer: Stripe.Customer, changes: Partial<Params<typeof details>>): void {
+  const { metadata, ...rest } = changes
+  assignGiven(customer, rest)
   customer.metadata = mergeMetadata(customer.metadata, metadata)
 }
 
@@ -66,7 +64,7 @@ export function needCustomer(
 export function customers(api: Api, account: Account): void {
   const { customers } = account.store
 
-  api.post("/v1/customers", details, (given) => createCustomer(account, given))
+  api.post("/v1/customers", details, (params) => createCustomer(account, params))
 
   api.get("/v1/customers", { ...paging, created, email: text }, (query) =>
     page(
@@ -82,9 +80,9 @@ export function customers(api: Api, account: Account): void {
 
   api.get("/v1/customers/:id", {}, (_, id) => customers.need(id))
 
-  api.post("/v1/customers/:id", details, (given, id) => {
+  api.post("/v1/customers/:id", details, (changes, id) => {
     const customer = needCustomer(account, id)
-    apply(customer, given)
+    apply(customer, changes)
     account.emit("customer.updated", customer)
     return customer
   })

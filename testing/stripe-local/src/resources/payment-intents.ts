@@ -6,6 +6,7 @@ import { newId, random } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import {
   anything,
+  assignGiven,
   boolean,
   currency,
   list,
@@ -148,8 +149,7 @@ function update(account: Account, intent: Intent, change: Params<typeof changes>
     )
   }
   if (change.customer) needCustomer(account, change.customer, "customer", 400)
-  if (amount !== undefined) intent.amount = amount
-  if (currency !== undefined) intent.currency = currency
+  assignGiven(intent, { amount, currency })
   apply(intent, change)
   const chosen = chosenMethod(account, change)
   if (chosen && open) {
@@ -159,17 +159,13 @@ function update(account: Account, intent: Intent, change: Params<typeof changes>
   return intent
 }
 
-/** Takes over what was given; what wasn't stays as it is. */
 function apply(intent: Intent, change: Partial<Params<typeof changes>>): void {
-  intent.metadata = mergeMetadata(intent.metadata, change.metadata)
+  const { capture_method, customer, description, payment_method_types, receipt_email } = change
+  const { setup_future_usage, transfer_group } = change
+  assignGiven(intent, { capture_method, customer, description, payment_method_types, receipt_email })
+  assignGiven(intent, { setup_future_usage, transfer_group })
   if (change.shipping !== undefined) intent.shipping = shippingOf(change.shipping)
-  if (change.payment_method_types) intent.payment_method_types = change.payment_method_types
-  if (change.capture_method) intent.capture_method = change.capture_method
-  if (change.customer !== undefined) intent.customer = change.customer
-  if (change.description !== undefined) intent.description = change.description
-  if (change.receipt_email !== undefined) intent.receipt_email = change.receipt_email
-  if (change.setup_future_usage) intent.setup_future_usage = change.setup_future_usage
-  if (change.transfer_group !== undefined) intent.transfer_group = change.transfer_group
+  intent.metadata = mergeMetadata(intent.metadata, change.metadata)
 }
 
 const changes = { ...method, ...intentDetails, amount: positive, currency }

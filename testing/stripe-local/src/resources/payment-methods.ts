@@ -4,7 +4,17 @@ import type { Api } from "../api.js"
 import { noSuch, refused } from "../errors.js"
 import { newId } from "../ids.js"
 import { page, paging } from "../pages.js"
-import { address, mergeMetadata, metadata, nested, oneOf, type Params, required, text } from "../params.js"
+import {
+  address,
+  assignGiven,
+  mergeMetadata,
+  metadata,
+  nested,
+  oneOf,
+  type Params,
+  required,
+  text,
+} from "../params.js"
 import { needCustomer } from "./customers.js"
 import { testCard } from "./test-cards.js"
 
@@ -42,7 +52,7 @@ export function newPaymentMethod(
   data: Params<typeof paymentMethodData>,
 ): Stripe.PaymentMethod {
   const method = createPaymentMethod(account, { token: data.card?.token ?? "tok_visa", param: "card[token]" })
-  Object.assign(method.billing_details, data.billing_details)
+  assignGiven(method.billing_details, data.billing_details ?? {})
   method.metadata = mergeMetadata({}, data.metadata)
   return method
 }

@@ -17,6 +17,8 @@ export class Sender {
   readonly #options = { keepAlive: true, maxSockets: 256, maxFreeSockets: 32 }
   readonly #agents = { "http:": new http.Agent(this.#options), "https:": new https.Agent(this.#options) }
 
+  #closed = false
+
   /** `timeout` in milliseconds, from when there is a connection to the last byte of the answer. */
   constructor(readonly timeout: number) {}
 
@@ -26,7 +28,7 @@ export class Sender {
       return await this.#send(request)
     } catch (error) {
       // The shop may have closed an idle connection just as it was used again: that is no failed attempt.
-      if (error instanceof StaleConnection) return this.#send(request)
+      if (error instanceof StaleConnection && !this.#closed) return this.#send(request)
       throw error
     }
   }
@@ -71,6 +73,7 @@ export class Sender {
   }
 
   close(): void {
+    this.#closed = true
     for (const agent of Object.values(this.#agents)) agent.destroy()
   }
 }

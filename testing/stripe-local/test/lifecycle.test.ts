@@ -1,0 +1,39 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { expect, it } from "vitest"
+import { startStripeLocal } from "../src/index.js"
+
+it("a port in use is told", async () => {
+  const local = await startStripeLocal()
+  await expect(startStripeLocal({ port: local.port })).rejects.toThrow("EADDRINUSE")
+  await local.close()
+})
+
+it("closing leaves nothing that keeps the process alive", { timeout: 30_000 }, async () => {
+  const script = `
+    import { startStripeLocal } from "./src/index.ts"
+    const local = await startStripeLocal({ retryDelays: [60_000] })
+    local.addWebhookEndpoint({ url: "http://127.0.0.1:1/nobody" })
+    local.delivery = { delay: () => 60_000, duplicate: () => 1 }
+    await local.client().customers.create()
+    local.delivery = {}
+    await local.client().customers.create()
+    const held = local.faults.next("GET /v1/**", { hang: "before" })
+    local.client().events.list().catch(() => {})
+    await held.reached
+    await local.close()
+    process.on("exit", () => console.log("exits"))
+    console.log("closed")
+  `
+  const root = new URL("..", import.meta.url)
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", script], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  let output = ""
+  child.stdout.on("data", (chunk) => {
+    output += chunk
+  })
+  const [code] = await once(child, "exit")
+  expect([code, output]).toEqual([0, "closed\nexits\n"])
+})
