@@ -22,16 +22,19 @@ export interface PostgresOptions {
   settings?: Record<string, string>
 }
 
-export interface LocalPostgres {
-  pid: number
-  port: number
-  logFile: string
-  url(database?: string): string
+export interface Administration {
   /** With a template: a copy of that database, to which nobody may be connected. */
   createDatabase(name: string, options?: { template?: string }): Promise<string>
   /** Ends the connections to it first. No error where there is none of that name. */
   dropDatabase(name: string): Promise<void>
   databases(): Promise<string[]>
+}
+
+export interface LocalPostgres extends Administration {
+  pid: number
+  port: number
+  logFile: string
+  url(database?: string): string
   stop(): Promise<void>
 }
 
@@ -73,7 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
     await server.stop()
     if (!persistent) await rm(dataDir, { recursive: true, force: true })
   }
-  return { pid: server.pid, port, logFile, url, stop, ...administration(url) }
+  return { pid: server.pid, port, logFile, url, stop, ...administer(url) }
 }
 
 async function startOnPort(start: (port: number) => Promise<Server>, wanted?: number, attempts = 5) {
@@ -97,7 +100,8 @@ function freePort(): Promise<number> {
   })
 }
 
-function administration(url: (database?: string) => string) {
+/** Creates and drops databases on a server that was started elsewhere; `url` gives the address of a database. */
+export function administer(url: (database?: string) => string): Administration {
   const query = async (sql: string) => {
     const client = new pg.Client({ connectionString: url() })
     await client.connect()

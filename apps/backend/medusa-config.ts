@@ -1,0 +1,63 @@
+import { defineConfig } from "@medusajs/framework/utils"
+
+const env = process.env
+const backendUrl = env.MEDUSA_BACKEND_URL ?? "http://localhost:9000"
+const list = (text: string | undefined) => text?.split(",").map((entry) => entry.trim())
+
+const stripe = env.STRIPE_HOST
+  ? { host: env.STRIPE_HOST, port: Number(env.STRIPE_PORT), protocol: "http" }
+  : {}
+
+export default defineConfig({
+  projectConfig: {
+    databaseUrl: env.DATABASE_URL,
+    workerMode: "shared",
+    http: {
+      storeCors: env.STORE_CORS ?? "http://localhost:8000",
+      adminCors: env.ADMIN_CORS ?? backendUrl,
+      authCors: env.AUTH_CORS ?? backendUrl,
+      jwtSecret: env.JWT_SECRET,
+      cookieSecret: env.COOKIE_SECRET,
+    },
+    // A browser sends a secure cookie back over https only, and the first start is on plain http.
+    cookieOptions: { sameSite: "lax", secure: backendUrl.startsWith("https:") },
+  },
+  admin: { disable: env.DISABLE_MEDUSA_ADMIN === "true", backendUrl: "/" },
+  modules: [
+    {
+      resolve: "@medusajs/medusa/locking",
+      options: { providers: [{ resolve: "@holdfast/medusa-lock/memory", id: "memory", is_default: true }] },
+    },
+    {
+      resolve: "@medusajs/medusa/payment",
+      options: {
+        providers: [
+          {
+            resolve: "./src/modules/stripe-payment",
+            id: "stripe",
+            options: {
+              apiKey: env.STRIPE_API_KEY,
+              webhookSecret: env.STRIPE_WEBHOOK_SECRET,
+              capture: env.CAPTURE_METHOD === "automatic",
+              ...stripe,
+            },
+          },
+        ],
+      },
+    },
+  ],
+  plugins: [
+    {
+      resolve: "@holdfast/medusa-stripe-orders",
+      options: {
+        apiKey: env.STRIPE_API_KEY,
+        webhookSecrets: list(env.STRIPE_WEBHOOK_SECRET),
+        lockKey: env.HOLDFAST_LOCK_KEY ?? "payment_intent",
+        stock: env.HOLDFAST_STOCK ?? "reserve",
+        lock: { timeout: 30, ttl: 120 },
+        paymentProvider: "pp_stripe_stripe",
+        stripe,
+      },
+    },
+  ],
+})

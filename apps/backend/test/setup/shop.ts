@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { administer } from "@holdfast/postgres-local"
+import getPort from "get-port"
+import { inject } from "vitest"
+import { readSeeded } from "../../launch/seeded.ts"
+import { type Shop, startShop } from "../../launch/shop.ts"
+import { idleEnv, TEMPLATE } from "../../launch/template.ts"
+
+let copies = 0
+
+/** A copy of the seeded database. */
+export async function createDatabase() {
+  const url = (database = "postgres") =>
+    Object.assign(new URL(inject("postgresUrl")), { pathname: database }).href
+  const postgres = administer(url)
+  const name = `test_${process.pid}_${copies++}`
+  const databaseUrl = await postgres.createDatabase(name, { template: TEMPLATE })
+  return { url: databaseUrl, seeded: await readSeeded(databaseUrl), drop: () => postgres.dropDatabase(name) }
+}
+
+const running = new Set<Shop>()
+const logs = mkdtempSync(join(tmpdir(), "holdfast-logs-"))
+
+/** The shop without its admin, on a port of its own; await `ready` before the first request. */
+export async function openShop(databaseUrl: string, env: Record<string, string> = {}): Promise<Shop> {
+  const port = await getPort()
+  const logFile = join(logs, `${port}.log`)
+  const shop = startShop({
+    databaseUrl,
+    port,
+    logFile,
+    env: { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", ...env },
+  })
+  running.add(shop)
+  shop.exited.then(() => running.delete(shop))
+  return shop
+}
+
+/** For afterAll: ends what a failed test left running. */
+export async function closeShops() {
+  await Promise.all([...running].map((shop) => shop.kill("SIGKILL")))
+  rmSync(logs, { recursive: true, force: true })
+}
