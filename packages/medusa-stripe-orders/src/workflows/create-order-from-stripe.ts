@@ -36,21 +36,24 @@ export const createOrderFromStripeWorkflow = createWorkflow(
   "create-order-from-stripe",
   (input: CreateOrderFromStripeInput) => {
     const retrieved = retrievePaymentsStep(input)
-    const unknown = transform({ retrieved }, ({ retrieved }): OrderContentHookInput => ({
-      payment_intents: retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
-    }))
+    const unknown = transform(
+      { retrieved },
+      ({ retrieved }): OrderContentHookInput => ({
+        payment_intents: retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
+      }),
+    )
     const orderContent = createHook("orderContent", unknown)
     const placed = transform({ retrieved, answers: orderContent.getResult() }, placePayments)
 
     const lock = transform({ retrieved, placed }, lockOf)
-    acquireLockStep(lock)
+    acquireLockStep({ key: lock.keys, timeout: lock.timeout, ttl: lock.ttl })
     const prepared = prepareOrderDataStep(placed)
     const contents = transform({ prepared, lock }, ({ prepared, lock }) => ({
       contents: prepared.contents,
-      held: lock.key,
+      held: lock.keys,
     }))
     createOrdersAndTakeStockStep(contents)
-    releaseLockStep(transform({ lock }, ({ lock }) => ({ key: lock.key })))
+    releaseLockStep({ key: lock.keys })
 
     const toFinish = transform({ input, placed, prepared }, ({ input, placed, prepared }) => ({
       payment_intent_ids: input.payment_intent_ids,
@@ -97,15 +100,19 @@ function placePayments({
   return placed
 }
 
-/** The seed's choice of key: the payment, the cart, or both. The inventory items are locked in any case. */
+/**
+ * The seed's choice of key: the payment, the cart, or both. The inventory items are locked in any case.
+ *
+ * The field is `keys`, for Medusa 2.21 loses an object with a field named `key` between two transforms.
+ */
 function lockOf({ retrieved, placed }: { retrieved: RetrievedPayments; placed: PlacedPayments }) {
   const { by, timeout, ttl } = retrieved.lock
-  const key = placed.payments.flatMap(({ id, source }) => {
+  const keys = placed.payments.flatMap(({ id, source }) => {
     const cart = source.kind === "cart" ? source.cart_id : null
     return by === "payment_intent" || !cart ? [id] : by === "cart" ? [cart] : [id, cart]
   })
   return {
-    key,
+    keys,
     timeout: placed.payments.length > 1 ? Math.min(BATCH_TIMEOUT_SECONDS, timeout) : timeout,
     ttl,
   }

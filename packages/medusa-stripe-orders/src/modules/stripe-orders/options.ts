@@ -48,7 +48,9 @@ export type ResolvedOptions = z.output<typeof schema>
  * left out of the message, since some of them are secrets.
  */
 export function parseOptions(options: unknown): ResolvedOptions {
-  const parsed = schema.safeParse(options ?? {})
+  // Medusa adds its own connection to every module's options.
+  const { database, ...own } = (options ?? {}) as Record<string, unknown>
+  const parsed = schema.safeParse(own)
   if (parsed.success) {
     return parsed.data
   }
