@@ -37,6 +37,7 @@ export class StripeLocal {
   readonly #account: Account
   readonly #file: StateFile | undefined
   readonly #server: ReturnType<typeof createAdaptorServer>
+  #closing: Promise<void> | undefined
   readonly host: string
   readonly apiKey: string
   /** What the buyer does without the shop: pays a checkout session, passes 3-D Secure, disputes a payment. */
@@ -55,7 +56,8 @@ export class StripeLocal {
     this.#api = new Api(this.#account, apiKey, includables(this.#account), changed)
     this.buyer = new Buyer(this.#account, changed)
     serveAll(this.#api, this.#account)
-    this.#server = createAdaptorServer({ fetch: this.#api.app.fetch })
+    // The shop under test may live in this process: its Request and Response stay what they are.
+    this.#server = createAdaptorServer({ fetch: this.#api.app.fetch, overrideGlobalObjects: false })
   }
 
   /** Rejects where the port is taken or the state file can't be read. */
@@ -138,9 +140,12 @@ export class StripeLocal {
     return this.#deliveries.held
   }
 
-  /** Delivers what was held, in the order that `order` gives. */
-  releaseHeld(order?: (held: Stripe.Event[]) => Stripe.Event[]): void {
-    this.#deliveries.releaseHeld(order)
+  /**
+   * Delivers what was held, one after the other in the order that `order` gives; resolves when all is over,
+   * retries included.
+   */
+  releaseHeld(order?: (held: Stripe.Event[]) => Stripe.Event[]): Promise<void> {
+    return this.#deliveries.releaseHeld(order)
   }
 
   /** All events, oldest first. */
@@ -164,7 +169,12 @@ export class StripeLocal {
   }
 
   /** Cuts what is open, stops deliveries and saves the state; nothing is left that keeps the process alive. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#api.faults.clear()
     this.#deliveries.close()
     const closed = once(this.#server, "close")
@@ -174,8 +184,8 @@ export class StripeLocal {
     await this.#file?.save()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }
 

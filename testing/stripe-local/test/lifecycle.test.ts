@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { expect, it } from "vitest"
+import { expect, it, onTestFinished } from "vitest"
 import { startStripeLocal } from "../src/index.js"
 
 it("a port in use is told", async () => {
@@ -9,15 +9,20 @@ it("a port in use is told", async () => {
   await local.close()
 })
 
-it("closing leaves nothing that keeps the process alive", { timeout: 30_000 }, async () => {
+it("closing leaves nothing that keeps the process alive", async () => {
   const script = `
+    import { once } from "node:events"
+    import { createServer } from "node:http"
     import { startStripeLocal } from "./src/index.ts"
+    const silent = createServer(() => {}).listen(0).unref()
     const local = await startStripeLocal({ retryDelays: [60_000] })
     local.addWebhookEndpoint({ url: "http://127.0.0.1:1/nobody" })
     local.delivery = { delay: () => 60_000, duplicate: () => 1 }
     await local.client().customers.create()
     local.delivery = {}
-    await local.client().customers.create()
+    local.addWebhookEndpoint({ url: "http://127.0.0.1:" + silent.address().port })
+    void local.client().customers.create()
+    await once(silent, "request")
     const held = local.faults.next("GET /v1/**", { hang: "before" })
     local.client().events.list().catch(() => {})
     await held.reached
@@ -30,6 +35,7 @@ it("closing leaves nothing that keeps the process alive", { timeout: 30_000 }, a
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   })
+  onTestFinished(() => void child.kill("SIGKILL"))
   let output = ""
   child.stdout.on("data", (chunk) => {
     output += chunk

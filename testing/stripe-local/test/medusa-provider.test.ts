@@ -33,14 +33,13 @@ beforeEach(async () => {
 })
 afterEach(() => local.close())
 
-/**
- * Medusa's provider takes no host, so its client, of the older package that it brings, is replaced by one that
- * comes here. Loaded without its types, since the older package's would stand in for the newer one's.
- */
+// Loaded without types: those of the older stripe package that it brings would stand in for the newer one's.
+const load = createRequire(import.meta.resolve("@medusajs/payment-stripe/dist/index.js"))
+const { StripeProviderService } = load("./services/index.js")
+const MedusasStripe = load("stripe")
+
+/** Medusa's provider takes no host, so its client is replaced by one that comes here. */
 function medusaProvider(): Provider {
-  const load = createRequire(import.meta.resolve("@medusajs/payment-stripe/dist/index.js"))
-  const { StripeProviderService } = load("./services/index.js")
-  const MedusasStripe = load("stripe")
   const made = new StripeProviderService({}, { apiKey: local.apiKey, webhookSecret: SECRET })
   return Object.assign(made, { stripe_: new MedusasStripe(local.apiKey, local.clientOptions()) })
 }

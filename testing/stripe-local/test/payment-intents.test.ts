@@ -328,12 +328,12 @@ describe("3-D Secure", () => {
   })
 })
 
-it("keeps thousands apart", { timeout: 30_000 }, async () => {
+it("keeps a thousand apart", async () => {
   const { id } = await stripe.paymentIntents.create(authorised)
   const intents: Stripe.PaymentIntent[] = []
-  for (let n = 0; n < 20; n += 1) {
+  for (let n = 0; n < 10; n += 1) {
     intents.push(...(await Promise.all(Array.from({ length: 100 }, () => stripe.paymentIntents.create(usd)))))
   }
-  expect(new Set(intents.map((intent) => intent.id)).size).toBe(2000)
+  expect(new Set(intents.map((intent) => intent.id)).size).toBe(1000)
   expect(await stripe.paymentIntents.capture(id)).toMatchObject({ status: "succeeded" })
 })

@@ -68,19 +68,24 @@ export class Deliveries {
 
   /** Goes on with what a former run left undelivered. */
   resume(): void {
-    for (const job of [...this.store.undelivered]) this.#start(job, 0)
+    for (const job of [...this.store.undelivered]) void this.#start(job, 0)
   }
 
   /** Delivers a new event as the policy says. */
   dispatch(event: Stripe.Event): void {
     event.pending_webhooks = this.#endpointsFor(event).length
     if (this.policy.hold?.(event)) this.held.push(event)
-    else this.#queue(event)
+    else void this.#queue(event)
   }
 
-  /** Delivers what was held, in this order. */
-  releaseHeld(order: (held: Stripe.Event[]) => Stripe.Event[] = (held) => held): void {
-    for (const event of order(this.held.splice(0))) this.#queue(event)
+  /** Delivers what was held in this order, each when the one before is over, retries included. */
+  releaseHeld(order: (held: Stripe.Event[]) => Stripe.Event[] = (held) => held): Promise<void> {
+    const events = order(this.held.splice(0))
+    return this.#track(
+      (async () => {
+        for (const event of events) await this.#queue(event)
+      })(),
+    )
   }
 
   /** One attempt for each endpoint and time, whatever the policy says; resolves with what came of them. */
@@ -112,41 +117,45 @@ export class Deliveries {
     for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  #queue(event: Stripe.Event): void {
-    const copies = 1 + (this.policy.duplicate?.(event) ?? 0)
-    for (const endpoint of this.#endpointsFor(event)) {
-      for (let copy = 0; copy < copies; copy += 1) {
+  async #queue(event: Stripe.Event): Promise<void> {
+    const copies = Array.from({ length: 1 + (this.policy.duplicate?.(event) ?? 0) }, (_, copy) => copy)
+    const jobs = this.#endpointsFor(event).flatMap((endpoint) =>
+      copies.map((copy) => {
         const job = { id: newId("del"), event: event.id, endpoint: endpoint.id, attempts: 0, copy }
         this.store.undelivered.add(job)
-        this.#start(job, this.policy.delay?.(event, copy) ?? 0)
-      }
-    }
+        return this.#start(job, this.policy.delay?.(event, copy) ?? 0)
+      }),
+    )
+    await Promise.all(jobs)
   }
 
-  #start(job: Undelivered, delay: number): void {
-    void this.#track(this.#run(job, delay))
+  #start(job: Undelivered, delay: number): Promise<void> {
+    return this.#track(this.#run(job, delay))
   }
 
   async #run(job: Undelivered, delay: number): Promise<void> {
-    const event = this.store.events.get(job.event)
-    for (
-      let wait: number | undefined = delay;
-      wait !== undefined;
-      wait = this.options.retryDelays[job.attempts - 1]
-    ) {
-      await this.#wait(wait)
-      const endpoint = this.store.webhook_endpoints.get(job.endpoint)
-      if (!event || endpoint?.status !== "enabled") break
-      job.attempts += 1
-      const { status = 0 } = await this.#attempt(event, endpoint, { attempt: job.attempts, copy: job.copy })
+    await this.#wait(delay)
+    for (;;) {
+      const over = await this.#try(job)
       if (this.#closed) return
-      if (status >= 200 && status < 300) {
-        if (job.copy === 0) event.pending_webhooks -= 1
-        break
-      }
+      const pause = this.options.retryDelays[job.attempts - 1]
+      if (over || pause === undefined) break
+      await this.#wait(pause)
     }
     this.store.undelivered.delete(job.id)
     this.changed()
+  }
+
+  /** True when no other try is needed: the event was taken, or its endpoint is gone or disabled. */
+  async #try(job: Undelivered): Promise<boolean> {
+    const event = this.store.events.get(job.event)
+    const endpoint = this.store.webhook_endpoints.get(job.endpoint)
+    if (!event || endpoint?.status !== "enabled") return true
+    job.attempts += 1
+    const { status = 0 } = await this.#attempt(event, endpoint, { attempt: job.attempts, copy: job.copy })
+    const taken = status >= 200 && status < 300
+    if (taken && job.copy === 0) event.pending_webhooks -= 1
+    return taken
   }
 
   async #attempt(
