@@ -116,12 +116,22 @@ export class Client implements Keeper {
 
   async #connect(): Promise<Session> {
     try {
-      this.#session ??= Promise.resolve(this.#store.connect(() => this.#schedule()))
+      this.#session ??= Promise.resolve(this.#store.connect((ms) => this.#askWithin(ms)))
       this.#connected = await this.#session
       return this.#connected
     } catch (error) {
       this.#session = undefined
       throw new LockStoreError(error)
+    }
+  }
+
+  #askWithin(ms: number): void {
+    if (this.#closed) return
+    const due = performance.now() + ms
+    if (ms <= 0) this.#schedule()
+    else if (this.#lookAgain.slot < 0 || due < this.#lookAgain.due) {
+      this.#agenda.set(this.#lookAgain, due)
+      this.#agenda.arm(this.#waiting.size > 0)
     }
   }
 
@@ -148,6 +158,7 @@ export class Client implements Keeper {
     } catch (error) {
       this.#fail(outbox, error)
     }
+    if (!this.#scheduled && !this.#asking) this.#onQuiet?.()
   }
 
   /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
@@ -223,11 +234,13 @@ export class Client implements Keeper {
   async close(): Promise<void> {
     for (const waiter of [...this.#waiting.values()]) this.#reject(waiter, new LockClosedError())
     const leases = [...this.#held.values()]
-    const released = leases.map((lease) => this.release(lease))
-    for (const lease of leases) lease.lose(new LockClosedError())
+    for (const lease of leases) {
+      this.release(lease).catch(() => false)
+      lease.lose(new LockClosedError())
+    }
     this.#closed = true
-    await Promise.allSettled(released)
-    if (this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
+    this.#agenda.arm(false)
+    if (this.#scheduled || this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
     this.#agenda.delete(this.#lookAgain)
     this.#agenda.arm(false)
     await this.#connected?.close()

@@ -13,6 +13,8 @@ export interface Keeper {
   forget(lease: Lease): void
 }
 
+/** A holder trusts a lease for this part of its ttl: clocks run at different speeds, and timers are late. */
+const TRUSTED = 0.99
 /** The first renewal is asked for when this part of the ttl has passed, which leaves time for others. */
 const RENEW_AFTER = 1 / 3
 /** After a renewal that failed, the next try comes when this part of the ttl has passed. */
@@ -21,7 +23,7 @@ const RETRY_AFTER = 1 / 10
 /**
  * A granted lock. It renews itself until it is released, unless it was told not to.
  *
- * Its holder trusts it for one ttl from the moment *before* it asked the store, on the monotonic clock. The
+ * Its holder trusts it for nearly one ttl from the moment *before* it asked the store, on the monotonic clock. The
  * store's own ttl started later, so that the trust always ends before anybody else can have the keys.
  */
 export class Lease implements Appointment, AsyncDisposable {
@@ -43,7 +45,7 @@ export class Lease implements Appointment, AsyncDisposable {
     this.#grant = grant
     this.#renews = renews
     this.#ttl = request.ttl
-    this.#trustedUntil = asked + request.ttl
+    this.#trustedUntil = asked + request.ttl * TRUSTED
   }
 
   /** The request that became this lease, within its session. @internal */
@@ -111,23 +113,30 @@ export class Lease implements Appointment, AsyncDisposable {
       throw this.loss ?? new LockLostError(this.keys, "it was released")
   }
 
-  /** Frees the keys. False where the lease was lost or released before. */
+  /** Frees the keys. False where the lease was lost or released before. Throws `LockStoreError` where the store fails. */
   async release(): Promise<boolean> {
     if (this.#ended) return false
     // A lease that has run out by our clock may still be there by the store's: let it go, but don't call it held.
-    const trusted = performance.now() < this.#trustedUntil
-    if (trusted) this.#end("released")
-    else this.lose("it expired")
-    return (await this.#keeper.release(this)) && trusted
+    if (this.loss) {
+      this.#keeper.release(this).catch(() => false)
+      return false
+    }
+    this.#end("released")
+    const held = await this.#keeper.release(this)
+    if (!held)
+      this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
+    return held
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release().then(() => undefined)
+  /** Releases the lease at the end of an `await using` block. Throws where it was lost: the block did not run alone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+    if (this.loss) throw this.loss
   }
 
   /** Starts to watch over the lease. @internal */
   keep(): void {
-    const next = this.#renews ? this.#trustedUntil - this.#ttl * (1 - RENEW_AFTER) : this.#trustedUntil
+    const next = this.#renews ? this.#trustedUntil - this.#ttl * (TRUSTED - RENEW_AFTER) : this.#trustedUntil
     // Without an end there is nothing to renew, and Infinity - Infinity is not a number.
     this.#keeper.remind(this, this.#ttl === Number.POSITIVE_INFINITY ? this.#ttl : next)
   }
@@ -152,7 +161,7 @@ export class Lease implements Appointment, AsyncDisposable {
   renewed(asked: number, ttl: number): void {
     if (this.#ended) return
     this.#ttl = ttl
-    this.#trustedUntil = asked + ttl
+    this.#trustedUntil = asked + ttl * TRUSTED
     this.keep()
   }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
 import { Client } from "./client.js"
-import { LockLostError, LockStoreError, LockTimeoutError } from "./errors.js"
+import { LockStoreError, LockTimeoutError } from "./errors.js"
 import { Lease } from "./lease.js"
 import type { KeyState, Session, Store } from "./store.js"
 import type { Busy, Wish } from "./waiter.js"
@@ -65,7 +65,7 @@ export class Locks implements AsyncDisposable {
   /**
    * Runs `job` while holding `keys`, and returns its result. The keys are freed when it is done, whatever happens.
    *
-   * Where the lease was lost in the meantime `lease.signal` aborts, and `run` throws `LockLostError` in place of a
+   * Where the lease is lost in the meantime `lease.signal` aborts, and `run` throws `LockLostError` in place of a
    * result, since the job did not run alone. Throws what `acquire` throws, and what `job` throws.
    */
   async run<T>(
@@ -78,12 +78,11 @@ export class Locks implements AsyncDisposable {
     try {
       result = await job(lease)
     } catch (error) {
-      // The job's own error says more than a store that fails while it cleans up; the ttl frees the keys.
-      await lease.release().catch(() => false)
+      await this.#leave(lease)
       throw error
     }
-    if (!(await lease.release()))
-      throw lease.loss ?? new LockLostError(lease.keys, "it was released by the job")
+    await this.#leave(lease)
+    if (lease.loss) throw lease.loss
     return result
   }
 
@@ -132,6 +131,11 @@ export class Locks implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** A store that fails now leaves the keys to their ttl. It doesn't undo that the job ran while the lease was trusted. */
+  async #leave(lease: Lease): Promise<void> {
+    await lease.release().catch(() => false)
   }
 
   async #ask<T>(question: (session: Session) => T | Promise<T>): Promise<T> {

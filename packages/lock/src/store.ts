@@ -7,10 +7,11 @@
  */
 export interface Store {
   /**
-   * Opens one client's session: the unit that can crash. `wake` asks the client to call `ask` again
-   * soon, since another client's call has granted or taken away something of this session's.
+   * Opens one client's session: the unit that can crash. `wake` asks the client to call `ask` again in at
+   * most so many ms: at once, with 0, when another client's call has granted or taken away something of this
+   * session's; later, when a lease may end before the time that the last answer gave.
    */
-  connect(wake: () => void): Session | Promise<Session>
+  connect(wake: (within: number) => void): Session | Promise<Session>
 }
 
 export interface Session {
@@ -18,7 +19,7 @@ export interface Session {
    * Does all of `question` at one instant of the store's clock, in this order: what has expired goes,
    * then renew, release, cancel, then acquire; and grants whatever may now be granted, to whomever.
    * Asking an empty question is how a client collects what it was woken for. The core never asks
-   * again before the last answer is there.
+   * again before the last answer is there, so a store that can't be reached has to say so in time.
    */
   ask(question: Question): Answer | Promise<Answer>
   /** Everything that is held or waited for, in the order of the keys' queues. */
@@ -83,7 +84,7 @@ export interface Answer {
   readonly dropped: readonly number[]
   /** Leases that somebody took away with `forceRelease`. */
   readonly taken: readonly number[]
-  /** In how many ms to ask again, since a lease may expire that stands before a request of this session. */
+  /** In how many ms to ask again at the latest: when the first lease may end that this session's requests wait for. */
   readonly askIn: number | undefined
 }
 

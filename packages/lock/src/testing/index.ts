@@ -1,1 +1,61 @@
-export {}
+import type { Case } from "./case.js"
+import { exclusion } from "./exclusion.js"
+import { loss } from "./loss.js"
+import { order } from "./order.js"
+import { outside } from "./outside.js"
+import { reentry } from "./reentry.js"
+import { time } from "./time.js"
+import { type TestSpace, Trial } from "./trial.js"
+
+export type { TestSpace } from "./trial.js"
+
+/** What every store has to stand, by the promises that it belongs to. */
+const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
+  "exclusion, all or nothing": exclusion,
+  "order and fencing tokens": order,
+  "timeouts, ttl and renewal": time,
+  "loss, and only this lease": loss,
+  "re-entry": reentry,
+  "seen from outside, and cleaned up": outside,
+}
+
+export interface Exercise {
+  /** The test runner's, of whatever kind. */
+  describe(name: string, body: () => void): void
+  it(name: string, body: () => Promise<void>): void
+  /** Opens a lock space that is empty and that nobody else uses. */
+  open(): TestSpace | Promise<TestSpace>
+  /** Cases that this store is let off, each with the reason. */
+  exempt?: Readonly<Record<string, string>>
+}
+
+/**
+ * Puts a store through all that is promised of it. A case takes up to 15 s on a store that fails it.
+ *
+ * ```ts
+ * exerciseStore({ describe, it, open: () => ({ store: () => myStore({ prefix }), close: () => cleanUp(prefix) }) })
+ * ```
+ */
+export function exerciseStore({ describe, it, open, exempt = {} }: Exercise): void {
+  const names = new Set(Object.values(CASES).flatMap((cases) => Object.keys(cases)))
+  for (const name of Object.keys(exempt))
+    if (!names.has(name)) throw new RangeError(`There is no case "${name}"`)
+  for (const [promise, cases] of Object.entries(CASES)) {
+    describe(promise, () => {
+      for (const [name, run] of Object.entries(cases))
+        if (!(name in exempt)) it(name, () => runCase(run, open))
+    })
+  }
+}
+
+async function runCase(run: Case, open: Exercise["open"]): Promise<void> {
+  const trial = new Trial(await open())
+  try {
+    await run(trial)
+  } catch (failure) {
+    // What it left behind is of no interest then, and would hide the cause.
+    await trial.end().catch(() => undefined)
+    throw failure
+  }
+  await trial.end()
+}

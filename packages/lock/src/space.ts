@@ -1,0 +1,248 @@
+import { Deadlines } from "./deadlines.js"
+import { Entry, type Party, Queue } from "./queue.js"
+import {
+  type Answer,
+  CLAIM_WINDOW,
+  type Question,
+  type Release,
+  type Renewal,
+  type Request,
+} from "./store.js"
+
+/**
+ * The rules of the lock, on one page: no I/O, no timers, and a clock that is given.
+ *
+ * Each key has a queue, and whoever holds the key stands at its head. A request takes the next number and joins
+ * the queues of all its keys at one instant. It may hold when on every key nobody is before it. From that alone
+ * follow exclusion, first come first served, all or nothing, no deadlock between requests, and the fencing token:
+ * the number itself, since a key is granted in the order of the numbers.
+ *
+ * - **Re-entry.** On a key that its own owner holds, nobody is before a request, and it shares that lease's number.
+ *   The key is free when the last of those who share it is gone.
+ * - **Expiry.** A lease that is past its time has left before anything else is looked at.
+ * - **Claim.** A grant to a session that did not ask just now lasts for the claim window, until it asks. A session
+ *   that lets it pass is taken for dead: all that it waits for goes too, so that it holds up a queue only once.
+ * - **The same id again** extends: the newer lease takes over the keys that the older one held.
+ * - **Who looks.** Each session that waits knows when the first lease may end, and asks then. Of a dead holder
+ *   before a dead waiter the next one learns in time.
+ */
+export class Space {
+  readonly #queues = new Map<string, Queue>()
+  readonly #expiries = new Deadlines<Entry>()
+  readonly #clock: () => number
+  readonly #waiting = new Set<Party>()
+  /** Keys on which somebody may now be first. */
+  readonly #changed: string[] = []
+  #lastNumber = 0
+  #now = 0
+  /** Who asks, and so learns at once what it is granted. */
+  #asker: Party | undefined
+
+  constructor(clock: () => number) {
+    this.#clock = clock
+  }
+
+  ask(party: Party, question: Question): Answer {
+    this.#begin(party)
+    const renewed = question.renew.map((renewal) => this.#renew(renewal))
+    const released = question.release.map((release) => this.#release(release))
+    for (const { seq, keys } of question.cancel) this.#cancel(party, seq, keys)
+    this.#advance()
+    const refused: { seq: number; key: string }[] = []
+    for (const request of question.acquire) {
+      const busy = this.#acquire(party, request)
+      if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
+    }
+    return { renewed, released, refused, ...this.#collect(party) }
+  }
+
+  /** Lets the time pass that went by since the last call. */
+  #begin(asker: Party | undefined): void {
+    this.#now = this.#clock()
+    this.#asker = asker
+    for (let first = this.#expiries.first; first && first.due <= this.#now; first = this.#expiries.first) {
+      if (!first.claimed) this.#drop(first.party)
+      this.#leave(first)
+    }
+    this.#advance()
+  }
+
+  /** Grants what may be granted now, and what may be since that was granted. */
+  #advance(): void {
+    for (let key = this.#changed.pop(); key !== undefined; key = this.#changed.pop()) {
+      const next = this.#queues.get(key)?.waiters[0]
+      if (next && this.#blockerOf(next) === undefined) this.#grant(next)
+    }
+  }
+
+  /** Returns the key that is busy, if one is. */
+  #acquire(party: Party, request: Request): string | undefined {
+    const entry = new Entry(party, request, ++this.#lastNumber, this.#now)
+    const busy = this.#blockerOf(entry)
+    if (busy === undefined) this.#grant(entry)
+    else if (request.wait) this.#wait(entry)
+    this.#advance()
+    return busy
+  }
+
+  #blockerOf(entry: Entry): string | undefined {
+    return entry.request.keys.find((key) => this.#queues.get(key)?.admits(entry) === false)
+  }
+
+  #queue(key: string): Queue {
+    let queue = this.#queues.get(key)
+    if (!queue) {
+      queue = new Queue()
+      this.#queues.set(key, queue)
+    }
+    return queue
+  }
+
+  #wait(entry: Entry): void {
+    for (const key of entry.request.keys) this.#queue(key).waiters.push(entry)
+    entry.party.waiting.add(entry)
+    this.#waiting.add(entry.party)
+  }
+
+  #grant(entry: Entry): void {
+    const { party, request } = entry
+    for (const key of request.keys) this.#hold(entry, key, this.#queue(key))
+    entry.held = true
+    entry.since = this.#now
+    this.#waitNoLonger(entry)
+    party.granted.push(entry)
+    if (party === this.#asker) this.#claim(entry)
+    else {
+      this.#endAfter(entry, Math.min(request.ttl, CLAIM_WINDOW))
+      party.wake(0)
+    }
+  }
+
+  #hold(entry: Entry, key: string, queue: Queue): void {
+    const older = queue.holders.find((other) => other.request.id === entry.request.id)
+    entry.take(key, queue.admit(entry, key))
+    if (older) this.#leaveKey(older, key)
+    else if (queue.waiters.length > 0) this.#changed.push(key)
+  }
+
+  #claim(entry: Entry): void {
+    entry.claimed = true
+    this.#endAfter(entry, entry.request.ttl)
+  }
+
+  #endAfter(entry: Entry, ttl: number): void {
+    if (ttl === Number.POSITIVE_INFINITY) this.#expiries.delete(entry)
+    else {
+      this.#expiries.set(entry, this.#now + ttl)
+      this.#announce(this.#now + ttl)
+    }
+  }
+
+  /** Whoever waits knows when the first lease may end, so that any of them can see to it. */
+  #announce(due: number): void {
+    for (const party of this.#waiting) {
+      if (party === this.#asker || party.askAt <= due) continue
+      party.askAt = due
+      party.wake(due - this.#now)
+    }
+  }
+
+  #waitNoLonger(entry: Entry): void {
+    const { waiting } = entry.party
+    if (waiting.delete(entry) && waiting.size === 0) this.#waiting.delete(entry.party)
+  }
+
+  #renew({ ttl, ...lease }: Renewal): boolean {
+    const entries = lease.keys.map((key) => this.#find(key, lease))
+    if (entries.includes(undefined)) return false
+    for (const entry of entries) if (entry) this.#endAfter(entry, ttl)
+    return true
+  }
+
+  #release(lease: Release): boolean {
+    let all = true
+    for (const key of lease.keys) {
+      const entry = this.#find(key, lease)
+      if (entry) this.#leaveKey(entry, key)
+      else all = false
+    }
+    return all
+  }
+
+  #find(key: string, { id, token }: Release): Entry | undefined {
+    const holders = this.#queues.get(key)?.holders
+    return holders?.find((entry) => entry.request.id === id && (token === undefined || entry.token === token))
+  }
+
+  #cancel(party: Party, seq: number, keys: readonly string[]): void {
+    const own = (entry: Entry) => entry.party === party && entry.request.seq === seq
+    for (const key of keys) {
+      const queue = this.#queues.get(key)
+      const entry = queue?.holders.find(own) ?? queue?.waiters.find(own)
+      if (entry) this.#leaveKey(entry, key)
+    }
+  }
+
+  #leave(entry: Entry): void {
+    for (const key of entry.request.keys) this.#leaveKey(entry, key)
+  }
+
+  #leaveKey(entry: Entry, key: string): void {
+    const queue = this.#queues.get(key)
+    if (!queue?.remove(entry)) return
+    if (queue.isEmpty) this.#queues.delete(key)
+    else this.#changed.push(key)
+    if (--entry.left > 0) return
+    this.#expiries.delete(entry)
+    this.#waitNoLonger(entry)
+  }
+
+  /** The session did not come when it was its turn: what it waits for leaves the queues. */
+  #drop(party: Party): void {
+    for (const entry of [...party.waiting, ...party.granted]) {
+      party.dropped.push(entry.request.seq)
+      this.#leave(entry)
+    }
+    party.granted = []
+  }
+
+  #collect(party: Party): Pick<Answer, "granted" | "dropped" | "taken" | "askIn"> {
+    const { granted, dropped, taken } = party
+    for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
+    if (granted.length > 0) party.granted = []
+    if (dropped.length > 0) party.dropped = []
+    if (taken.length > 0) party.taken = []
+    const next = party.waiting.size > 0 ? this.#expiries.first : undefined
+    party.askAt = next?.due ?? Number.POSITIVE_INFINITY
+    return {
+      granted: granted.map((entry) => entry.toGrant()),
+      dropped,
+      taken,
+      askIn: next && next.due - this.#now,
+    }
+  }
+
+  forceRelease(key: string): boolean {
+    this.#begin(undefined)
+    const leases = [...(this.#queues.get(key)?.holders ?? [])]
+    for (const entry of leases) {
+      entry.party.taken.push(entry.request.seq)
+      this.#leave(entry)
+      entry.party.wake(0)
+    }
+    this.#advance()
+    return leases.length > 0
+  }
+
+  disconnect(party: Party): void {
+    this.#begin(undefined)
+    this.#drop(party)
+    this.#advance()
+  }
+
+  /** The queues as they are now. */
+  look(): { now: number; queues: ReadonlyMap<string, Queue> } {
+    this.#begin(undefined)
+    return { now: this.#now, queues: this.#queues }
+  }
+}
