@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import type { Case } from "./case.js"
-import { isPending, rejects, soon, stateOf } from "./trial.js"
+import { isPending, stateOf } from "./trial.js"
 
 /** 1 and 2: at most one live lease holds a key; a request gets all of its keys at one instant, or none. */
 export const exclusion: Record<string, Case> = {
@@ -14,7 +14,7 @@ export const exclusion: Record<string, Case> = {
         inside--
       }),
     )
-    await soon("40 jobs", Promise.all(jobs))
+    await trial.soon("40 jobs", Promise.all(jobs))
   },
 
   async "excludes callers that name no owner"(trial) {
@@ -23,7 +23,7 @@ export const exclusion: Record<string, Case> = {
     assert.equal(await one.tryAcquire("key"), null)
     assert.equal(await two.tryAcquire("key"), null)
     assert.equal(await lease.release(), true)
-    assert.equal(await (await soon("the freed key", two.acquire("key"))).release(), true)
+    assert.equal(await (await trial.soon("the freed key", two.acquire("key"))).release(), true)
   },
 
   async "keeps keys apart that look alike"(trial) {
@@ -59,7 +59,7 @@ export const exclusion: Record<string, Case> = {
     await trial.waiters("b", 1)
     assert.deepEqual((await stateOf(one, "a"))?.holders, [])
     assert.equal(await busy.release(), true)
-    const lease = await soon("both keys", both)
+    const lease = await trial.soon("both keys", both)
     assert.equal(await one.tryAcquire("a"), null)
     assert.equal(await one.tryAcquire("b"), null)
     await lease.release()
@@ -72,8 +72,8 @@ export const exclusion: Record<string, Case> = {
     await trial.waiters("b", 1)
     const behind = one.acquire("a")
     assert.ok(await isPending(behind, 0))
-    await rejects(both, "LOCK_TIMEOUT")
-    const lease = await soon("the key that nobody holds", behind)
+    await trial.rejects(both, "LOCK_TIMEOUT")
+    const lease = await trial.soon("the key that nobody holds", behind)
     assert.deepEqual((await stateOf(one, "b"))?.waiters, [])
     await Promise.all([busy.release(), lease.release()])
   },
@@ -96,7 +96,7 @@ export const exclusion: Record<string, Case> = {
     const next = two.acquire(["a", "b"])
     await trial.waiters("a", 1)
     assert.equal(await lease.release(), true)
-    assert.equal(await (await soon("both keys", next)).release(), true)
+    assert.equal(await (await trial.soon("both keys", next)).release(), true)
   },
 
   async "can't deadlock, in whatever order the keys are given"(trial) {
@@ -112,7 +112,7 @@ export const exclusion: Record<string, Case> = {
         for (const key of lease.keys) held.delete(key)
       })
     })
-    await soon("60 jobs", Promise.all(jobs))
+    await trial.soon("60 jobs", Promise.all(jobs))
   },
 
   async "takes 1,000 keys at once"(trial) {

@@ -25,31 +25,32 @@ export interface Exercise {
   it(name: string, body: () => Promise<void>): void
   /** Opens a lock space that is empty and that nobody else uses. */
   open(): TestSpace | Promise<TestSpace>
+  /** For how many ms to wait for what must happen soon, on a machine that may have other things to do. 10,000 by default. */
+  patience?: number
   /** Cases that this store is let off, each with the reason. */
   exempt?: Readonly<Record<string, string>>
 }
 
 /**
- * Puts a store through all that is promised of it. A case takes up to 15 s on a store that fails it.
+ * Puts a store through all that is promised of it. A case may take twice `patience` on a store that fails it.
  *
  * ```ts
  * exerciseStore({ describe, it, open: () => ({ store: () => myStore({ prefix }), close: () => cleanUp(prefix) }) })
  * ```
  */
-export function exerciseStore({ describe, it, open, exempt = {} }: Exercise): void {
+export function exerciseStore({ describe, it, open, patience = 10_000, exempt = {} }: Exercise): void {
   const names = new Set(Object.values(CASES).flatMap((cases) => Object.keys(cases)))
   for (const name of Object.keys(exempt))
     if (!names.has(name)) throw new RangeError(`There is no case "${name}"`)
   for (const [promise, cases] of Object.entries(CASES)) {
     describe(promise, () => {
       for (const [name, run] of Object.entries(cases))
-        if (!(name in exempt)) it(name, () => runCase(run, open))
+        if (!(name in exempt)) it(name, async () => runCase(run, new Trial(await open(), patience)))
     })
   }
 }
 
-async function runCase(run: Case, open: Exercise["open"]): Promise<void> {
-  const trial = new Trial(await open())
+async function runCase(run: Case, trial: Trial): Promise<void> {
   try {
     await run(trial)
   } catch (failure) {

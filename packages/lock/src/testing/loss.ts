@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import type { Case } from "./case.js"
-import { block, isPending, pause, rejects, soon, stateOf } from "./trial.js"
+import { block, isPending, pause, stateOf } from "./trial.js"
 
 /** 8 and 9: who has lost a lease is told in time, and can't touch his successor's. */
 export const loss: Record<string, Case> = {
@@ -10,7 +10,7 @@ export const loss: Record<string, Case> = {
     const lease = await locks.acquire("key", { ttl: 300 })
     const { signal } = lease
     life.dead = true
-    const next = await soon("the end of the ttl", one.acquire("key"))
+    const next = await trial.soon("the end of the ttl", one.acquire("key"))
     assert.equal(signal.aborted, true)
     assert.equal(signal.reason.code, "LOCK_LOST")
     await next.release()
@@ -29,7 +29,7 @@ export const loss: Record<string, Case> = {
       },
       { ttl: 200 },
     )
-    await rejects(job, "LOCK_LOST")
+    await trial.rejects(job, "LOCK_LOST")
     assert.equal(await one.tryAcquire("other").then((lease) => lease?.release()), true)
   },
 
@@ -43,7 +43,7 @@ export const loss: Record<string, Case> = {
       },
       { ttl: 200 },
     )
-    await rejects(job, "LOCK_LOST")
+    await trial.rejects(job, "LOCK_LOST")
     const lease = await locks.acquire("key", { ttl: 200 })
     block(250)
     assert.equal(lease.loss?.code, "LOCK_LOST")
@@ -53,7 +53,7 @@ export const loss: Record<string, Case> = {
   async "passes on the error of a job, and frees the key"(trial) {
     const locks = trial.locks()
     const failing = locks.run("key", () => Promise.reject(new RangeError("the job's own")))
-    await assert.rejects(soon("the job's end", failing), RangeError)
+    await assert.rejects(trial.soon("the job's end", failing), RangeError)
     assert.deepEqual(await locks.inspect(), [])
   },
 
@@ -63,13 +63,13 @@ export const loss: Record<string, Case> = {
       await using _lease = await locks.acquire("key")
       await locks.forceRelease("key")
     }
-    await rejects(block(), "LOCK_LOST")
+    await trial.rejects(block(), "LOCK_LOST")
   },
 
   async "a late release frees nobody else's lease"(trial) {
     const [one, two, three] = [trial.locks(), trial.locks(), trial.locks()]
     const stale = await one.acquire("key", { ttl: 100, renew: false })
-    const lease = await soon("the end of the ttl", two.acquire("key"))
+    const lease = await trial.soon("the end of the ttl", two.acquire("key"))
     assert.equal(await stale.release(), false)
     assert.equal(await three.tryAcquire("key"), null)
     assert.equal(await lease.release(), true)
@@ -81,7 +81,7 @@ export const loss: Record<string, Case> = {
     const request = { seq: 1, id: "stale", owner: "stale", keys: ["key"], ttl: 100, wait: false }
     const { granted } = await session.ask({ renew: [], release: [], cancel: [], acquire: [request] })
     const token = granted[0]?.token
-    const lease = await soon("the end of the ttl", two.acquire("key"))
+    const lease = await trial.soon("the end of the ttl", two.acquire("key"))
     const exactly = { id: "stale", keys: ["key"], token }
     const answer = await session.ask({
       renew: [{ ...exactly, ttl: 60_000 }],
@@ -97,8 +97,8 @@ export const loss: Record<string, Case> = {
   async "a late extension changes nothing for the successor"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const stale = await one.acquire("key", { ttl: 100, renew: false })
-    const lease = await soon("the end of the ttl", two.acquire("key", { ttl: 1_000, renew: false }))
-    await rejects(stale.extend(60_000), "LOCK_LOST")
+    const lease = await trial.soon("the end of the ttl", two.acquire("key", { ttl: 1_000, renew: false }))
+    await trial.rejects(stale.extend(60_000), "LOCK_LOST")
     const expiresIn = (await stateOf(one, "key"))?.holders[0]?.expiresIn ?? 0
     assert.ok(expiresIn <= 1_000, `${expiresIn}`)
     await lease.release()
@@ -110,7 +110,7 @@ export const loss: Record<string, Case> = {
     assert.equal(await lease.release(), true)
     const next = await two.acquire("key")
     assert.equal(await lease.release(), false)
-    await rejects(lease.extend(), "LOCK_LOST")
+    await trial.rejects(lease.extend(), "LOCK_LOST")
     assert.equal(await one.tryAcquire("key"), null)
     assert.equal(await next.release(), true)
   },
@@ -119,9 +119,9 @@ export const loss: Record<string, Case> = {
     const [one, two] = [trial.locks(), trial.locks()]
     const token = await one.acquireById("id", ["a", "b"], { ttl: 200 })
     assert.equal(await two.acquireById("id", "a", { ttl: 60_000 }), token)
-    await rejects(two.acquireById("another", "a", { timeout: 0 }), "LOCK_TIMEOUT")
+    await trial.rejects(two.acquireById("another", "a", { timeout: 0 }), "LOCK_TIMEOUT")
     assert.equal(await two.releaseById("another", "a"), false)
-    const b = await soon("the end of the ttl of the key that wasn't extended", two.acquire("b"))
+    const b = await trial.soon("the end of the ttl of the key that wasn't extended", two.acquire("b"))
     assert.equal(await one.tryAcquire("a"), null)
     assert.equal(await one.renewById("id", ["a", "b"], 1), false)
     assert.equal(await one.renewById("id", "a", 60_000), true)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import type { Lease, Locks } from "../index.js"
 import type { Case } from "./case.js"
-import { isPending, soon, stateOf, type Trial, within } from "./trial.js"
+import { isPending, stateOf, type Trial, within } from "./trial.js"
 
 /** 3, 4 and 10: first come, first served; a release hands on and wakes; the fencing tokens grow. */
 export const order: Record<string, Case> = {
@@ -11,7 +11,7 @@ export const order: Record<string, Case> = {
     const queue = await queueUp(trial, "key", 12, (i) => processes[i % 3] ?? assert.fail())
     await first.release()
     assert.deepEqual(
-      await soon("12 grants", queue.done),
+      await trial.soon("12 grants", queue.done),
       Array.from({ length: 12 }, (_, i) => i),
     )
   },
@@ -20,7 +20,7 @@ export const order: Record<string, Case> = {
     const locks = trial.locks()
     const order: number[] = []
     const jobs = Array.from({ length: 200 }, (_, i) => locks.run("key", () => void order.push(i)))
-    await soon("200 jobs", Promise.all(jobs))
+    await trial.soon("200 jobs", Promise.all(jobs))
     assert.deepEqual(
       order,
       Array.from({ length: 200 }, (_, i) => i),
@@ -35,12 +35,12 @@ export const order: Record<string, Case> = {
     const later = one.acquire("b")
     await trial.waiters("b", 2)
     assert.ok(await isPending(later))
-    const apart = await soon("a key that nobody wants", one.acquire("c"))
+    const apart = await trial.soon("a key that nobody wants", one.acquire("c"))
     await busy.release()
-    const lease = await soon("both keys", both)
+    const lease = await trial.soon("both keys", both)
     assert.ok(await isPending(later))
     await lease.release()
-    await (await soon("its turn", later)).release()
+    await (await trial.soon("its turn", later)).release()
     await apart.release()
   },
 
@@ -52,7 +52,7 @@ export const order: Record<string, Case> = {
     const [released, attempt] = await Promise.all([lease.release(), one.tryAcquire("key")])
     assert.equal(released, true)
     assert.equal(attempt, null)
-    await (await soon("the waiting request", waiting)).release()
+    await (await trial.soon("the waiting request", waiting)).release()
   },
 
   async "goes on to the next when the first gives up"(trial) {
@@ -66,7 +66,7 @@ export const order: Record<string, Case> = {
     stop.abort()
     await assert.rejects(first)
     await lease.release()
-    await (await soon("the second in the queue", second)).release()
+    await (await trial.soon("the second in the queue", second)).release()
   },
 
   async "hands on at once, to another process too"(trial) {
@@ -88,7 +88,7 @@ export const order: Record<string, Case> = {
       const keys = i % 3 === 0 ? ["key", `other ${i}`] : "key"
       return (processes[i % 2] ?? assert.fail()).run(keys, (lease) => void tokens.push(lease.token))
     })
-    await soon("30 jobs", Promise.all(jobs))
+    await trial.soon("30 jobs", Promise.all(jobs))
     assertGrowing(tokens)
   },
 

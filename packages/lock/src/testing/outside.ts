@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import type { Case } from "./case.js"
-import { isPending, rejects, soon, stateOf } from "./trial.js"
+import { isPending, stateOf } from "./trial.js"
 
 /** 12 and 13: what is held is seen and can be taken away; nothing is left of what has ended. */
 export const outside: Record<string, Case> = {
@@ -22,7 +22,7 @@ export const outside: Record<string, Case> = {
     )
     for (const each of [...state.holders, ...state.waiters]) assert.ok(each.age >= 0 && each.age < 60_000)
     await lease.release()
-    for (const each of waiting) await (await soon("its turn", each)).release()
+    for (const each of waiting) await (await trial.soon("its turn", each)).release()
     assert.deepEqual(await one.inspect(), [])
   },
 
@@ -33,10 +33,10 @@ export const outside: Record<string, Case> = {
     const waiting = two.acquire("b")
     await trial.waiters("b", 1)
     assert.equal(await three.forceRelease("a"), true)
-    await soon("the holder's signal", told)
+    await trial.soon("the holder's signal", told)
     assert.equal(lease.loss?.code, "LOCK_LOST")
     assert.equal(await lease.release(), false)
-    await (await soon("the other key of the lease", waiting)).release()
+    await (await trial.soon("the other key of the lease", waiting)).release()
     assert.equal(await three.forceRelease("a"), false)
   },
 
@@ -48,9 +48,9 @@ export const outside: Record<string, Case> = {
     await trial.waiters("key", 1)
     const reason = new Error("no longer wanted")
     stop.abort(reason)
-    assert.equal((await rejects(first, "LOCK_ABORTED")).cause, reason)
+    assert.equal((await trial.rejects(first, "LOCK_ABORTED")).cause, reason)
     await trial.waiters("key", 0)
-    await rejects(two.acquire("key", { signal: stop.signal }), "LOCK_ABORTED")
+    await trial.rejects(two.acquire("key", { signal: stop.signal }), "LOCK_ABORTED")
     assert.equal(await two.tryAcquire("other").then((other) => other?.release()), true)
     await lease.release()
   },
@@ -68,18 +68,18 @@ export const outside: Record<string, Case> = {
     const [one, two] = [trial.locks(), trial.locks()]
     const lease = await one.acquire("mine")
     const busy = await two.acquire("theirs")
-    const waiting = rejects(one.acquire(["theirs", "third"]), "LOCK_CLOSED")
+    const waiting = trial.rejects(one.acquire(["theirs", "third"]), "LOCK_CLOSED")
     await trial.waiters("theirs", 1)
     const next = two.acquire("mine")
     await trial.waiters("mine", 1)
-    await soon("close()", Promise.all([one.close(), one.close()]))
+    await trial.soon("close()", Promise.all([one.close(), one.close()]))
     await waiting
     assert.equal(lease.signal.reason.code, "LOCK_CLOSED")
     assert.equal(await lease.release(), false)
-    await (await soon("the freed key", next)).release()
+    await (await trial.soon("the freed key", next)).release()
     assert.equal(await two.tryAcquire("third").then((third) => third?.release()), true)
     for (const late of [one.acquire("key"), one.tryAcquire("key"), one.run("key", () => 1), one.inspect()])
-      await rejects(late, "LOCK_CLOSED")
+      await trial.rejects(late, "LOCK_CLOSED")
     await busy.release()
   },
 
@@ -92,7 +92,7 @@ export const outside: Record<string, Case> = {
       const lease = await locks.acquire(keys, { timeout: i % 50, signal, owner: `owner ${i % 20}` })
       assert.equal(await lease.release(), true)
     })
-    await soon("300 requests", Promise.allSettled(ends))
+    await trial.soon("300 requests", Promise.allSettled(ends))
     assert.deepEqual(await (processes[0] ?? assert.fail()).inspect(), [])
     assert.equal(await isPending(Promise.resolve()), false)
   },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import type { Case } from "./case.js"
-import { isPending, rejects, soon, stateOf } from "./trial.js"
+import { isPending, stateOf } from "./trial.js"
 
 const owner = "the same owner"
 
@@ -11,13 +11,13 @@ export const reentry: Record<string, Case> = {
     const outer = await one.acquire(["a", "b"], { owner })
     const waiting = two.acquire("a")
     await trial.waiters("a", 1)
-    const inner = await soon("re-entry", two.acquire("a", { owner }))
+    const inner = await trial.soon("re-entry", two.acquire("a", { owner }))
     assert.equal(inner.token, outer.token)
     assert.equal(await outer.release(), true)
     assert.ok(await isPending(waiting))
     assert.equal(await two.tryAcquire("b").then((lease) => lease?.release()), true)
     assert.equal(await inner.release(), true)
-    const next = await soon("its turn", waiting)
+    const next = await trial.soon("its turn", waiting)
     assert.ok(next.token > outer.token)
     await next.release()
   },
@@ -37,7 +37,7 @@ export const reentry: Record<string, Case> = {
     const [one, two] = [trial.locks(), trial.locks()]
     const outer = await one.acquire("key", { owner, ttl: 100, renew: false })
     const inner = await one.acquire("key", { owner, ttl: 60_000 })
-    await soon(
+    await trial.soon(
       "the end of the outer lease",
       new Promise((resolve) => outer.signal.addEventListener("abort", resolve)),
     )
@@ -51,7 +51,7 @@ export const reentry: Record<string, Case> = {
     assert.equal(await locks.tryAcquire("key", { owner: "another" }), null)
     await lease.release()
     const lapsed = await locks.acquire("key", { owner, ttl: 100, renew: false })
-    const next = await soon("the end of the ttl", locks.acquire("key", { owner: "another" }))
+    const next = await trial.soon("the end of the ttl", locks.acquire("key", { owner: "another" }))
     assert.equal(await locks.tryAcquire("key", { owner }), null)
     assert.equal(await lapsed.release(), false)
     await next.release()
@@ -66,12 +66,12 @@ export const reentry: Record<string, Case> = {
     const inner = one.acquire(["a", "b"], { owner })
     await trial.waiters("b", 1)
     assert.equal(await busy.release(), true)
-    const lease = await soon("the added key", inner)
+    const lease = await trial.soon("the added key", inner)
     assert.equal(lease.tokenOf("a"), outer.token)
     assert.ok(lease.tokenOf("b") > busy.token)
     assert.equal(lease.token, lease.tokenOf("b"))
     await Promise.all([outer.release(), lease.release()])
-    const next = await soon("its turn", waiting)
+    const next = await trial.soon("its turn", waiting)
     assert.ok(next.tokenOf("a") > outer.token)
     await next.release()
   },
@@ -84,8 +84,8 @@ export const reentry: Record<string, Case> = {
     const inner = one.acquire(["a", "b"], { owner })
     await trial.waiters("b", 2)
     await outer.release()
-    await (await soon("the first in the queue", other)).release()
-    await (await soon("the second in the queue", inner)).release()
+    await (await trial.soon("the first in the queue", other)).release()
+    await (await trial.soon("the second in the queue", inner)).release()
   },
 
   async "lets in two requests of one owner that waited one behind the other"(trial) {
@@ -94,9 +94,9 @@ export const reentry: Record<string, Case> = {
     const both = [two.acquire("key", { owner }), two.acquire("key", { owner })]
     await trial.waiters("key", 2)
     await lease.release()
-    const leases = await soon("both at once", Promise.all(both))
+    const leases = await trial.soon("both at once", Promise.all(both))
     assert.equal((await stateOf(one, "key"))?.holders.length, 2)
     assert.deepEqual(await Promise.all(leases.map((each) => each.release())), [true, true])
-    await rejects(leases[0]?.extend() ?? assert.fail(), "LOCK_LOST")
+    await trial.rejects(leases[0]?.extend() ?? assert.fail(), "LOCK_LOST")
   },
 }

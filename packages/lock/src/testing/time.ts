@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import type { Case } from "./case.js"
-import { isPending, pause, rejects, soon, stateOf, within } from "./trial.js"
+import { isPending, pause, stateOf, within } from "./trial.js"
 
 /** 5, 6 and 7: timeouts are kept; the dead are passed over, and their leases end; the living renew theirs. */
 export const time: Record<string, Case> = {
@@ -9,7 +9,7 @@ export const time: Record<string, Case> = {
     const lease = await locks.acquire("key")
     for (const timeout of [0.5, 33.4, 250]) {
       const start = performance.now()
-      const attempt = rejects(locks.acquire("key", { timeout }), "LOCK_TIMEOUT")
+      const attempt = trial.rejects(locks.acquire("key", { timeout }), "LOCK_TIMEOUT")
       // A timer of 50 ms more, set afterwards, is late where the machine is late: it is the measure.
       await within(timeout + 50, `a timeout of ${timeout} ms`, attempt)
       assert.ok(performance.now() - start >= timeout)
@@ -20,7 +20,7 @@ export const time: Record<string, Case> = {
   async "tries once with a timeout of 0"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const lease = await one.acquire("key", { timeout: 0 })
-    const error = await rejects(two.acquire(["free", "key"], { timeout: 0 }), "LOCK_TIMEOUT")
+    const error = await trial.rejects(two.acquire(["free", "key"], { timeout: 0 }), "LOCK_TIMEOUT")
     assert.match(error.message, /"key"/)
     assert.deepEqual((await stateOf(one, "key"))?.waiters, [])
     await lease.release()
@@ -32,7 +32,7 @@ export const time: Record<string, Case> = {
     const waiting = two.acquire("key", { timeout: Number.POSITIVE_INFINITY })
     assert.ok(await isPending(waiting, 100))
     await lease.release()
-    await (await soon("its turn", waiting)).release()
+    await (await trial.soon("its turn", waiting)).release()
   },
 
   async "frees the keys of a process that died when their ttl ends, and not before"(trial) {
@@ -41,7 +41,7 @@ export const time: Record<string, Case> = {
     const start = performance.now()
     await locks.acquire(["a", "b"], { ttl: 300 })
     life.dead = true
-    const lease = await soon("the dead holder's keys", one.acquire(["b", "a"]))
+    const lease = await trial.soon("the dead holder's keys", one.acquire(["b", "a"]))
     assert.ok(performance.now() - start >= 300)
     await lease.release()
   },
@@ -88,11 +88,11 @@ export const time: Record<string, Case> = {
     await trial.waiters("key", 2)
     life.failing = true
     await lease.release()
-    const second = await soon("the turn of the next", next)
+    const second = await trial.soon("the turn of the next", next)
     life.failing = false
     await trial.waiters("key", 1)
     await second.release()
-    await (await soon("the turn of the late one", late)).release()
+    await (await trial.soon("the turn of the late one", late)).release()
   },
 
   async "renews a lease for as long as it is held"(trial) {
@@ -121,7 +121,7 @@ export const time: Record<string, Case> = {
   async "doesn't renew a lease that was told not to"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const lease = await one.acquire("key", { ttl: 200, renew: false })
-    await (await soon("the end of the ttl", two.acquire("key"))).release()
+    await (await trial.soon("the end of the ttl", two.acquire("key"))).release()
     assert.equal(lease.signal.aborted, true)
     assert.equal(await lease.release(), false)
   },
@@ -143,7 +143,7 @@ export const time: Record<string, Case> = {
     await locks.acquire("key", { ttl: Number.POSITIVE_INFINITY })
     life.dead = true
     assert.equal((await stateOf(one, "key"))?.holders[0]?.expiresIn, Number.POSITIVE_INFINITY)
-    await rejects(one.acquire("key", { timeout: 100 }), "LOCK_TIMEOUT")
+    await trial.rejects(one.acquire("key", { timeout: 100 }), "LOCK_TIMEOUT")
     assert.equal(await one.forceRelease("key"), true)
   },
 }

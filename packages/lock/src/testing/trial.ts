@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import { type LockDefaults, type LockError, type LockErrorCode, Locks } from "../index.js"
+import { type Lease, type LockDefaults, type LockError, type LockErrorCode, Locks } from "../index.js"
 import type { KeyState, Session, Store } from "../store.js"
 
 /** A lock space that nobody else uses, empty at the start. */
@@ -10,10 +10,20 @@ export interface TestSpace {
   close?(): void | Promise<void>
 }
 
-/** How long a case waits for what must happen soon; long enough for a machine that has other things to do. */
-const PATIENCE = 10_000
+/** A case that fails leaves its requests to their fate: nobody is to stumble over how they end. */
+class Participant extends Locks {
+  override acquire(...request: Parameters<Locks["acquire"]>): Promise<Lease> {
+    const lease = super.acquire(...request)
+    lease.catch(() => undefined)
+    return lease
+  }
 
-const DEFAULTS: Required<LockDefaults> = { ttl: 60_000, timeout: PATIENCE }
+  override run<T>(...request: Parameters<typeof Locks.prototype.run<T>>): Promise<T> {
+    const result = super.run(...request)
+    result.catch(() => undefined)
+    return result
+  }
+}
 
 /** One run of one case: the processes that take part, and their end. */
 export class Trial {
@@ -22,13 +32,17 @@ export class Trial {
   readonly #mortals: Locks[] = []
   readonly #sessions: Session[] = []
 
-  constructor(space: TestSpace) {
+  constructor(
+    space: TestSpace,
+    /** For how many ms to wait for what must happen soon. */
+    readonly patience: number,
+  ) {
     this.#space = space
   }
 
   /** Another process. */
   locks(defaults: LockDefaults = {}): Locks {
-    const locks = new Locks(this.#space.store(), { ...DEFAULTS, ...defaults })
+    const locks = this.#start(this.#space.store(), defaults)
     this.#locks.push(locks)
     return locks
   }
@@ -36,9 +50,13 @@ export class Trial {
   /** Another process that may die, at any moment and without a word, or lose its store for a while. */
   mortal(defaults: LockDefaults = {}): { locks: Locks; life: Life } {
     const life: Life = { dead: false, failing: false }
-    const locks = new Locks(mortal(this.#space.store(), life), { ...DEFAULTS, ...defaults })
+    const locks = this.#start(mortal(this.#space.store(), life), defaults)
     this.#mortals.push(locks)
     return { locks, life }
+  }
+
+  #start(store: Store, defaults: LockDefaults): Locks {
+    return new Participant(store, { ttl: 60_000, timeout: this.patience, ...defaults })
   }
 
   /** Another process, on the store's own terms. */
@@ -51,10 +69,34 @@ export class Trial {
   /** Waits until `key` has as many waiters as that: the order of arrival is certain then. */
   async waiters(key: string, count: number): Promise<void> {
     const witness = this.#locks[0] ?? this.locks()
-    await eventually(`${count} requests wait for ${JSON.stringify(key)}`, async () => {
+    await this.#eventually(`${count} requests wait for ${JSON.stringify(key)}`, async () => {
       const state = await stateOf(witness, key)
       return (state?.waiters.length ?? 0) === count
     })
+  }
+
+  /** The outcome of `promise`, which has to be there soon. */
+  soon<T>(what: string, promise: PromiseLike<T>): Promise<T> {
+    return within(this.patience, what, promise)
+  }
+
+  async rejects(promise: Promise<unknown>, code: LockErrorCode): Promise<LockError> {
+    let failure: unknown
+    const outcome = this.soon(`a rejection with ${code}`, promise)
+    await assert.rejects(outcome, (error: LockError) => {
+      failure = error
+      assert.equal(error.code, code)
+      return true
+    })
+    return failure as LockError
+  }
+
+  async #eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + this.patience
+    while (!(await holds())) {
+      assert.ok(performance.now() < deadline, `never came about: ${what}`)
+      await pause(5)
+    }
   }
 
   /** Ends all processes. Nothing may be left in the store then, but for leases of the dead that have to run out. */
@@ -65,7 +107,7 @@ export class Trial {
       await Promise.all(this.#locks.map((locks) => locks.close()))
       for (const session of this.#sessions) await session.close()
       const witness = new Locks(this.#space.store())
-      await eventually("nothing is left behind", async () => (await witness.inspect()).length === 0)
+      await this.#eventually("nothing is left behind", async () => (await witness.inspect()).length === 0)
       await witness.close()
     } finally {
       await this.#space.close?.()
@@ -122,18 +164,6 @@ export async function within<T>(ms: number, what: string, promise: PromiseLike<T
   }
 }
 
-export async function soon<T>(what: string, promise: PromiseLike<T>): Promise<T> {
-  return within(PATIENCE, what, promise)
-}
-
-async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `never came about: ${what}`)
-    await pause(5)
-  }
-}
-
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -142,16 +172,6 @@ export function pause(ms: number): Promise<void> {
 export async function isPending(promise: PromiseLike<unknown>, ms = 50): Promise<boolean> {
   const pending = Symbol("pending")
   return (await Promise.race([promise, pause(ms).then(() => pending)])) === pending
-}
-
-export async function rejects(promise: Promise<unknown>, code: LockErrorCode): Promise<LockError> {
-  let failure: unknown
-  await assert.rejects(soon(`a rejection with ${code}`, promise), (error: LockError) => {
-    failure = error
-    assert.equal(error.code, code)
-    return true
-  })
-  return failure as LockError
 }
 
 /** Keeps the event loop from running, as a long computation does. */

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict"
+import { describe, expect, it } from "vitest"
+import { memoryStore } from "../src/memory.js"
+import type { Answer, Question, Session, Store } from "../src/store.js"
+import { exerciseStore } from "../src/testing/index.js"
+
+type Ask = (question: Question) => Answer
+
+/** The memory store with `ask` in other hands: a way to break one rule at a time. */
+function broken(bend: (ask: Ask, space: Map<string, unknown>) => Ask): Store {
+  const store = memoryStore()
+  const space = new Map<string, unknown>()
+  return {
+    connect(wake) {
+      const session = store.connect(wake) as Session
+      const ask = bend((question) => session.ask(question) as Answer, space)
+      return {
+        ask,
+        inspect: () => session.inspect(),
+        forceRelease: (key) => session.forceRelease(key),
+        close: () => session.close(),
+      }
+    },
+  }
+}
+
+const each = <T>(list: readonly T[], change: (item: T) => T): T[] => list.map(change)
+
+/** A store broken on purpose, with a case that has to notice. */
+const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
+  "lets everybody in": {
+    store: () =>
+      broken((ask) => (question) => {
+        let token = 0
+        const answer = ask({ ...question, acquire: [] })
+        return { ...answer, granted: question.acquire.map(({ seq }) => ({ seq, token: ++token })) }
+      }),
+    noticedBy: "lets one in at a time, within a process and across",
+  },
+  "takes callers without an owner for one owner": {
+    store: () =>
+      broken(
+        (ask) => (question) =>
+          ask({
+            ...question,
+            acquire: each(question.acquire, (it) => (it.owner === it.id ? { ...it, owner: "nobody" } : it)),
+          }),
+      ),
+    noticedBy: "excludes callers that name no owner",
+  },
+  "locks the first key only": {
+    store: () =>
+      broken(
+        (ask) => (question) =>
+          ask({
+            ...question,
+            acquire: each(question.acquire, (it) => ({ ...it, keys: it.keys.slice(0, 1) })),
+          }),
+      ),
+    noticedBy: "can't deadlock, in whatever order the keys are given",
+  },
+  "forgets to take back what has timed out": {
+    store: () => broken((ask) => (question) => ask({ ...question, cancel: [] })),
+    noticedBy: "leaves nothing behind when it times out",
+  },
+  "lets those who try once jump the queue, and waits for none": {
+    store: () =>
+      broken((ask) => (question) => {
+        const answer = ask(question)
+        const refused = new Set(answer.refused.map(({ seq }) => seq))
+        const granted = [...answer.granted, ...[...refused].map((seq) => ({ seq, token: 1_000_000 }))]
+        return { ...answer, granted, refused: [] }
+      }),
+    noticedBy: "lets nobody try his luck before those who wait",
+  },
+  "serves who comes last first": {
+    store: () =>
+      broken((ask) => (question) => ask({ ...question, acquire: [...question.acquire].reverse() })),
+    noticedBy: "keeps the order of a crowd that came at once",
+  },
+  "gives the same token to all": {
+    store: () =>
+      broken((ask) => (question) => {
+        const answer = ask(question)
+        return { ...answer, granted: each(answer.granted, (grant) => ({ ...grant, token: 1 })) }
+      }),
+    noticedBy: "gives each grant of a key a greater token",
+  },
+  "never lets a lease end": {
+    store: () =>
+      broken(
+        (ask) => (question) =>
+          ask({
+            ...question,
+            acquire: each(question.acquire, (it) => ({ ...it, ttl: Number.POSITIVE_INFINITY })),
+          }),
+      ),
+    noticedBy: "doesn't renew a lease that was told not to",
+  },
+  "ends leases early": {
+    store: () =>
+      broken(
+        (ask) => (question) =>
+          ask({ ...question, acquire: each(question.acquire, (it) => ({ ...it, ttl: it.ttl / 2 })) }),
+      ),
+    noticedBy: "tells the holder no later than anybody else can have the key",
+  },
+  "says that it renewed what it has lost": {
+    store: () =>
+      broken((ask) => (question) => {
+        const answer = ask(question)
+        return { ...answer, renewed: answer.renewed.map(() => true) }
+      }),
+    noticedBy: "a late release frees nobody else's lease, even if its own process didn't notice",
+  },
+  "doesn't renew": {
+    store: () =>
+      broken((ask) => (question) => {
+        const answer = ask({ ...question, renew: [] })
+        return { ...answer, renewed: question.renew.map(() => true) }
+      }),
+    noticedBy: "renews a lease for as long as it is held",
+  },
+  "releases whatever is on the key": {
+    store: () =>
+      broken((ask, space) => (question) => {
+        for (const { id, keys } of question.acquire) for (const key of keys) space.set(key, id)
+        const release = each(question.release, ({ keys }) => ({ keys, id: String(space.get(keys[0] ?? "")) }))
+        return ask({ ...question, release })
+      }),
+    noticedBy: "a late release frees nobody else's lease",
+  },
+  "doesn't tell what was taken away": {
+    store: () => broken((ask) => (question) => ({ ...ask(question), taken: [] })),
+    noticedBy: "takes a lease away by force, tells its holder, and lets the next one in",
+  },
+  "forgets whoever was silent": {
+    store: () => broken((ask) => (question) => ({ ...ask(question), dropped: [] })),
+    noticedBy: "queues again whoever was silent when its turn came, and is alive after all",
+  },
+  "doesn't say when to ask again": {
+    store: () => broken((ask) => (question) => ({ ...ask(question), askIn: undefined })),
+    noticedBy: "frees the keys of a process that died when their ttl ends, and not before",
+  },
+  "doesn't let an owner in again": {
+    store: () =>
+      broken(
+        (ask) => (question) =>
+          ask({ ...question, acquire: each(question.acquire, (it) => ({ ...it, owner: it.id })) }),
+      ),
+    noticedBy: "lets an owner in again at once, before those who wait, in another process too",
+  },
+}
+
+describe("a store that is broken on purpose", () => {
+  for (const [how, { store, noticedBy }] of Object.entries(BROKEN)) {
+    it.concurrent(`and ${how}, fails "${noticedBy}"`, async () => {
+      await expect(caseNamed(noticedBy, store)()).rejects.toThrow()
+    })
+  }
+})
+
+function caseNamed(name: string, open: () => Store): () => Promise<void> {
+  let found: (() => Promise<void>) | undefined
+  const shared = () => {
+    const store = open()
+    return { store: () => store }
+  }
+  exerciseStore({
+    open: shared,
+    patience: 2_000,
+    describe: (_, body) => body(),
+    it: (title, body) => {
+      if (title === name) found = body
+    },
+  })
+  return found ?? assert.fail(`There is no case "${name}"`)
+}
