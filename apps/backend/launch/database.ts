@@ -2,8 +2,9 @@ import { join } from "node:path"
 import pg from "pg"
 import { LaunchError } from "./errors.ts"
 import { fingerprint, packageFolder, packageVersion } from "./fingerprint.ts"
-import { type Env, runMedusa } from "./medusa.ts"
+import { runMedusa } from "./medusa.ts"
 import { server } from "./places.ts"
+import type { Env } from "./processes.ts"
 
 export interface Admin {
   email: string
@@ -15,6 +16,8 @@ export interface Preparation {
   admin: Admin
   env: Env
   logFile: string
+  /** What to do when a step fails again and again. */
+  remedy: string
   /** Told before each step that has to be done. */
   onStep?: (step: "migrate" | "seed") => void
 }
@@ -43,6 +46,7 @@ export async function prepareDatabase({
   admin,
   env,
   logFile,
+  remedy,
   onStep,
 }: Preparation): Promise<void> {
   const options = {
@@ -52,7 +56,7 @@ export async function prepareDatabase({
   }
   await unlessDone(databaseUrl, "migrate", schemaFingerprint(), async () => {
     onStep?.("migrate")
-    await advising(databaseUrl, async () => {
+    await advising(remedy, async () => {
       // Medusa's db:migrate runs the scripts too, but doesn't say when they fail.
       await runMedusa(
         "Migrating the database",
@@ -65,7 +69,7 @@ export async function prepareDatabase({
   await unlessDone(databaseUrl, "seed", seedFingerprint(admin), async () => {
     onStep?.("seed")
     const login = { ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password }
-    await advising(databaseUrl, () =>
+    await advising(remedy, () =>
       runMedusa("Seeding the shop", ["exec", "./src/seed/index.js"], {
         ...options,
         env: { ...options.env, ...login },
@@ -100,10 +104,9 @@ async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => P
   try {
     await client.connect()
   } catch (cause) {
-    throw new LaunchError(
-      `No connection to the database (${(cause as Error).message}). Check DATABASE_URL.`,
-      { cause },
-    )
+    throw new LaunchError(`No connection to the database of DATABASE_URL: ${reason(cause as Error)}.`, {
+      cause,
+    })
   }
   try {
     return await work(client)
@@ -112,14 +115,16 @@ async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => P
   }
 }
 
-async function advising(databaseUrl: string, step: () => Promise<void>) {
+function reason(error: Error & { code?: string; errors?: Error[] }): string {
+  if (error.code === "3D000") return `${error.message}; create it, empty, and start again`
+  return error.message || error.errors?.[0]?.message || error.code || error.name
+}
+
+async function advising(remedy: string, step: () => Promise<void>) {
   try {
     await step()
   } catch (error) {
-    const name = new URL(databaseUrl).pathname.slice(1)
-    const advice =
-      "Run `npm start` again: it goes on where it stopped. If it stops there again, the database " +
-      `"${name}" was left between two versions: restore it from a backup, or drop it and start afresh.`
+    const advice = `Start again: it goes on where it stopped, and a step that was left half-done is done again. ${remedy}`
     throw new LaunchError(`${(error as Error).message}\n${advice}`, { cause: error })
   }
 }

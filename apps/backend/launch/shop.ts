@@ -2,8 +2,9 @@ import type { ChildProcess } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { LaunchError } from "./errors.ts"
-import { type Env, spawnMedusa, tail } from "./medusa.ts"
+import { startMedusa } from "./medusa.ts"
 import { server } from "./places.ts"
+import { type Env, tail } from "./processes.ts"
 
 export interface ShopOptions {
   databaseUrl: string
@@ -31,7 +32,7 @@ export interface Shop {
 /** Starts the built shop on a database that is migrated and seeded. */
 export function startShop({ databaseUrl, port, logFile, env }: ShopOptions): Shop {
   const url = `http://localhost:${port}`
-  const child = spawnMedusa(["start", "--port", String(port)], {
+  const child = startMedusa(["start", "--port", String(port)], {
     cwd: server,
     logFile,
     env: { MEDUSA_BACKEND_URL: url, MEDUSA_WORKER_MODE: "shared", ...env, DATABASE_URL: databaseUrl },

@@ -48,7 +48,13 @@ async function makeTemplate(whole: string) {
   try {
     const databaseUrl = await postgres.createDatabase(TEMPLATE)
     const logFile = join(data, "template.log")
-    await prepareDatabase({ databaseUrl, admin: templateAdmin, env: idleEnv, logFile })
+    await prepareDatabase({
+      databaseUrl,
+      admin: templateAdmin,
+      env: idleEnv,
+      logFile,
+      remedy: `Delete ${kept}.`,
+    })
   } finally {
     await postgres.stop()
   }

@@ -27,6 +27,8 @@ export interface Administration {
   createDatabase(name: string, options?: { template?: string }): Promise<string>
   /** Ends the connections to it first. No error where there is none of that name. */
   dropDatabase(name: string): Promise<void>
+  /** Nobody may be connected to it. */
+  renameDatabase(name: string, to: string): Promise<void>
   databases(): Promise<string[]>
 }
 
@@ -122,6 +124,9 @@ export function administer(url: (database?: string) => string): Administration {
     },
     async dropDatabase(name: string) {
       await query(`DROP DATABASE IF EXISTS ${quote(name)} WITH (FORCE)`)
+    },
+    async renameDatabase(name, to) {
+      await query(`ALTER DATABASE ${quote(name)} RENAME TO ${quote(to)}`)
     },
     async databases() {
       return (await query("SELECT datname FROM pg_database WHERE NOT datistemplate")).map(

@@ -1,7 +1,11 @@
+import { createRequire } from "node:module"
 import { StripeProviderService } from "@medusajs/payment-stripe/dist/services"
 
 type Arguments = ConstructorParameters<typeof StripeProviderService>
 type Place = { host?: string; port?: number; protocol?: "http" | "https" }
+
+// The provider brings its own, older, version of the client, and its requests are written for that one.
+const Client = createRequire(require.resolve("@medusajs/payment-stripe"))("stripe")
 
 /**
  * Medusa's Stripe provider, with a client that can be pointed at another host: captures and refunds that are
@@ -12,12 +16,6 @@ export class LocalStripeProvider extends StripeProviderService {
 
   constructor(container: Arguments[0], { host, port, protocol, ...options }: Arguments[1] & Place) {
     super(container, options)
-    if (host) this.pointTo({ host, port, protocol })
-  }
-
-  // The provider brings its own, older, version of the client, and its requests are written for that one.
-  private pointTo(place: Place) {
-    const Client = this.stripe_.constructor as new (key: string, config: Place) => typeof this.stripe_
-    this.stripe_ = new Client(this.options.apiKey, place)
+    if (host) this.stripe_ = new Client(options.apiKey, { host, port, protocol })
   }
 }

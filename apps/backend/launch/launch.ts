@@ -1,0 +1,130 @@
+import { createServer } from "node:net"
+import { join, relative } from "node:path"
+import type { StripeLocal } from "@holdfast/stripe-local"
+import { buildAdmin, buildPackages, buildServer } from "./build.ts"
+import type { Admin } from "./database.ts"
+import type { Ending } from "./ending.ts"
+import { LaunchError } from "./errors.ts"
+import { data, repository } from "./places.ts"
+import { openPostgres, prepareEmbedded, prepareOwn } from "./postgres.ts"
+import { type Env, endProcesses } from "./processes.ts"
+import type { Progress } from "./progress.ts"
+import { readSecrets, type Secrets } from "./secrets.ts"
+import type { Settings } from "./settings.ts"
+import { type Shop, startShop } from "./shop.ts"
+import { HOOK, openLocalStripe } from "./stripe.ts"
+
+export interface Launch {
+  settings: Settings
+  /** Whether the admin is built and served. */
+  withAdmin: boolean
+  progress: Progress
+  ending: Ending
+}
+
+export interface Launched {
+  shop: Shop
+  databaseUrl: string
+  admin: Admin
+  /** Undefined when the shop talks to Stripe itself. */
+  stripe?: StripeLocal
+}
+
+/** Everything that a start starts, up to a shop that answers. */
+export async function launch({ settings, withAdmin, progress, ending }: Launch): Promise<Launched> {
+  const secrets = readSecrets()
+  await checkPort(settings.port)
+  ending.add(endProcesses)
+  await progress.step("Packages", buildPackages)
+  await progress.step("Application", buildServer)
+  const stripe = settings.stripe
+    ? undefined
+    : await progress.step("Local Stripe", (tell) => openLocal(ending, tell))
+  const env = shopEnv(secrets, stripe)
+  const admin = adminUser(secrets)
+  const databaseUrl = await openDatabase({ settings, admin, env, progress, ending })
+  if (withAdmin) await progress.step("Admin", buildAdmin)
+  const shop = await progress.step("Shop", (tell) =>
+    openShop({ settings, withAdmin, databaseUrl, env, ending, tell }),
+  )
+  stripe?.addWebhookEndpoint({ url: `${shop.url}${HOOK}`, secret: secrets.webhook })
+  return { shop, databaseUrl, admin, stripe }
+}
+
+async function openLocal(ending: Ending, tell: (detail: string) => void) {
+  const stripe = await openLocalStripe(ending)
+  tell(stripe.url)
+  return stripe
+}
+
+function shopEnv(secrets: Secrets, stripe?: StripeLocal): Env {
+  const { JWT_SECRET = secrets.jwt, COOKIE_SECRET = secrets.cookie } = process.env
+  if (!stripe) return { JWT_SECRET, COOKIE_SECRET }
+  const { apiKey, host, port } = stripe
+  const place = { STRIPE_HOST: host, STRIPE_PORT: String(port) }
+  return {
+    JWT_SECRET,
+    COOKIE_SECRET,
+    STRIPE_API_KEY: apiKey,
+    STRIPE_WEBHOOK_SECRET: secrets.webhook,
+    ...place,
+  }
+}
+
+function adminUser({ password }: Secrets): Admin {
+  const { ADMIN_EMAIL = "admin@holdfast.example", ADMIN_PASSWORD = password } = process.env
+  return { email: ADMIN_EMAIL, password: ADMIN_PASSWORD }
+}
+
+interface Opening extends Omit<Launch, "withAdmin"> {
+  admin: Admin
+  env: Env
+}
+
+async function openDatabase({ settings, admin, env, progress, ending }: Opening): Promise<string> {
+  const rest = { admin, env, logFile: join(data, "database.log") }
+  const { databaseUrl } = settings
+  if (databaseUrl)
+    return progress.step("Database", (tell) => prepareOwn(databaseUrl, { ...rest, onStep: tell }))
+  const postgres = await progress.step("PostgreSQL", async (tell) => {
+    const opened = await openPostgres(ending)
+    tell(`port ${opened.port}`)
+    return opened
+  })
+  return progress.step("Database", (tell) => prepareEmbedded(postgres, { ...rest, onStep: tell }))
+}
+
+interface ShopOpening extends Pick<Launch, "settings" | "withAdmin" | "ending"> {
+  databaseUrl: string
+  env: Env
+  tell(detail: string): void
+}
+
+async function openShop({ settings, withAdmin, databaseUrl, env, ending, tell }: ShopOpening): Promise<Shop> {
+  const logFile = join(data, "shop.log")
+  const DISABLE_MEDUSA_ADMIN = withAdmin ? undefined : "true"
+  const shop = startShop({ databaseUrl, port: settings.port, logFile, env: { ...env, DISABLE_MEDUSA_ADMIN } })
+  ending.add(() => shop.stop())
+  tell(`log: ${relative(repository, logFile)}`)
+  await shop.ready
+  tell(shop.url)
+  return shop
+}
+
+// Medusa would start on a taken port as far as the very last step, and then fail.
+function checkPort(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().listen(port)
+    probe.once("listening", () => probe.close(() => resolve()))
+    probe.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(new LaunchError(portAdvice(port, cause), { cause })),
+    )
+  })
+}
+
+function portAdvice(port: number, { code, message }: NodeJS.ErrnoException): string {
+  const other = "choose another port with `npm start -- --port 9010`, or PORT in .env"
+  if (code === "EADDRINUSE") return `Port ${port} is in use. Stop the program that uses it, or ${other}.`
+  if (code === "EACCES") return `No permission to listen on port ${port}: ${other}.`
+  return `Port ${port} can't be used (${message}): ${other}.`
+}

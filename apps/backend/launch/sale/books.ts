@@ -1,0 +1,96 @@
+import pg from "pg"
+
+export interface Order {
+  id: string
+  /** The payment intents that it is linked to. */
+  intents: string[]
+  /** What it costs, in the currency's main unit, not rounded. */
+  total: number
+  /** Units of the hot variant in it. */
+  hot: number
+}
+
+export interface PaymentState {
+  id: string
+  status: string
+  reason: string | null
+}
+
+export interface Level {
+  sku: string
+  stocked: number
+  reserved: number
+  /** The sum of the reservation items. */
+  reservations: number
+  /** Medusa writes each quantity in two columns; whether they say the same. */
+  agree: boolean
+}
+
+/** Reads Medusa's own tables. What the plugin says of itself is only asked for to know when it is done. */
+export class Books {
+  readonly #pool: pg.Pool
+
+  constructor(databaseUrl: string) {
+    this.#pool = new pg.Pool({ connectionString: databaseUrl, max: 2 })
+    this.#pool.on("error", () => {})
+  }
+
+  async #rows<T>(sql: string, values: unknown[] = []): Promise<T[]> {
+    return (await this.#pool.query(sql, values)).rows as T[]
+  }
+
+  /** Orders whose e-mail address ends in the domain, cancelled ones left out. */
+  orders(domain: string, hotVariantId: string): Promise<Order[]> {
+    return this.#rows<Order>(
+      `SELECT o.id,
+              array(SELECT DISTINCT p.data->>'id'
+                      FROM order_payment_collection l
+                      JOIN payment p ON p.payment_collection_id = l.payment_collection_id AND p.deleted_at IS NULL
+                     WHERE l.order_id = o.id AND l.deleted_at IS NULL) AS intents,
+              (SELECT (s.totals->>'current_order_total')::float8
+                 FROM order_summary s
+                WHERE s.order_id = o.id AND s.version = o.version AND s.deleted_at IS NULL) AS total,
+              (SELECT COALESCE(sum(i.quantity), 0)::float8
+                 FROM order_item i JOIN order_line_item li ON li.id = i.item_id
+                WHERE i.order_id = o.id AND i.version = o.version AND i.deleted_at IS NULL
+                  AND li.variant_id = $2) AS hot
+         FROM "order" o
+        WHERE o.email LIKE '%@' || $1 AND o.canceled_at IS NULL AND o.deleted_at IS NULL`,
+      [domain, hotVariantId],
+    )
+  }
+
+  async countOrders(domain: string): Promise<number> {
+    const sql = `SELECT count(*)::int AS n FROM "order" WHERE email LIKE '%@' || $1 AND canceled_at IS NULL`
+    return (await this.#rows<{ n: number }>(sql, [domain]))[0]?.n ?? 0
+  }
+
+  payments(intents: string[]): Promise<PaymentState[]> {
+    return this.#rows<PaymentState>("SELECT id, status, reason FROM stripe_payment WHERE id = ANY ($1)", [
+      intents,
+    ])
+  }
+
+  levels(): Promise<Level[]> {
+    return this.#rows<Level>(
+      `SELECT i.sku, l.stocked_quantity::float8 AS stocked, l.reserved_quantity::float8 AS reserved,
+              l.stocked_quantity = (l.raw_stocked_quantity->>'value')::numeric
+                AND l.reserved_quantity = (l.raw_reserved_quantity->>'value')::numeric AS agree,
+              (SELECT COALESCE(sum(r.quantity), 0)::float8 FROM reservation_item r
+                WHERE r.inventory_item_id = l.inventory_item_id AND r.location_id = l.location_id
+                  AND r.deleted_at IS NULL) AS reservations
+         FROM inventory_level l JOIN inventory_item i ON i.id = l.inventory_item_id
+        WHERE l.deleted_at IS NULL AND i.deleted_at IS NULL`,
+    )
+  }
+
+  /** What can still be sold of it. */
+  async available(sku: string): Promise<number> {
+    const level = (await this.levels()).find((one) => one.sku === sku)
+    return level ? level.stocked - level.reserved : 0
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end()
+  }
+}

@@ -1,0 +1,15 @@
+import { createOrderFromStripeWorkflow } from "@holdfast/medusa-stripe-orders/workflows"
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import { StepResponse } from "@medusajs/framework/workflows-sdk"
+
+/** This shop's own rule: a payment that names only a `sku`, as its payment links do, is for one of that. */
+createOrderFromStripeWorkflow.hooks.orderContent(async ({ payment_intents }, { container }) => {
+  const query = container.resolve(ContainerRegistrationKeys.QUERY)
+  const answers: Record<string, { items: { variant_id: string; quantity: number }[] }> = {}
+  for (const { id, metadata } of payment_intents) {
+    if (!metadata.sku) continue
+    const { data } = await query.graph({ entity: "variant", fields: ["id"], filters: { sku: metadata.sku } })
+    if (data[0]) answers[id] = { items: [{ variant_id: data[0].id, quantity: 1 }] }
+  }
+  return new StepResponse(answers)
+})
