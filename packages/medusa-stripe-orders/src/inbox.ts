@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto"
-import { setInterval } from "node:timers"
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import { inParallel } from "./in-parallel"
 import { STRIPE_ORDERS_MODULE, type StripeOrdersModuleService } from "./modules/stripe-orders"
 import type { ClaimedPayment } from "./modules/stripe-orders/ledger"
 import * as ledger from "./modules/stripe-orders/ledger"
@@ -13,6 +13,9 @@ export const PAYMENT_DUE = "stripe_orders.payment_due"
 
 const LARGEST_BATCH = 50
 
+/** How many payments of a failed batch are tried at once, each alone. */
+const ALONE_AT_ONCE = 5
+
 /** How long a dead worker's payments wait for the next one. It renews at a third while it lives. */
 const LEASE_SECONDS = 15
 
@@ -20,33 +23,46 @@ const LONGEST_BACK_OFF_SECONDS = 3600
 
 const worker = `${process.pid}-${randomUUID()}`
 
-let pass: Promise<void> | undefined
+/** A pass that has been at one batch for longer is held up by something, and is not waited for. */
+const HELD_UP_MS = 2_000
+const MOST_PASSES = 4
+
+const passes = new Set<{ batchSince: number }>()
 let askedAgain = false
 
 /**
- * Settles all that is due, batch by batch. One pass runs in a process at a time; a call that comes meanwhile
- * makes it look once more, so nothing that was stored before the call is left waiting.
+ * Settles all that is due, batch by batch. One pass at a time keeps the order of arrival; a call that comes
+ * meanwhile makes it look once more, so that nothing that was stored before the call is left waiting. Where the
+ * pass is held up, by a slow Stripe for instance, another one goes past it.
  */
-export function processInbox(container: MedusaContainer): Promise<void> {
+export async function processInbox(container: MedusaContainer): Promise<void> {
   askedAgain = true
-  pass ??= drain(container).finally(() => {
-    pass = undefined
-  })
-  return pass
+  const atWork = [...passes].some(({ batchSince }) => performance.now() - batchSince < HELD_UP_MS)
+  if (atWork || passes.size >= MOST_PASSES) {
+    return
+  }
+  const pass = { batchSince: performance.now() }
+  passes.add(pass)
+  try {
+    while (askedAgain) {
+      askedAgain = false
+      while (await settleNextBatch(container)) {
+        pass.batchSince = performance.now()
+      }
+    }
+  } finally {
+    passes.delete(pass)
+  }
 }
 
-async function drain(container: MedusaContainer): Promise<void> {
+/** False where nothing is due. */
+async function settleNextBatch(container: MedusaContainer): Promise<boolean> {
   const database: Knex = container.resolve(ContainerRegistrationKeys.PG_CONNECTION)
-  while (askedAgain) {
-    askedAgain = false
-    for (;;) {
-      const batch = await ledger.claimDue(database, worker, LARGEST_BATCH, LEASE_SECONDS)
-      if (batch.length === 0) {
-        break
-      }
-      await keepingClaims(database, batch, () => settleBatch(container, database, batch))
-    }
+  const batch = await ledger.claimDue(database, worker, LARGEST_BATCH, LEASE_SECONDS)
+  if (batch.length > 0) {
+    await keepingClaims(database, batch, () => settleBatch(container, database, batch))
   }
+  return batch.length > 0
 }
 
 /** A batch that fails is tried payment by payment, so that a bad one holds up no other. */
@@ -61,9 +77,7 @@ async function settleBatch(
     if (batch.length === 1) {
       return await tryLater(container, database, batch[0] as ClaimedPayment, error as Error)
     }
-    for (const payment of batch) {
-      await settleBatch(container, database, [payment])
-    }
+    await inParallel(batch, ALONE_AT_ONCE, (payment) => settleBatch(container, database, [payment]))
   }
 }
 

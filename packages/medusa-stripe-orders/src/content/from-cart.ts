@@ -45,7 +45,6 @@ interface ShippingMethod {
   name: string
   description?: unknown
   amount: number
-  raw_amount?: number
   is_tax_inclusive: boolean
   shipping_option_id?: string
   data?: Record<string, unknown>
@@ -159,7 +158,7 @@ function orderShippingMethod(method: ShippingMethod) {
   return {
     name: method.name,
     description: method.description,
-    amount: method.raw_amount ?? method.amount,
+    amount: method.amount,
     is_tax_inclusive: method.is_tax_inclusive,
     shipping_option_id: method.shipping_option_id,
     data: method.data,

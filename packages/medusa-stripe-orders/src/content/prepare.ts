@@ -64,14 +64,15 @@ async function prepareContent(
   { carts, variants }: Stockroom,
 ): Promise<OrderContent> {
   const outline = await outlineOf(container, payment, carts, variants)
-  const { order } = outline
+  // Amounts come from Medusa as BigNumber objects, which no copy survives; as JSON they are numbers.
+  const order: OrderData = JSON.parse(JSON.stringify(outline.order))
   const total = totalOf(order)
   checkAmount(payment, order, total)
   await addCustomer(container, order)
   const query = container.resolve(ContainerRegistrationKeys.QUERY)
   const locations = order.sales_channel_id ? await loadStockLocations(query, order.sales_channel_id) : []
   const demands = order.items.flatMap((line) => demandsOf(line, variants, locations))
-  return { ...outline, payment, total, demands }
+  return { ...outline, order, payment, total, demands }
 }
 
 async function outlineOf(

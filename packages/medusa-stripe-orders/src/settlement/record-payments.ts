@@ -178,17 +178,26 @@ function intentData({ client_secret, ...intent }: Stripe.PaymentIntent): Record<
   return { ...intent }
 }
 
-/** A session may have been authorised by Medusa already, for instance by a complete-cart that then failed. */
+/**
+ * A session may have been authorised by Medusa already, for instance by a complete-cart that then failed. Where
+ * that gave the money back, what Stripe told us before is no longer true: the next attempt asks again.
+ */
 async function existingPayments(
   { sql }: SharedTransaction,
   drafts: Draft[],
 ): Promise<Map<string, { id: string; capture_id: string | null }>> {
   const { rows } = await sql.raw(
-    `SELECT payment.id, payment.payment_session_id, capture.id AS capture_id
+    `SELECT payment.id, payment.payment_session_id, capture.id AS capture_id,
+            payment.canceled_at IS NOT NULL OR EXISTS (
+              SELECT 1 FROM refund WHERE refund.payment_id = payment.id AND refund.deleted_at IS NULL) AS given_back
        FROM payment LEFT JOIN capture ON capture.payment_id = payment.id AND capture.deleted_at IS NULL
       WHERE payment.payment_session_id = ANY(?) AND payment.deleted_at IS NULL`,
     [drafts.map(({ session_id }) => session_id)],
   )
+  const givenBack = rows.find((row: { given_back: boolean }) => row.given_back)
+  if (givenBack) {
+    throw new Error(`payment ${givenBack.id} was cancelled or refunded in Medusa in the meantime`)
+  }
   return new Map(rows.map((row: { payment_session_id: string }) => [row.payment_session_id, row]))
 }
 

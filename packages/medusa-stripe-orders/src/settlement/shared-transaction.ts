@@ -34,6 +34,8 @@ export async function inOneTransaction<T>(
 ): Promise<T> {
   const database: Knex = container.resolve(ContainerRegistrationKeys.PG_CONNECTION)
   return await database.transaction(async (sql) => {
+    // Somebody else's long transaction must not hold this one, and the locks around it, for ever.
+    await sql.raw("SET LOCAL lock_timeout = '10s'")
     const managers = new Map<unknown, EntityManager>()
     const join = (module: unknown): Context => {
       const manager = managers.get(module) ?? enter(module, sql)

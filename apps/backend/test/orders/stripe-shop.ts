@@ -1,0 +1,309 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
+import pg from "pg"
+import type Stripe from "stripe"
+import type { Seeded } from "../../launch/seeded.ts"
+import type { Shop } from "../../launch/shop.ts"
+import { templateAdmin } from "../../launch/template.ts"
+import { catalog } from "../../src/seed/catalog.ts"
+import { createDatabase, openShop } from "../setup/shop.ts"
+
+export const WEBHOOK_SECRET = "whsec_for_the_tests"
+export const HOT = "LANTERN-FIRST"
+
+export interface PaymentRow {
+  id: string
+  status: string
+  reason: string | null
+  order_id: string | null
+  attempts: number
+  last_error: string | null
+}
+
+export interface Purchase {
+  items: { sku: string; quantity: number }[]
+  email?: string
+  capture?: "automatic" | "manual"
+  /** minor units; by default what the items cost */
+  amount?: number
+  currency?: "usd" | "eur" | "jpy"
+  /** replaces what says what was bought */
+  metadata?: Record<string, string>
+}
+
+/** A shop with its own database and its own local Stripe, driven from outside: over HTTP, and by reading tables. */
+export class StripeShop {
+  private constructor(
+    readonly stripe: StripeLocal,
+    readonly client: Stripe,
+    readonly database: Awaited<ReturnType<typeof createDatabase>>,
+    readonly db: pg.Pool,
+    private env: Record<string, string>,
+    private running: Shop,
+  ) {}
+
+  static async open(env: Record<string, string> = {}): Promise<StripeShop> {
+    const stripe = await startStripeLocal({ retryDelays: [200, 400, 800, 1600, 3200, 6400] })
+    const database = await createDatabase()
+    const settings = {
+      STRIPE_API_KEY: stripe.apiKey,
+      STRIPE_HOST: stripe.host,
+      STRIPE_PORT: String(stripe.port),
+      STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
+      ...env,
+    }
+    const shop = await openShop(database.url, settings)
+    await shop.ready
+    const db = new pg.Pool({ connectionString: database.url, max: 4 })
+    // The server ends the connections of a database that is dropped.
+    db.on("error", () => {})
+    const opened = new StripeShop(stripe, stripe.client(), database, db, settings, shop)
+    opened.listen()
+    return opened
+  }
+
+  get url(): string {
+    return this.running.url
+  }
+
+  get seeded(): Seeded {
+    return this.database.seeded
+  }
+
+  /** What the shop has written, its earlier processes included. */
+  get logs(): string {
+    return this.earlierLogs + this.running.logs()
+  }
+
+  private earlierLogs = ""
+
+  /** How often the shop's own subscriber heard that this order was placed. */
+  announcements(orderId: string | null): number {
+    return this.logs.split(`Order placed: ${orderId}`).length - 1
+  }
+
+  /** Stripe delivers to the shop that runs now. */
+  private listen(): void {
+    this.stripe.addWebhookEndpoint({ url: `${this.url}/hooks/stripe`, secret: WEBHOOK_SECRET })
+  }
+
+  kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    return this.running.kill(signal)
+  }
+
+  /** The same shop again, on the same database; other settings may be given. */
+  async restart(env: Record<string, string> = {}): Promise<void> {
+    await this.running.kill("SIGKILL")
+    this.earlierLogs = this.logs
+    this.env = { ...this.env, ...env }
+    this.running = await openShop(this.database.url, this.env)
+    await this.running.ready
+    this.listen()
+  }
+
+  /** A second process of the same shop. */
+  async another(): Promise<Shop> {
+    const shop = await openShop(this.database.url, this.env)
+    await shop.ready
+    return shop
+  }
+
+  async close(): Promise<void> {
+    await this.running.stop()
+    await this.db.end()
+    await this.stripe.close()
+    await this.database.drop()
+  }
+
+  async rows<T = Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<T[]> {
+    return (await this.db.query(sql, values)).rows as T[]
+  }
+
+  async count(sql: string, values: unknown[] = []): Promise<number> {
+    return Number((await this.rows<{ count: string }>(`SELECT count(*) FROM ${sql}`, values))[0]?.count)
+  }
+
+  /** What is on the shelf, with nothing reserved. */
+  async putStock(sku: string, quantity: number): Promise<void> {
+    await this.rows(
+      `UPDATE inventory_level SET stocked_quantity = $2::numeric, reserved_quantity = 0,
+              raw_stocked_quantity = jsonb_build_object('value', $2::numeric::text, 'precision', 20),
+              raw_reserved_quantity = jsonb_build_object('value', '0', 'precision', 20)
+        WHERE inventory_item_id = $1`,
+      [this.itemOf(sku), quantity],
+    )
+    await this.rows(`UPDATE reservation_item SET deleted_at = now() WHERE inventory_item_id = $1`, [
+      this.itemOf(sku),
+    ])
+  }
+
+  async stock(sku: string) {
+    const [level] = await this.rows<{ stocked: number; reserved: number; raw: string; reservations: number }>(
+      `SELECT stocked_quantity::float8 AS stocked, reserved_quantity::float8 AS reserved,
+              raw_stocked_quantity->>'value' || '/' || (raw_reserved_quantity->>'value') AS raw,
+              (SELECT COALESCE(sum(quantity), 0)::float8 FROM reservation_item r
+                WHERE r.inventory_item_id = l.inventory_item_id AND r.deleted_at IS NULL) AS reservations
+         FROM inventory_level l WHERE inventory_item_id = $1 AND deleted_at IS NULL`,
+      [this.itemOf(sku)],
+    )
+    return level as { stocked: number; reserved: number; raw: string; reservations: number }
+  }
+
+  itemOf(sku: string): string {
+    return this.variant(sku).inventoryItemId
+  }
+
+  variant(sku: string) {
+    const variant = this.seeded.variants[sku]
+    if (!variant) throw new Error(`No variant ${sku}`)
+    return variant
+  }
+
+  /** A payment intent of a checkout outside Medusa, not yet confirmed. */
+  async intent({
+    items,
+    email,
+    capture = "automatic",
+    amount,
+    currency = "usd",
+    metadata,
+  }: Purchase): Promise<string> {
+    const bought = items.map(({ sku, quantity }) => ({ variant_id: this.variant(sku).id, quantity }))
+    const intent = await this.client.paymentIntents.create({
+      amount: amount ?? costOf(items, currency),
+      currency,
+      capture_method: capture,
+      payment_method_types: ["card"],
+      receipt_email: email ?? "buyer@shop.example",
+      metadata: metadata ?? { items: JSON.stringify(bought) },
+      shipping: {
+        name: "Ada Lovelace",
+        address: { line1: "1 Quay", city: "Bath", postal_code: "04530", state: "ME", country: "US" },
+      },
+    })
+    return intent.id
+  }
+
+  async confirm(id: string): Promise<string> {
+    await this.client.paymentIntents.confirm(id, { payment_method: "pm_card_visa" })
+    return id
+  }
+
+  /** A buyer pays; Stripe's webhook goes out. */
+  async pay(purchase: Purchase): Promise<string> {
+    return await this.confirm(await this.intent(purchase))
+  }
+
+  /** A storefront's checkout up to the payment: cart, address, shipping, payment session. */
+  async checkout(
+    items: Purchase["items"],
+    options: { email?: string; currency?: "usd" | "eur" | "jpy"; promotion?: string } = {},
+  ) {
+    const { currency = "usd", email = "cart@shop.example", promotion } = options
+    const region = this.seeded.regions[currency]
+    const address = {
+      first_name: "Grace",
+      last_name: "Hopper",
+      address_1: "2 Harbour",
+      city: "Bath",
+      postal_code: "04530",
+      country_code: region?.countries[0],
+    }
+    const { cart } = await this.store("POST", "/store/carts", {
+      region_id: region?.id,
+      email,
+      items: items.map(({ sku, quantity }) => ({ variant_id: this.variant(sku).id, quantity })),
+      shipping_address: address,
+      billing_address: address,
+      promo_codes: promotion ? [promotion] : undefined,
+    })
+    await this.store("POST", `/store/carts/${cart.id}/shipping-methods`, {
+      option_id: this.seeded.shippingOptionId,
+    })
+    const { payment_collection } = await this.store("POST", "/store/payment-collections", {
+      cart_id: cart.id,
+    })
+    const answer = await this.store(
+      "POST",
+      `/store/payment-collections/${payment_collection.id}/payment-sessions`,
+      {
+        provider_id: "pp_stripe_stripe",
+      },
+    )
+    const [session] = answer.payment_collection.payment_sessions
+    return { cartId: cart.id as string, intentId: session.data.id as string, sessionId: session.id as string }
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
+  async store(method: string, path: string, body?: unknown): Promise<any> {
+    return await this.request(method, path, body, { "x-publishable-api-key": this.seeded.publishableKey })
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
+  async admin(method: string, path: string, body?: unknown): Promise<any> {
+    const { token } = await this.request("POST", "/auth/user/emailpass", templateAdmin, {})
+    return await this.request(method, path, body, { authorization: `Bearer ${token}` })
+  }
+
+  private async request(method: string, path: string, body: unknown, headers: Record<string, string>) {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: { "content-type": "application/json", ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
+    const text = await response.text()
+    if (!response.ok) {
+      const log = response.status >= 500 ? `\n${this.logs.slice(-2000)}` : ""
+      throw new Error(`${method} ${path}: ${response.status} ${text}${log}`)
+    }
+    return JSON.parse(text)
+  }
+
+  async payments(ids: string[]): Promise<PaymentRow[]> {
+    return await this.rows<PaymentRow>(`SELECT * FROM stripe_payment WHERE id = ANY($1)`, [ids])
+  }
+
+  async payment(id: string): Promise<PaymentRow> {
+    return (await this.payments([id]))[0] as PaymentRow
+  }
+
+  /** The payments when nothing is left to do about any of them. */
+  async settled(ids: string[]): Promise<PaymentRow[]> {
+    return await this.until(`${ids.length} payments to be settled`, async () => {
+      const rows = await this.payments(ids)
+      const open = ["pending", "ordered", "returning"]
+      return rows.length === ids.length && rows.every(({ status }) => !open.includes(status))
+        ? rows
+        : undefined
+    })
+  }
+
+  /** Waits for a condition that the database or local Stripe shows; says what it waited for when it never comes. */
+  async until<T>(
+    what: string,
+    condition: () => Promise<T | undefined> | T | undefined,
+    seconds = 50,
+  ): Promise<T> {
+    const end = Date.now() + seconds * 1000
+    for (;;) {
+      const value = await condition()
+      if (value !== undefined) return value
+      if (Date.now() > end)
+        throw new Error(`Waited ${seconds} s in vain for ${what}.\n${this.logs.slice(-3000)}`)
+      await sleep(40)
+    }
+  }
+}
+
+/** Minor units; the region of usd has no taxes, those of eur and jpy do. */
+export function costOf(items: Purchase["items"], currency: "usd" | "eur" | "jpy"): number {
+  const total = items.reduce((sum, { sku, quantity }) => {
+    const variant = catalog.flatMap(({ variants }) => variants).find((one) => one.sku === sku)
+    return sum + (variant?.price[currency] ?? 0) * quantity
+  }, 0)
+  return Math.round(total * (currency === "jpy" ? 1 : 100))
+}
+
+export function times<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => make(index)))
+}
