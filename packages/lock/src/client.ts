@@ -1,6 +1,6 @@
 import { Agenda, type Appointment } from "./agenda.js"
 import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
-import { type Keeper, Lease } from "./lease.js"
+import { type Keeper, KeptLease } from "./kept-lease.js"
 import type { Answer, Cancellation, Release, Renewal, Session, Store } from "./store.js"
 import { Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
 
@@ -9,7 +9,7 @@ const RETRY_AFTER = 500
 
 /** What is to be asked next: all that comes up in one tick, or while an answer is awaited, is one question. */
 class Outbox {
-  readonly renew: (Renewal & Settlement<boolean> & { readonly lease?: Lease })[] = []
+  readonly renew: (Renewal & Settlement<boolean> & { readonly lease?: KeptLease })[] = []
   readonly release: (Release & Settlement<boolean>)[] = []
   readonly cancel: Cancellation[] = []
   acquire: Waiter[] = []
@@ -20,7 +20,7 @@ export class Client implements Keeper {
   readonly #store: Store
   readonly #agenda = new Agenda()
   readonly #waiting = new Map<number, Waiter>()
-  readonly #held = new Map<number, Lease>()
+  readonly #held = new Map<number, KeptLease>()
   readonly #lookAgain: Appointment = { due: 0, slot: -1, onDue: () => this.#schedule() }
   readonly #giveUp = (waiter: Waiter) => this.#cancel(waiter)
   #session: Promise<Session> | undefined
@@ -36,7 +36,7 @@ export class Client implements Keeper {
     this.#store = store
   }
 
-  acquire(wish: Wish): Promise<Lease | Busy> {
+  acquire(wish: Wish): Promise<KeptLease | Busy> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new LockClosedError())
       const { signal, keys } = wish
@@ -75,20 +75,20 @@ export class Client implements Keeper {
     waiter.end()
   }
 
-  renew(lease: Lease, ttl: number): Promise<boolean> {
+  renew(lease: KeptLease, ttl: number): Promise<boolean> {
     return this.#put((settlement) => this.#outbox.renew.push({ ...lease.exactly, ttl, lease, ...settlement }))
-  }
-
-  release(lease: Lease): Promise<boolean> {
-    return this.releaseById(lease.exactly)
   }
 
   renewById(renewal: Renewal): Promise<boolean> {
     return this.#put((settlement) => this.#outbox.renew.push({ ...renewal, ...settlement }))
   }
 
-  releaseById(release: Release): Promise<boolean> {
-    return this.#put((settlement) => this.#outbox.release.push({ ...release, ...settlement }))
+  release(lease: KeptLease): Promise<boolean> {
+    return this.releaseById(lease.exactly)
+  }
+
+  releaseById({ id, keys, token }: Release): Promise<boolean> {
+    return this.#put(({ resolve, reject }) => this.#outbox.release.push({ id, keys, token, resolve, reject }))
   }
 
   #put(write: (settlement: Settlement<boolean>) => void): Promise<boolean> {
@@ -99,11 +99,11 @@ export class Client implements Keeper {
     })
   }
 
-  remind(lease: Lease, due: number): void {
+  remind(lease: KeptLease, due: number): void {
     this.#agenda.set(lease, due)
   }
 
-  forget(lease: Lease): void {
+  forget(lease: KeptLease): void {
     this.#held.delete(lease.seq)
     this.#agenda.delete(lease)
   }
@@ -182,7 +182,7 @@ export class Client implements Keeper {
     for (const grant of answer.granted) {
       const waiter = this.#waiting.get(grant.seq)
       // One that has given up in the meantime is being cancelled, granted or not.
-      if (waiter) this.#hold(waiter, new Lease(this, waiter, grant, waiter.wish.renews, asked))
+      if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, asked))
     }
     for (const { seq, key } of answer.refused) this.#refuse(seq, key)
     for (const seq of answer.dropped) this.#queueAgain(seq)
@@ -197,7 +197,7 @@ export class Client implements Keeper {
     resolve(held)
   }
 
-  #hold(waiter: Waiter, lease: Lease): void {
+  #hold(waiter: Waiter, lease: KeptLease): void {
     this.#stopWaiting(waiter)
     if (waiter.wish.kept) {
       this.#held.set(lease.seq, lease)

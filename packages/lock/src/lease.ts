@@ -1,180 +1,30 @@
-import type { Appointment } from "./agenda.js"
-import { checkTtl } from "./arguments.js"
-import { type LockClosedError, LockLostError } from "./errors.js"
-import type { Grant, Request } from "./store.js"
+import type { LockClosedError, LockLostError } from "./errors.js"
 
-/** What a lease needs of the client that keeps it. */
-export interface Keeper {
-  renew(lease: Lease, ttl: number): Promise<boolean>
-  release(lease: Lease): Promise<boolean>
-  /** Calls `lease.onDue` at `due`; at `Infinity` never. */
-  remind(lease: Lease, due: number): void
-  /** The lease has ended: there is nothing to keep. */
-  forget(lease: Lease): void
-}
-
-/** A holder trusts a lease for this part of its ttl: clocks run at different speeds, and timers are late. */
-const TRUSTED = 0.99
-/** The first renewal is asked for when this part of the ttl has passed, which leaves time for others. */
-const RENEW_AFTER = 1 / 3
-/** After a renewal that failed, the next try comes when this part of the ttl has passed. */
-const RETRY_AFTER = 1 / 10
-
-/**
- * A granted lock. It renews itself until it is released, unless it was told not to.
- *
- * Its holder trusts it for nearly one ttl from the moment *before* it asked the store, on the monotonic clock. The
- * store's own ttl started later, so that the trust always ends before anybody else can have the keys.
- */
-export class Lease implements Appointment, AsyncDisposable {
-  /** @internal */ due = 0
-  /** @internal */ slot = -1
-  readonly #keeper: Keeper
-  readonly #request: Request
-  readonly #grant: Grant
-  readonly #renews: boolean
-  #ttl: number
-  #trustedUntil: number
-  #ended: "released" | LockLostError | LockClosedError | undefined
-  #abort: AbortController | undefined
-
-  /** @internal */
-  constructor(keeper: Keeper, request: Request, grant: Grant, renews: boolean, asked: number) {
-    this.#keeper = keeper
-    this.#request = request
-    this.#grant = grant
-    this.#renews = renews
-    this.#ttl = request.ttl
-    this.#trustedUntil = asked + request.ttl * TRUSTED
-  }
-
-  /** The request that became this lease, within its session. @internal */
-  get seq(): number {
-    return this.#request.seq
-  }
-
-  /** What a release or a renewal names, so that it can't touch a successor. @internal */
-  get exactly(): { id: string; keys: readonly string[]; token: number } {
-    return { id: this.id, keys: this.keys, token: this.#grant.token }
-  }
-
-  get keys(): readonly string[] {
-    return this.#request.keys
-  }
-
-  get owner(): string {
-    return this.#request.owner
-  }
-
+/** A granted lock. It renews itself until it is released, unless it was told not to. */
+export interface Lease extends AsyncDisposable {
+  /** Without duplicates. */
+  readonly keys: readonly string[]
+  readonly owner: string
   /** Names the lease in every process; `inspect()` shows it. */
-  get id(): string {
-    return this.#request.id
-  }
-
+  readonly id: string
   /**
    * The fencing token: greater than the token of every earlier lease of these keys. A lease that re-enters shares
    * the token of the lease that it re-enters. Where it re-enters some of its keys only, they differ: see `tokenOf`.
    */
-  get token(): bigint {
-    return BigInt(this.#grant.token)
-  }
-
-  /** The fencing token for one of the keys. */
-  tokenOf(key: string): bigint {
-    const place = this.keys.indexOf(key)
-    if (place < 0) throw new RangeError(`This lease is not for the key ${JSON.stringify(key)}`)
-    return BigInt(this.#grant.tokens?.[place] ?? this.#grant.token)
-  }
-
-  /** Aborts when the lease is lost, no later than it expires; the reason is the `LockLostError`. */
-  get signal(): AbortSignal {
-    if (!this.#abort) {
-      this.#abort = new AbortController()
-      if (this.loss) this.#abort.abort(this.loss)
-    }
-    return this.#abort.signal
-  }
-
-  /** Why the lease ended before it was released, if it did. Asks the clock: true also after a blocked event loop. */
-  get loss(): LockLostError | LockClosedError | undefined {
-    if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.lose("it expired")
-    return this.#ended === "released" ? undefined : this.#ended
-  }
-
+  readonly token: bigint
+  /** The fencing token for one of the keys. Throws a `RangeError` for a key that isn't. */
+  tokenOf(key: string): bigint
+  /** Aborts when the lease is lost, no later than it expires; the reason is its `loss`. */
+  readonly signal: AbortSignal
+  /** Why the lease ended before it was released, if it did. Looks at the clock, so that it is right after a blocked event loop. */
+  readonly loss: LockLostError | LockClosedError | undefined
   /**
    * Makes the lease end at `ttl` ms from now, by default its own ttl, if it isn't renewed; later renewals keep to it.
    * Throws `LockLostError` where the lease is lost or released, `LockStoreError` where the store can't be asked.
    */
-  async extend(ttl: number = this.#ttl): Promise<void> {
-    const wanted = checkTtl(ttl)
-    if (this.loss) throw this.loss
-    if (this.#ended) throw new LockLostError(this.keys, "it was released")
-    if (!(await this.#keeper.renew(this, wanted)))
-      throw this.loss ?? new LockLostError(this.keys, "it was released")
-  }
-
+  extend(ttl?: number): Promise<void>
   /** Frees the keys. False where the lease was lost or released before. Throws `LockStoreError` where the store fails. */
-  async release(): Promise<boolean> {
-    if (this.#ended) return false
-    // A lease that has run out by our clock may still be there by the store's: let it go, but don't call it held.
-    if (this.loss) {
-      this.#keeper.release(this).catch(() => false)
-      return false
-    }
-    this.#end("released")
-    const held = await this.#keeper.release(this)
-    if (!held)
-      this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
-    return held
-  }
-
-  /** Releases the lease at the end of an `await using` block. Throws where it was lost: the block did not run alone. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.release()
-    if (this.loss) throw this.loss
-  }
-
-  /** Starts to watch over the lease. @internal */
-  keep(): void {
-    const next = this.#renews ? this.#trustedUntil - this.#ttl * (TRUSTED - RENEW_AFTER) : this.#trustedUntil
-    // Without an end there is nothing to renew, and Infinity - Infinity is not a number.
-    this.#keeper.remind(this, this.#ttl === Number.POSITIVE_INFINITY ? this.#ttl : next)
-  }
-
-  /** @internal */
-  onDue(now: number): void {
-    if (now >= this.#trustedUntil) this.lose("it expired")
-    else this.#askToRenew()
-  }
-
-  #askToRenew(): void {
-    this.#keeper.remind(this, this.#trustedUntil)
-    this.#keeper.renew(this, this.#ttl).catch(() => this.#retryRenewal())
-  }
-
-  #retryRenewal(): void {
-    if (this.#ended) return
-    this.#keeper.remind(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
-  }
-
-  /** The store has renewed it, by a question put at `asked`. @internal */
-  renewed(asked: number, ttl: number): void {
-    if (this.#ended) return
-    this.#ttl = ttl
-    this.#trustedUntil = asked + ttl * TRUSTED
-    this.keep()
-  }
-
-  /** @internal */
-  lose(why: string | LockClosedError, cause?: unknown): void {
-    if (this.#ended) return
-    const loss = typeof why === "string" ? new LockLostError(this.keys, why, { cause }) : why
-    this.#end(loss)
-    this.#abort?.abort(loss)
-  }
-
-  #end(how: "released" | LockLostError | LockClosedError): void {
-    this.#ended = how
-    this.#keeper.forget(this)
-  }
+  release(): Promise<boolean>
+  /** Releases the lease at the end of an `await using` block. Throws its `loss` where it was lost: the block was not alone. */
+  [Symbol.asyncDispose](): Promise<void>
 }

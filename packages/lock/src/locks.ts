@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
 import { Client } from "./client.js"
 import { LockStoreError, LockTimeoutError } from "./errors.js"
-import { Lease } from "./lease.js"
+import { KeptLease } from "./kept-lease.js"
+import type { Lease } from "./lease.js"
 import type { KeyState, Session, Store } from "./store.js"
 import type { Busy, Wish } from "./waiter.js"
 
@@ -59,7 +60,7 @@ export class Locks implements AsyncDisposable {
   /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
   async tryAcquire(keys: string | readonly string[], options: TryOptions = {}): Promise<Lease | null> {
     const result = await this.#client.acquire(this.#wish(keys, { ...options, timeout: 0 }))
-    return result instanceof Lease ? result : null
+    return result instanceof KeptLease ? result : null
   }
 
   /**
@@ -148,8 +149,8 @@ export class Locks implements AsyncDisposable {
   }
 
   async #insist(wish: Wish): Promise<Lease> {
-    const result: Lease | Busy = await this.#client.acquire(wish)
-    if (result instanceof Lease) return result
+    const result: KeptLease | Busy = await this.#client.acquire(wish)
+    if (result instanceof KeptLease) return result
     throw new LockTimeoutError(wish.keys, wish.timeout, result.key)
   }
 

@@ -19,7 +19,7 @@ export class Entry {
   /** Whether the session knows that it holds. */
   claimed = false
   token = 0
-  /** The numbers that it shares on the keys that it re-entered. */
+  /** On keys that its owner held when it came: the number of that lease, which it shares. */
   shared: Map<string, number> | undefined
   /** On how many of its keys it still stands. */
   left: number
@@ -36,13 +36,18 @@ export class Entry {
     return this.shared?.get(key) ?? this.number
   }
 
-  /** Holds `key` with `number` from now on. */
-  take(key: string, number: number): void {
-    if (number !== this.number) {
-      this.shared ??= new Map()
-      this.shared.set(key, number)
-    }
-    this.token = Math.max(this.token, number)
+  /** Comes to the queue of `key`: what its owner holds there, it may enter for as long as that is held. */
+  arrive(key: string, queue: Queue | undefined): void {
+    const holder = queue?.holders[0]
+    if (holder?.request.owner !== this.request.owner) return
+    this.shared ??= new Map()
+    this.shared.set(key, holder.numberOn(key))
+  }
+
+  /** Holds `key`, with `holder` if there is one. */
+  enter(key: string, holder: Entry | undefined): void {
+    if (!holder) this.shared?.delete(key)
+    this.token = Math.max(this.token, this.numberOn(key))
   }
 
   toGrant(): Grant {
@@ -61,9 +66,9 @@ export class Queue {
   }
 
   /** Whether nobody is before `entry`, which waits here or has just come. */
-  admits(entry: Entry): boolean {
-    const holder = this.holders[0]
-    if (holder) return holder.request.owner === entry.request.owner
+  admits(entry: Entry, key: string): boolean {
+    const [holder] = this.holders
+    if (holder) return entry.shared?.get(key) === holder.numberOn(key)
     return this.waiters.length === 0 || this.waiters[0] === entry
   }
 
@@ -76,12 +81,10 @@ export class Queue {
     return removeFrom(entry.held ? this.holders : this.waiters, entry)
   }
 
-  /** Returns the number with which `entry` holds: its own, or that of the lease that it re-enters. */
-  admit(entry: Entry, key: string): number {
+  admit(entry: Entry, key: string): void {
     removeFrom(this.waiters, entry)
-    const [holder] = this.holders
+    entry.enter(key, this.holders[0])
     this.holders.push(entry)
-    return holder ? holder.numberOn(key) : entry.number
   }
 }
 

@@ -17,8 +17,8 @@ import {
  * follow exclusion, first come first served, all or nothing, no deadlock between requests, and the fencing token:
  * the number itself, since a key is granted in the order of the numbers.
  *
- * - **Re-entry.** On a key that its own owner holds, nobody is before a request, and it shares that lease's number.
- *   The key is free when the last of those who share it is gone.
+ * - **Re-entry.** On a key that its owner holds as it comes, nobody is before a request while that lease lasts, and
+ *   it shares that lease's number. The key is free when the last of those who share it is gone.
  * - **Expiry.** A lease that is past its time has left before anything else is looked at.
  * - **Claim.** A grant to a session that did not ask just now lasts for the claim window, until it asks. A session
  *   that lets it pass is taken for dead: all that it waits for goes too, so that it holds up a queue only once.
@@ -67,7 +67,7 @@ export class Space {
     this.#advance()
   }
 
-  /** Grants what may be granted now, and what may be since that was granted. */
+  /** Grants what may be granted now that somebody has left. */
   #advance(): void {
     for (let key = this.#changed.pop(); key !== undefined; key = this.#changed.pop()) {
       const next = this.#queues.get(key)?.waiters[0]
@@ -78,6 +78,7 @@ export class Space {
   /** Returns the key that is busy, if one is. */
   #acquire(party: Party, request: Request): string | undefined {
     const entry = new Entry(party, request, ++this.#lastNumber, this.#now)
+    for (const key of request.keys) entry.arrive(key, this.#queues.get(key))
     const busy = this.#blockerOf(entry)
     if (busy === undefined) this.#grant(entry)
     else if (request.wait) this.#wait(entry)
@@ -86,7 +87,7 @@ export class Space {
   }
 
   #blockerOf(entry: Entry): string | undefined {
-    return entry.request.keys.find((key) => this.#queues.get(key)?.admits(entry) === false)
+    return entry.request.keys.find((key) => this.#queues.get(key)?.admits(entry, key) === false)
   }
 
   #queue(key: string): Queue {
@@ -120,9 +121,8 @@ export class Space {
 
   #hold(entry: Entry, key: string, queue: Queue): void {
     const older = queue.holders.find((other) => other.request.id === entry.request.id)
-    entry.take(key, queue.admit(entry, key))
+    queue.admit(entry, key)
     if (older) this.#leaveKey(older, key)
-    else if (queue.waiters.length > 0) this.#changed.push(key)
   }
 
   #claim(entry: Entry): void {

@@ -1,5 +1,5 @@
 import type { Appointment } from "./agenda.js"
-import type { Lease } from "./lease.js"
+import type { KeptLease } from "./kept-lease.js"
 import type { Request } from "./store.js"
 
 /** What a request comes to when its time is up: an answer, not an error. */
@@ -41,7 +41,7 @@ export class Waiter implements Request, Appointment {
   constructor(
     readonly seq: number,
     readonly wish: Wish,
-    readonly settlement: Settlement<Lease | Busy>,
+    readonly settlement: Settlement<KeptLease | Busy>,
     readonly giveUp: (waiter: Waiter) => void,
   ) {
     this.id = wish.id

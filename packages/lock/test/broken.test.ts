@@ -95,7 +95,7 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
             acquire: each(question.acquire, (it) => ({ ...it, ttl: Number.POSITIVE_INFINITY })),
           }),
       ),
-    noticedBy: "doesn't renew a lease that was told not to",
+    noticedBy: "frees the keys of a process that died when their ttl ends, and not before",
   },
   "ends leases early": {
     store: () =>

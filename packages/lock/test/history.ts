@@ -24,6 +24,8 @@ interface Asked {
   state: "waiting" | "held" | "taken" | "over"
   until: number
   tokens: number[]
+  /** The token of what its owner held on a key when it came. */
+  guest: Map<string, bigint>
 }
 
 const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
@@ -82,7 +84,7 @@ export class History {
     const id = `request ${seq}`
     const asked: Asked = {
       ...{ session, seq, id, owner: owner ?? id, keys, ttl, arrival: ++this.#arrivals },
-      ...{ state: "waiting", until: 0, tokens: [] },
+      ...{ state: "waiting", until: 0, tokens: [], guest: this.#guest(owner ?? id, keys) },
     }
     const free = keys.every((key) => this.#isFreeFor(asked.owner, key))
     this.#asked.push(asked)
@@ -96,6 +98,11 @@ export class History {
     const state = this.#inspect().find((it) => it.key === key)
     const [holder] = state?.holders ?? []
     return holder ? holder.owner === owner : (state?.waiters.length ?? 0) === 0
+  }
+
+  #guest(owner: string, keys: string[]): Map<string, bigint> {
+    const held = this.#inspect().filter((it) => keys.includes(it.key) && it.holders[0]?.owner === owner)
+    return new Map(held.map(({ key, holders }) => [key, holders[0]?.token ?? assert.fail()]))
   }
 
   #inspect(): readonly KeyState[] {
@@ -166,6 +173,7 @@ export class History {
   #queueAgain(request: Asked): void {
     if (request.state !== "waiting") return
     request.arrival = ++this.#arrivals
+    request.guest = this.#guest(request.owner, request.keys)
     const { seq, id, owner, keys, ttl } = request
     this.#put(request.session, { acquire: [{ seq, id, owner, keys, ttl, wait: true }] })
   }
@@ -235,7 +243,8 @@ export class History {
       if (!first) continue
       const isAdmitted = first.keys.every((key) => {
         const { holders, waiters } = byKey.get(key) ?? assert.fail()
-        return holders[0] ? holders[0].owner === first.owner : waiters[0]?.id === first.id
+        const { guest } = this.#asked.find((it) => it.id === first.id) ?? assert.fail()
+        return holders[0] ? guest.get(key) === holders[0].token : waiters[0]?.id === first.id
       })
       assert.ok(!isAdmitted, `${first.id} waits for ${state.key} without a reason`)
       const arrivals = state.waiters.map(({ id }) => this.#asked.find((it) => it.id === id)?.arrival ?? 0)

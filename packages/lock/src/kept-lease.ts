@@ -1,0 +1,165 @@
+import type { Appointment } from "./agenda.js"
+import { checkTtl } from "./arguments.js"
+import { type LockClosedError, LockLostError } from "./errors.js"
+import type { Lease } from "./lease.js"
+import type { Grant, Request } from "./store.js"
+
+/** What a lease needs of the client that keeps it. */
+export interface Keeper {
+  renew(lease: KeptLease, ttl: number): Promise<boolean>
+  release(lease: KeptLease): Promise<boolean>
+  /** Calls `lease.onDue` at `due`; at `Infinity` never. */
+  remind(lease: KeptLease, due: number): void
+  /** The lease has ended: there is nothing to keep. */
+  forget(lease: KeptLease): void
+}
+
+/** A holder trusts a lease for this part of its ttl: clocks run at different speeds, and timers are late. */
+const TRUSTED = 0.99
+/** The first renewal is asked for when this part of the ttl has passed, which leaves time for others. */
+const RENEW_AFTER = 1 / 3
+/** After a renewal that failed, the next try comes when this part of the ttl has passed. */
+const RETRY_AFTER = 1 / 10
+
+/**
+ * A lease that this process watches over.
+ *
+ * Its holder trusts it for nearly one ttl from the moment *before* it asked the store, on the monotonic clock. The
+ * store's own ttl started later, so that the trust always ends before anybody else can have the keys.
+ */
+export class KeptLease implements Lease, Appointment {
+  due = 0
+  slot = -1
+  readonly #keeper: Keeper
+  readonly #request: Request
+  readonly #grant: Grant
+  readonly #renews: boolean
+  #ttl: number
+  #trustedUntil: number
+  #ended: "released" | LockLostError | LockClosedError | undefined
+  #abort: AbortController | undefined
+
+  constructor(keeper: Keeper, request: Request, grant: Grant, renews: boolean, asked: number) {
+    this.#keeper = keeper
+    this.#request = request
+    this.#grant = grant
+    this.#renews = renews
+    this.#ttl = request.ttl
+    this.#trustedUntil = asked + request.ttl * TRUSTED
+  }
+
+  /** The request that became this lease, within its session. */
+  get seq(): number {
+    return this.#request.seq
+  }
+
+  /** What a release or a renewal names, so that it can't touch a successor. */
+  get exactly(): { id: string; keys: readonly string[]; token: number } {
+    return { id: this.id, keys: this.keys, token: this.#grant.token }
+  }
+
+  get keys(): readonly string[] {
+    return this.#request.keys
+  }
+
+  get owner(): string {
+    return this.#request.owner
+  }
+
+  get id(): string {
+    return this.#request.id
+  }
+
+  get token(): bigint {
+    return BigInt(this.#grant.token)
+  }
+
+  tokenOf(key: string): bigint {
+    const place = this.keys.indexOf(key)
+    if (place < 0) throw new RangeError(`This lease is not for the key ${JSON.stringify(key)}`)
+    return BigInt(this.#grant.tokens?.[place] ?? this.#grant.token)
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController()
+      if (this.loss) this.#abort.abort(this.loss)
+    }
+    return this.#abort.signal
+  }
+
+  get loss(): LockLostError | LockClosedError | undefined {
+    if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.#expire()
+    return this.#ended === "released" ? undefined : this.#ended
+  }
+
+  async extend(ttl: number = this.#ttl): Promise<void> {
+    const wanted = checkTtl(ttl)
+    if (this.loss) throw this.loss
+    if (this.#ended) throw new LockLostError(this.keys, "it was released")
+    if (!(await this.#keeper.renew(this, wanted)))
+      throw this.loss ?? new LockLostError(this.keys, "it was released")
+  }
+
+  async release(): Promise<boolean> {
+    if (this.loss || this.#ended) return false
+    this.#end("released")
+    const held = await this.#keeper.release(this)
+    if (!held)
+      this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
+    return held
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release()
+    if (this.loss) throw this.loss
+  }
+
+  /** Starts to watch over the lease. */
+  keep(): void {
+    const next = this.#renews ? this.#trustedUntil - this.#ttl * (TRUSTED - RENEW_AFTER) : this.#trustedUntil
+    // Without an end there is nothing to renew, and Infinity - Infinity is not a number.
+    this.#keeper.remind(this, this.#ttl === Number.POSITIVE_INFINITY ? this.#ttl : next)
+  }
+
+  onDue(now: number): void {
+    if (now >= this.#trustedUntil) this.#expire()
+    else this.#askToRenew()
+  }
+
+  /** Lets go of it in the store too: a renewal that was on its way may have kept it there. */
+  #expire(): void {
+    this.lose("it expired")
+    this.#keeper.release(this).catch(() => false)
+  }
+
+  #askToRenew(): void {
+    this.#keeper.remind(this, this.#trustedUntil)
+    this.#keeper.renew(this, this.#ttl).catch(() => this.#retryRenewal())
+  }
+
+  #retryRenewal(): void {
+    if (this.#ended) return
+    this.#keeper.remind(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
+  }
+
+  /** The store has renewed it, by a question put at `asked`. */
+  renewed(asked: number, ttl: number): void {
+    if (this.#ended) return
+    this.#ttl = ttl
+    this.#trustedUntil = asked + ttl * TRUSTED
+    this.keep()
+  }
+
+  lose(why: string | LockClosedError, cause?: unknown): void {
+    if (this.#ended) return
+    const loss = typeof why === "string" ? new LockLostError(this.keys, why, { cause }) : why
+    this.#end(loss)
+    this.#abort?.abort(loss)
+  }
+
+  #end(how: "released" | LockLostError | LockClosedError): void {
+    this.#ended = how
+    this.#keeper.forget(this)
+  }
+}

@@ -1,0 +1,42 @@
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { expect, it } from "vitest"
+
+const tsx = fileURLToPath(import.meta.resolve("tsx"))
+
+/** Runs a script in a process of its own, and returns what it printed once it has ended by itself. */
+function run(script: string): Promise<{ output: string; status: number | null }> {
+  const head = `
+    import { Locks } from ${JSON.stringify(fileURLToPath(new URL("../src/index.ts", import.meta.url)))}
+    import { memoryStore } from ${JSON.stringify(fileURLToPath(new URL("../src/memory.ts", import.meta.url)))}
+    const locks = new Locks(memoryStore())
+  `
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", tsx, "--input-type=module", "-e", head + script])
+    let output = ""
+    child.stdout.on("data", (chunk) => (output += chunk))
+    child.stderr.on("data", (chunk) => (output += chunk))
+    child.on("error", reject)
+    child.on("close", (status) => resolve({ output, status }))
+  })
+}
+
+it("a process that is done ends at once, without close()", async () => {
+  const { output, status } = await run(`
+    const lease = await locks.acquire("key", { ttl: 3_600_000 })
+    const waiting = locks.acquire("key", { timeout: 3_600_000 })
+    await lease.release()
+    await (await waiting).release()
+    await locks.acquire("key", { timeout: 20 }).then((next) => locks.tryAcquire("key").then(() => next.release()))
+    console.log(process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length, "timers")
+  `)
+  expect({ output, status }).toEqual({ output: "0 timers\n", status: 0 })
+})
+
+it("a lease alone doesn't keep a process alive; a request that waits does", async () => {
+  const { output } = await run(`
+    await locks.acquire("key", { ttl: 3_600_000 })
+    await locks.acquire("key", { timeout: 300 }).catch((error) => console.log(error.code))
+  `)
+  expect(output).toBe("LOCK_TIMEOUT\n")
+})
