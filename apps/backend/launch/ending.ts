@@ -1,4 +1,8 @@
+import { readFileSync } from "node:fs"
 import { setInterval } from "node:timers"
+
+/** Thrown where work would go on after the end has been asked for. */
+export class Stopped extends Error {}
 
 /** Ends, in reverse order, what a start has started; on Ctrl-C too, and when npm in front of us is gone. */
 export class Ending {
@@ -18,9 +22,18 @@ export class Ending {
       process.on("SIGINT", () => ask(130))
       process.on("SIGTERM", () => ask(143))
       process.on("SIGHUP", () => ask(129))
-      const parent = process.ppid
-      setInterval(() => process.ppid !== parent && !this.#isAsked && ask(143), 1_000).unref()
+      const inFront = ancestors()
+      setInterval(() => ancestors() !== inFront && !this.#isAsked && ask(143), 1_000).unref()
     })
+  }
+
+  get isAsked(): boolean {
+    return this.#isAsked
+  }
+
+  /** @throws Stopped */
+  throwIfAsked(): void {
+    if (this.#isAsked) throw new Stopped("The start was interrupted.")
   }
 
   add(closer: () => Promise<unknown>): void {
@@ -29,5 +42,14 @@ export class Ending {
 
   async close(): Promise<void> {
     for (const closer of this.#closers.splice(0).reverse()) await closer()
+  }
+}
+
+/** Who waits for us: npm, and the shell between npm and us, which outlives it. */
+function ancestors(): string {
+  try {
+    return `${process.ppid} ${/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${process.ppid}/status`, "utf8"))?.[1]}`
+  } catch {
+    return `${process.ppid}`
   }
 }

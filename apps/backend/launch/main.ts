@@ -3,7 +3,7 @@ import { Command } from "commander"
 import { Ending } from "./ending.ts"
 import { LaunchError } from "./errors.ts"
 import { type Launched, launch } from "./launch.ts"
-import { type Progress, progressOn } from "./progress.ts"
+import { type Progress, progressOn, stoppable } from "./progress.ts"
 import { report } from "./sale/report.ts"
 import { runSale } from "./sale/sale.ts"
 import { readSettings, type Settings } from "./settings.ts"
@@ -22,8 +22,8 @@ const program = new Command("npm start --")
   .parse()
 
 const options = program.opts<Options>()
-const progress = progressOn(options.json ? process.stderr : process.stdout)
 const ending = new Ending()
+const progress = stoppable(progressOn(options.json ? process.stderr : process.stdout), ending)
 const status = await Promise.race([run(options), ending.asked])
 if (status > 128) progress.line("\n  Closing the shop …")
 await ending.close()
@@ -40,6 +40,7 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     showAddresses(launched)
     return await untilItEnds(launched)
   } catch (error) {
+    if (ending.isAsked) return await ending.asked
     complain(progress, error)
     return 1
   }

@@ -14,9 +14,11 @@ export interface ProcessOptions {
 }
 
 const running = new Set<ChildProcess>()
+let closed = false
 
 /** Starts a Node program whose output goes to a file. */
 export function startNode(args: string[], { cwd, env, logFile }: ProcessOptions): ChildProcess {
+  if (closed) throw new LaunchError("Nothing is started any more: the launcher is ending.")
   mkdirSync(dirname(logFile), { recursive: true })
   const log = openSync(logFile, "a")
   const child = spawn(process.execPath, args, {
@@ -39,11 +41,14 @@ export async function runNode(task: string, args: string[], options: ProcessOpti
   const child = startNode(args, options)
   child.ref()
   const code = await new Promise((resolve) => child.once("error", resolve).once("exit", resolve))
+  // Some programs say that all is well when they were told to stop.
+  if (closed) throw new LaunchError(`${task} was interrupted.`)
   if (code !== 0) throw new LaunchError(`${task} failed.\n${tail(options.logFile)}`)
 }
 
-/** Ends what is running, with the processes that it has started, and waits until it has ended. */
+/** Ends what is running, with the processes that it has started, waits for it, and lets nothing new begin. */
 export async function endProcesses(): Promise<void> {
+  closed = true
   const ended = [...running].map((child) => new Promise((resolve) => child.once("exit", resolve)))
   signalAll("SIGTERM")
   await Promise.race([Promise.all(ended), sleep(5_000, undefined, { ref: false })])

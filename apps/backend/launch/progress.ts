@@ -1,6 +1,7 @@
 import { setInterval } from "node:timers"
 import type { WriteStream } from "node:tty"
 import pc from "picocolors"
+import type { Ending } from "./ending.ts"
 
 export type Colors = ReturnType<typeof pc.createColors>
 
@@ -23,6 +24,17 @@ const LOG_MS = 2_000
 export function progressOn(stream: NodeJS.WriteStream): Progress {
   const colors = pc.createColors(stream.isTTY === true && !process.env.NO_COLOR)
   return stream.isTTY ? onTerminal(stream, colors) : inLog(stream, colors)
+}
+
+/** The same, but no step begins once the end has been asked for. */
+export function stoppable(progress: Progress, ending: Ending): Progress {
+  const step: Progress["step"] = async (title, work) => {
+    ending.throwIfAsked()
+    const result = await progress.step(title, work)
+    ending.throwIfAsked()
+    return result
+  }
+  return { ...progress, step }
 }
 
 function onTerminal(stream: WriteStream, colors: Colors): Progress {
