@@ -3,6 +3,8 @@ import { defineConfig } from "tsdown"
 export default defineConfig({
   entry: { index: "src/index.ts", memory: "src/memory.ts", testing: "src/testing/index.ts" },
   format: ["esm", "cjs"],
+  // One file for each source file: bundled, the CommonJS chunks came to require each other in a circle.
+  unbundle: true,
   fixedExtension: false,
   platform: "node",
   target: "node20.19",

@@ -3,6 +3,7 @@ import { defineConfig } from "tsdown"
 export default defineConfig({
   entry: { memory: "src/memory.ts", steps: "src/steps.ts" },
   format: ["esm", "cjs"],
+  unbundle: true,
   fixedExtension: false,
   platform: "node",
   target: "node20.19",

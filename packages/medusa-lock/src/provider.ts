@@ -11,9 +11,11 @@ export interface AcquireArgs {
   expire?: number
   /** Seconds to wait in the queue while the keys are busy; 0 by default, as in Medusa. */
   wait?: number
+  /** Medusa's Redis provider's word for a wait without an end. `wait` goes before it. */
+  awaitQueue?: boolean
   /**
-   * Whose locks this one may overlap: all that were acquired within the same name. Each is released by its own
-   * `ownerId`. By default an owner overlaps only itself, which extends.
+   * Names a group of locks that may overlap, such as those of one run of a workflow and its nested workflows. Each
+   * is released by its own `ownerId`. By default a lock overlaps only with one of the same `ownerId`, and extends it.
    */
   within?: string
   /** Is filled in by the provider: the Locking Module returns nothing. */
@@ -32,6 +34,8 @@ export interface ExecuteArgs {
   timeout?: number
   /** Seconds that the lock outlives a process that dies; 60 by default. It is renewed while the job runs. */
   expire?: number
+  /** See `AcquireArgs`: lets the job run inside a lock that was acquired within the same name. */
+  within?: string
 }
 
 /** How many lapsed locks without an owner are remembered for each key, to tell whose a late release is. */
@@ -58,8 +62,9 @@ export class HoldfastLockingProvider implements ILockingProvider {
     if (toList(keys).length === 0) return job()
     const timeout = atLeastASecond(args.timeout, 5)
     const ttl = atLeastASecond(args.expire, 60)
+    const owner = args.within
     const [outcome] = await this.#locks
-      .run(keys, (lease) => Promise.allSettled([job(lease.signal)]), { timeout, ttl })
+      .run(keys, (lease) => Promise.allSettled([job(lease.signal)]), { timeout, ttl, owner })
       .catch((error) => {
         throw translated(error, "Timed-out acquiring lock.")
       })
@@ -73,7 +78,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
     if (wanted.length === 0) return
     const id = args.ownerId ?? `ownerless:${randomUUID()}`
     const ttl = args.expire ? milliseconds("expire", args.expire) : Number.POSITIVE_INFINITY
-    const timeout = milliseconds("wait", args.wait ?? 0)
+    const timeout = milliseconds("wait", args.wait ?? (args.awaitQueue ? Number.POSITIVE_INFINITY : 0))
     try {
       const token = await this.#locks.acquireById(id, wanted, { owner: args.within ?? id, ttl, timeout })
       if (args.receipt) args.receipt.token = String(token)

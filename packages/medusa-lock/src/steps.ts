@@ -17,7 +17,10 @@ export interface AcquireLockStepInput {
   timeout?: number
   /** Seconds after which the lock expires. Without, it is held until it is released. */
   ttl?: number
-  /** Who holds the lock. By default this run of the workflow, which nested workflows share. */
+  /**
+   * Who holds the lock. By default this transaction of the workflow, which can re-enter what the workflows that it is
+   * nested in hold. With an `ownerId` of your own Medusa's rule holds: the same owner extends, and one release ends it.
+   */
   ownerId?: string
   /** The locking provider, by its id. By default the Locking Module's default provider. */
   provider?: string
@@ -41,6 +44,8 @@ export interface AcquiredLock {
   keys: string[]
   ownerId: string
   provider?: string
+  /** The name that nested workflows share; `locking.execute(keys, job, { within })` runs inside this lock. */
+  within?: string
   /** The fencing token in decimal, where the provider gives one. */
   token?: string
 }
@@ -103,7 +108,7 @@ async function acquire(
   for (;;) {
     try {
       await locking.acquire(keys, args)
-      return { keys, ownerId, provider: input.provider, token: receipt.token }
+      return { keys, ownerId, provider: input.provider, within, token: receipt.token }
     } catch (error) {
       if (!isBusy(error)) throw error
       if (receipt.accepted || performance.now() >= deadline) throw timedOut(keys, wait, error)

@@ -1,0 +1,291 @@
+import { createRequire } from "node:module"
+import { MedusaError } from "@medusajs/framework/utils"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { HOLDFAST, type Locking, type Medusa, startMedusa } from "./medusa.js"
+
+let medusa: Medusa
+let locking: Locking
+beforeAll(async () => {
+  medusa = await startMedusa(HOLDFAST)
+  locking = medusa.locking
+})
+afterEach(() => locking.releaseAll())
+afterAll(() => medusa.stop())
+
+const anna = { ownerId: "anna" }
+const ben = { ownerId: "ben" }
+const busy = (key: string) => `Failed to acquire lock for key "${key}"`
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A job that ends when it is told to. */
+function job() {
+  let end: () => void = () => undefined
+  const ended = new Promise<void>((resolve) => (end = resolve))
+  return { run: () => ended.then(() => "done"), end }
+}
+
+describe("acquire and release, as Medusa means them", () => {
+  it("gives the key to one owner, and frees it for no other", async () => {
+    await locking.acquire("key", anna)
+    await expect(locking.acquire("key", ben)).rejects.toThrow(busy("key"))
+    expect(await locking.release("key", ben)).toBe(false)
+    expect(await locking.release("key", anna)).toBe(true)
+    expect(await locking.release("key", anna)).toBe(false)
+    await locking.acquire("key", ben)
+  })
+
+  it("lets an owner acquire again, which extends; one release ends it", async () => {
+    await locking.acquire("key", { ...anna, expire: 0.15 })
+    await locking.acquire("key", { ...anna, expire: 60 })
+    await pause(200)
+    await expect(locking.acquire("key", ben)).rejects.toThrow(busy("key"))
+    expect(await locking.release("key", anna)).toBe(true)
+    await locking.acquire("key", ben)
+  })
+
+  it("extends to what it is told, be it shorter", async () => {
+    await locking.acquire("key", { ...anna, expire: 60 })
+    await locking.acquire("key", { ...anna, expire: 0.1 })
+    await pause(150)
+    await locking.acquire("key", ben)
+  })
+
+  it("excludes a second caller without an owner, and owners", async () => {
+    await locking.acquire("key")
+    await expect(locking.acquire("key")).rejects.toThrow(busy("key"))
+    await expect(locking.acquire("key", anna)).rejects.toThrow(busy("key"))
+    await expect(locking.acquire("key", { ownerId: null })).rejects.toThrow(busy("key"))
+    expect(await locking.release("key", anna)).toBe(false)
+    expect(await locking.release("key")).toBe(true)
+    expect(await locking.release("key")).toBe(false)
+  })
+
+  it("doesn't let a caller without an owner free an owner's lock", async () => {
+    await locking.acquire("key", anna)
+    expect(await locking.release("key")).toBe(false)
+    await expect(locking.acquire("key", ben)).rejects.toThrow(busy("key"))
+  })
+
+  it("doesn't let a late release without an owner free the next one's lock", async () => {
+    await locking.acquire("key", { expire: 0.1 })
+    await pause(150)
+    await locking.acquire("key", { expire: 60 })
+    expect(await locking.release("key")).toBe(false)
+    await expect(locking.acquire("key", anna)).rejects.toThrow(busy("key"))
+    expect(await locking.release("key")).toBe(true)
+  })
+
+  it("counts in seconds, and fractions of them", async () => {
+    await locking.acquire("key", { ...anna, expire: 0.2 })
+    await pause(100)
+    await expect(locking.acquire("key", ben)).rejects.toThrow(busy("key"))
+    await pause(150)
+    await locking.acquire("key", ben)
+    expect(await locking.release("key", anna)).toBe(false)
+  })
+
+  it("never ends a lock that was given no time", async () => {
+    await locking.acquire("key", anna)
+    await pause(100)
+    await expect(locking.acquire("key", { ...ben, wait: 0.1 })).rejects.toThrow(busy("key"))
+  })
+
+  it("takes all of several keys or none, and names the busy one", async () => {
+    await locking.acquire("b", anna)
+    await expect(locking.acquire(["a", "b", "c"], ben)).rejects.toThrow(busy("b"))
+    await locking.acquire(["c", "a"], ben)
+    expect(await locking.release(["a", "b"], ben)).toBe(false)
+    await locking.acquire("a", anna)
+    expect(await locking.release(["c"], ben)).toBe(true)
+  })
+
+  it("adds keys to those that the owner has", async () => {
+    await locking.acquire("a", anna)
+    await locking.acquire(["a", "b"], anna)
+    expect(await locking.release(["b", "a"], anna)).toBe(true)
+    await locking.acquire(["a", "b"], ben)
+  })
+
+  it("has nothing to do without keys", async () => {
+    await locking.acquire([], anna)
+    expect(await locking.release([], anna)).toBe(true)
+    expect(await locking.execute([], async () => "done")).toBe("done")
+  })
+
+  it("releases all of one owner, or of everybody", async () => {
+    await Promise.all([locking.acquire(["a", "b"], anna), locking.acquire("c", ben), locking.acquire("d")])
+    await locking.releaseAll(anna)
+    await locking.acquire(["a", "b"], ben)
+    await expect(locking.acquire("c", anna)).rejects.toThrow(busy("c"))
+    await locking.releaseAll()
+    await locking.acquire(["a", "b", "c", "d"], anna)
+  })
+
+  it("refuses what is no time and no key, with an error of Medusa's", async () => {
+    for (const bad of [
+      locking.acquire("key", { expire: -1 }),
+      locking.acquire("key", { expire: Number.NaN, wait: Number.NaN }),
+      locking.acquire("key", { wait: -1 }),
+      locking.acquire("", anna),
+      locking.execute("", async () => undefined),
+      locking.release("\0", anna),
+      locking.acquire("key", { ownerId: "" }),
+    ]) {
+      await expect(bad).rejects.toMatchObject({
+        __isMedusaError: true,
+        type: MedusaError.Types.INVALID_ARGUMENT,
+      })
+    }
+  })
+})
+
+describe("acquire, beyond what Medusa asks", () => {
+  it("waits in the queue, first come first served, and gives the fencing token", async () => {
+    const receipts = [{}, {}, {}] as { token?: string; accepted?: true }[]
+    await locking.acquire("key", { ...anna, receipt: receipts[0] })
+    const order: string[] = []
+    const wait = (ownerId: string, receipt?: object) =>
+      locking.acquire("key", { ownerId, wait: 10, receipt }).then(() => order.push(ownerId))
+    const waiting = [wait("ben", receipts[1]), wait("cleo", receipts[2])]
+    await locking.release("key", anna)
+    await waiting[0]
+    await locking.release("key", ben)
+    await waiting[1]
+    expect(order).toEqual(["ben", "cleo"])
+    const tokens = receipts.map(({ token }) => BigInt(token ?? 0))
+    expect(tokens).toEqual([...tokens].sort((a, b) => Number(a - b)))
+    expect(new Set(tokens).size).toBe(3)
+  })
+
+  it("gives up when the wait is over, and leaves nothing behind", async () => {
+    await locking.acquire("b", anna)
+    await expect(locking.acquire(["a", "b"], { ...ben, wait: 0.05 })).rejects.toThrow(busy("a"))
+    await locking.acquire("a", anna)
+  })
+
+  it("waits without an end for who says so in the words of Medusa's Redis provider", async () => {
+    await locking.acquire("key", anna)
+    await locking.acquire("key", { ...anna, awaitQueue: true })
+    const waiting = locking.acquire("key", { ...ben, awaitQueue: true })
+    await locking.release("key", anna)
+    await waiting
+  })
+
+  it("lets those in who are within the same name, each of whom releases his own", async () => {
+    await locking.acquire("key", { ...anna, within: "run" })
+    await locking.acquire("key", { ...ben, within: "run" })
+    expect(await locking.execute("key", async () => "inside", { within: "run", timeout: 1 })).toBe("inside")
+    await expect(locking.acquire("key", { ownerId: "cleo", within: "another" })).rejects.toThrow(busy("key"))
+    expect(await locking.release("key", ben)).toBe(true)
+    await expect(locking.acquire("key", { ownerId: "cleo" })).rejects.toThrow(busy("key"))
+    expect(await locking.release("key", anna)).toBe(true)
+    await locking.acquire("key", { ownerId: "cleo" })
+  })
+})
+
+describe("execute", () => {
+  it("keeps a stock from being oversold by those who look before they take", async () => {
+    let stock = 5
+    const buy = async () => {
+      if (stock === 0) return
+      await pause(2)
+      stock--
+    }
+    await Promise.all(Array.from({ length: 12 }, () => locking.execute("item", buy)))
+    expect(stock).toBe(0)
+  })
+
+  it("returns what the job returns, throws what it throws, and frees the keys", async () => {
+    expect(await locking.execute("key", async () => 7)).toBe(7)
+    const failure = new RangeError("the job's own")
+    await expect(locking.execute(["a", "key"], () => Promise.reject(failure))).rejects.toBe(failure)
+    const thrown = () => {
+      throw failure
+    }
+    await expect(locking.execute("key", thrown)).rejects.toBe(failure)
+    await locking.acquire(["a", "key"], anna)
+  })
+
+  it("excludes acquire on the same key, and is excluded by it", async () => {
+    await locking.execute("key", async () => {
+      await expect(locking.acquire("key", anna)).rejects.toThrow(busy("key"))
+    })
+    await locking.acquire("key", anna)
+    await expect(locking.execute("key", async () => 1, { timeout: 0.1 })).rejects.toThrow(
+      "Timed-out acquiring lock.",
+    )
+    const waiting = locking.execute("key", async () => "afterwards")
+    await locking.release("key", anna)
+    expect(await waiting).toBe("afterwards")
+  })
+
+  it("times out those who wait too long, in Medusa's words, and goes on with the others", async () => {
+    const long = job()
+    const ran: string[] = []
+    const first = locking.execute("key", long.run, { timeout: 1 })
+    const second = locking.execute("key", async () => ran.push("second"), { timeout: 0.1 })
+    const third = locking.execute("key", async () => ran.push("third"), { timeout: 60 })
+    await expect(second).rejects.toMatchObject({
+      message: "Timed-out acquiring lock.",
+      type: MedusaError.Types.CONFLICT,
+      cause: { code: "LOCK_TIMEOUT" },
+    })
+    long.end()
+    expect(await first).toBe("done")
+    await third
+    expect(ran).toEqual(["third"])
+  })
+
+  it("can't deadlock on keys in any order", async () => {
+    const orders = [
+      ["a", "b", "c"],
+      ["c", "b", "a"],
+      ["b", "a"],
+      ["c", "a"],
+    ]
+    const jobs = Array.from({ length: 40 }, (_, i) => locking.execute(orders[i % 4] ?? [], () => pause(1)))
+    await Promise.all(jobs)
+    await locking.acquire(["a", "b", "c"], anna)
+  })
+
+  it("renews the lock while the job runs, and tells the job when it is lost all the same", async () => {
+    const long = job()
+    const running = locking.execute("key", long.run, { expire: 0.3 })
+    await pause(500)
+    await expect(locking.acquire("key", anna)).rejects.toThrow(busy("key"))
+    long.end()
+    expect(await running).toBe("done")
+
+    const lost = locking.execute("key", (signal) => {
+      const told = new Promise((resolve) => signal?.addEventListener("abort", resolve))
+      return locking.releaseAll().then(() => told)
+    })
+    await expect(lost).rejects.toMatchObject({
+      type: MedusaError.Types.CONFLICT,
+      cause: { code: "LOCK_LOST" },
+    })
+  })
+
+  it("takes what is no time for a second, as Medusa does", async () => {
+    await locking.acquire("key", anna)
+    const start = performance.now()
+    const waiting = [0, -5, Number.NaN].map((timeout) => locking.execute("key", async () => 1, { timeout }))
+    for (const each of waiting) await expect(each).rejects.toThrow("Timed-out acquiring lock.")
+    expect(performance.now() - start).toBeGreaterThanOrEqual(1_000)
+  })
+})
+
+describe("the package", () => {
+  it("is loaded the same by require and by import", async () => {
+    const require = createRequire(import.meta.url)
+    for (const path of ["@holdfast/medusa-lock/memory", "@holdfast/medusa-lock/steps"])
+      expect(Object.keys(require(path)).sort()).toEqual(Object.keys(await import(path)).sort())
+    expect(require("@holdfast/medusa-lock/memory").default).toMatchObject({ module: "locking" })
+  })
+
+  it("stays out of the way when another provider is named", async () => {
+    await locking.acquire("key", { ...anna, provider: "in-memory" })
+    await locking.acquire("key", ben)
+    expect(await locking.release("key", { ...anna, provider: "in-memory" })).toBe(true)
+  })
+})
