@@ -92,7 +92,7 @@ async function acquire(
   input: AcquireLockStepInput,
   context: StepExecutionContext,
 ): Promise<AcquiredLock> {
-  const wait = input.timeout ?? 0
+  const { provider, timeout: wait = 0 } = input
   const deadline = performance.now() + milliseconds("timeout", wait)
   const ownerId = input.ownerId ?? transactionOwner(context)
   const within = input.ownerId === undefined ? `run:${context.runId}` : undefined
@@ -100,22 +100,32 @@ async function acquire(
   const args: AcquireArgs & { provider?: string } = {
     ownerId,
     expire: input.ttl,
-    provider: input.provider,
+    provider,
     wait,
     within,
     receipt,
   }
-  for (;;) {
-    try {
-      await locking.acquire(keys, args)
-      return { keys, ownerId, provider: input.provider, within, token: receipt.token }
-    } catch (error) {
-      if (!isBusy(error)) throw error
-      if (receipt.accepted || performance.now() >= deadline) throw timedOut(keys, wait, error)
+  while (!(await isAcquired(locking, keys, args))) {
+    if (receipt.accepted || performance.now() >= deadline) {
+      // Medusa's own providers leave what they took of the keys locked. Ours leave nothing.
+      if (within && !receipt.accepted) await locking.release(keys, { ownerId, provider })
+      throw timedOut(keys, wait)
     }
     // Medusa's own providers don't wait in `acquire`: ask again, as Medusa's step does.
     const pause = milliseconds("retryInterval", input.retryInterval ?? 0.3)
     await setTimeout(Math.min(pause, Math.max(deadline - performance.now(), 0)))
+  }
+  return { keys, ownerId, provider, within, token: receipt.token }
+}
+
+/** False where the keys are busy. What else goes wrong is thrown, and not mistaken for that. */
+async function isAcquired(locking: ILockingModule, keys: string[], args: AcquireArgs): Promise<boolean> {
+  try {
+    await locking.acquire(keys, args)
+    return true
+  } catch (error) {
+    if (isBusy(error)) return false
+    throw error
   }
 }
 
@@ -146,8 +156,7 @@ function isBusy(error: unknown): boolean {
   )
 }
 
-function timedOut(keys: string[], wait: number, cause: unknown): MedusaError {
+function timedOut(keys: string[], wait: number): MedusaError {
   const names = keys.map((key) => `"${key}"`).join(", ")
-  const error = new MedusaError(MedusaError.Types.CONFLICT, `Could not lock ${names} within ${wait} s`)
-  return Object.assign(error, { cause })
+  return new MedusaError(MedusaError.Types.CONFLICT, `Could not lock ${names} within ${wait} s`)
 }

@@ -1,0 +1,257 @@
+import { MedusaError } from "@medusajs/framework/utils"
+import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { acquireLockStep, releaseLockStep } from "../src/steps.js"
+import { HOLDFAST, type Locking, type Medusa, startMedusa } from "./medusa.js"
+
+let medusa: Medusa
+let locking: Locking
+beforeAll(async () => {
+  medusa = await startMedusa(HOLDFAST)
+  locking = medusa.locking
+})
+afterEach(() => locking.releaseAll())
+afterAll(() => medusa.stop())
+
+const stranger = { ownerId: "a stranger" }
+
+/** What a workflow does while it holds its lock; each test gives its own. */
+let work: (name: string) => Promise<unknown> | unknown
+beforeEach(() => {
+  work = () => undefined
+})
+const workStep = createStep("work", async (name: string) => new StepResponse(await work(name)))
+
+interface LockInput {
+  key: string | string[]
+  timeout?: number
+  ttl?: number
+  ownerId?: string
+  executeOnSubWorkflow?: boolean
+}
+
+const simple = createWorkflow("simple", (input: LockInput) => {
+  const lock = acquireLockStep(input)
+  const result = workStep("simple")
+  const released = releaseLockStep(input)
+  return new WorkflowResponse({ lock, result, released })
+})
+
+const failsAfterRelease = createWorkflow("fails-after-release", (input: LockInput) => {
+  acquireLockStep(input)
+  releaseLockStep(input)
+  workStep("late")
+  return new WorkflowResponse(input)
+})
+
+const inner = createWorkflow("inner", (input: LockInput) => {
+  const lock = acquireLockStep(input)
+  workStep("inner")
+  const released = releaseLockStep(input)
+  return new WorkflowResponse({ lock, released })
+})
+
+const outer = createWorkflow("outer", (input: { outer: LockInput; inner: LockInput }) => {
+  const lock = acquireLockStep(input.outer)
+  const nested = inner.runAsStep({ input: input.inner })
+  workStep("outer")
+  const released = releaseLockStep(input.outer)
+  return new WorkflowResponse({ lock, nested, released })
+})
+
+const middle = createWorkflow("middle", (input: LockInput) => {
+  const nested = inner.runAsStep({ input }).config({ name: "renamed" })
+  return new WorkflowResponse(nested)
+})
+
+const outermost = createWorkflow("outermost", (input: LockInput) => {
+  acquireLockStep(input)
+  const nested = middle.runAsStep({ input })
+  const released = releaseLockStep(input)
+  return new WorkflowResponse({ nested, released })
+})
+
+const isHeld = (key: string) =>
+  locking.acquire(key, stranger).then(
+    () => locking.release(key, stranger).then(() => false),
+    () => true,
+  )
+
+describe("acquireLockStep and releaseLockStep", () => {
+  it("hold the lock from the one to the other, and give the fencing token", async () => {
+    work = () => isHeld("key")
+    const { result } = await simple(medusa.container).run({ input: { key: "key", ttl: 60 } })
+    expect(result).toMatchObject({ lock: { keys: ["key"], token: expect.stringMatching(/^\d+$/) } })
+    expect([result.result, result.released, await isHeld("key")]).toEqual([true, true, false])
+  })
+
+  it("wait in the queue: 60 workflows on one key, first come first served, none lost", async () => {
+    let inside = 0
+    work = async () => {
+      expect(++inside).toBe(1)
+      await new Promise((resolve) => setImmediate(resolve))
+      inside--
+    }
+    const runs = Array.from({ length: 60 }, () =>
+      simple(medusa.container).run({ input: { key: "key", timeout: 30, ttl: 60 } }),
+    )
+    const tokens = (await Promise.all(runs)).map(({ result }) => Number(result.lock?.token))
+    expect(tokens).toEqual([...tokens].sort((a, b) => a - b))
+  })
+
+  it("fail with an error of Medusa's that names the keys and the wait", async () => {
+    await locking.acquire("b", stranger)
+    const { errors } = await simple(medusa.container).run({
+      input: { key: ["a", "b"], timeout: 0.1 },
+      throwOnError: false,
+    })
+    expect(errors[0]?.error).toMatchObject({
+      type: MedusaError.Types.CONFLICT,
+      message: 'Could not lock "a", "b" within 0.1 s',
+    })
+    expect(await isHeld("a")).toBe(false)
+  })
+
+  it("try once without a timeout", async () => {
+    await locking.acquire("key", stranger)
+    await expect(simple(medusa.container).run({ input: { key: "key" } })).rejects.toThrow(
+      'Could not lock "key" within 0 s',
+    )
+  })
+
+  it("do nothing without keys", async () => {
+    const { result } = await simple(medusa.container).run({ input: { key: [] } })
+    expect([result.lock, result.released]).toEqual([undefined, true])
+  })
+
+  it("refuse a timeout that is no time", async () => {
+    for (const timeout of [-1, Number.NaN])
+      await expect(simple(medusa.container).run({ input: { key: "key", timeout } })).rejects.toThrow(
+        '"timeout" must be',
+      )
+  })
+
+  it("rethrow an error of the provider's at once, rather than try until the timeout", async () => {
+    const run = simple(medusa.container).run({ input: { key: "key", timeout: 30, ttl: -1 } })
+    await expect(run).rejects.toThrow('"expire" must be a number of seconds')
+    await expect(simple(medusa.container).run({ input: { key: "\0", timeout: 30 } })).rejects.toThrow("NUL")
+  })
+
+  it("release the lock when the workflow fails", async () => {
+    work = () => Promise.reject(new Error("no"))
+    await expect(simple(medusa.container).run({ input: { key: "key", ttl: 60 } })).rejects.toThrow("no")
+    expect(await isHeld("key")).toBe(false)
+  })
+
+  it("don't free a stranger's lock by a late release: the lease has expired meanwhile", async () => {
+    work = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 120))
+      await locking.acquire("key", stranger)
+    }
+    const { result } = await simple(medusa.container).run({ input: { key: "key", ttl: 0.1 } })
+    expect(result.released).toBe(false)
+    expect(await locking.release("key", stranger)).toBe(true)
+  })
+
+  it("don't free a stranger's lock by a late compensation: the lease was released before", async () => {
+    work = async () => {
+      await locking.acquire("key", stranger)
+      throw new Error("too late")
+    }
+    await expect(failsAfterRelease(medusa.container).run({ input: { key: "key" } })).rejects.toThrow(
+      "too late",
+    )
+    expect(await locking.release("key", stranger)).toBe(true)
+  })
+
+  it("exclude two runs, and the same transaction id in another workflow", async () => {
+    const transactionId = "the-same"
+    work = async (name) => {
+      if (name !== "simple") return
+      const other = failsAfterRelease(medusa.container).run({
+        input: { key: "key" },
+        context: { transactionId },
+      })
+      await expect(other).rejects.toThrow("Could not lock")
+    }
+    await simple(medusa.container).run({ input: { key: "key" }, context: { transactionId } })
+  })
+
+  it("keep to Medusa's rule for an owner that is given: a workflow may release what another acquired", async () => {
+    await locking.acquire("key", { ownerId: "order_1" })
+    const { result } = await simple(medusa.container).run({
+      input: { key: "key", ownerId: "order_1", ttl: 60 },
+    })
+    expect(result.released).toBe(true)
+    expect(await locking.release("key", { ownerId: "order_1" })).toBe(false)
+  })
+})
+
+describe("a nested workflow", () => {
+  const nested = { key: "key", executeOnSubWorkflow: true }
+
+  it("leaves the lock to its parent, as in Medusa", async () => {
+    work = (name) =>
+      name === "inner" ? isHeld("inner's own").then((held) => expect(held).toBe(false)) : undefined
+    const input = { outer: { key: "key" }, inner: { key: "inner's own" } }
+    const { result } = await outer(medusa.container).run({ input })
+    expect(result.nested).toMatchObject({})
+    expect(result.released).toBe(true)
+  })
+
+  it("re-enters its parent's lock, and leaves it to its parent when it is done", async () => {
+    const held: Record<string, boolean> = {}
+    work = async (name) => {
+      held[name] = await isHeld("key")
+    }
+    const { result } = await outer(medusa.container).run({ input: { outer: { key: "key" }, inner: nested } })
+    expect(held).toEqual({ inner: true, outer: true })
+    expect(result.nested).toMatchObject({ released: true, lock: { token: result.lock?.token } })
+    expect([result.released, await isHeld("key")]).toEqual([true, false])
+  })
+
+  it("re-enters at any depth, and under a step that was renamed", async () => {
+    const { result } = await outermost(medusa.container).run({ input: nested })
+    expect(result.nested.lock?.keys).toEqual(["key"])
+    expect([result.released, await isHeld("key")]).toEqual([true, false])
+  })
+
+  it("adds keys of its own, which are free when it is done", async () => {
+    work = async (name) => {
+      expect(await isHeld("own")).toBe(name === "inner")
+      expect(await isHeld("key")).toBe(true)
+    }
+    const input = { outer: { key: "key" }, inner: { ...nested, key: ["own", "key"] } }
+    const { result } = await outer(medusa.container).run({ input })
+    expect(result.released).toBe(true)
+  })
+
+  it("is undone when its parent fails, without a trace", async () => {
+    work = (name) => (name === "outer" ? Promise.reject(new Error("no")) : undefined)
+    const run = outer(medusa.container).run({ input: { outer: { key: "key" }, inner: nested } })
+    await expect(run).rejects.toThrow("no")
+    expect(await isHeld("key")).toBe(false)
+  })
+
+  it("waits for a stranger's lock as any other does", async () => {
+    await locking.acquire("own", stranger)
+    const input = { outer: { key: "key" }, inner: { ...nested, key: "own", timeout: 0.05 } }
+    await expect(outer(medusa.container).run({ input })).rejects.toThrow('Could not lock "own" within 0.05 s')
+    expect(await isHeld("key")).toBe(false)
+  })
+
+  it("lets the work in a step run inside the lock of its workflow", async () => {
+    const within = createStep("within", async (lock: { within?: string } | undefined) => {
+      return new StepResponse(
+        await locking.execute("key", async () => "inside", { within: lock?.within, timeout: 1 }),
+      )
+    })
+    const workflow = createWorkflow("runs-inside", (input: LockInput) => {
+      const lock = acquireLockStep(input)
+      const result = within(lock)
+      releaseLockStep(input)
+      return new WorkflowResponse(result)
+    })
+    expect((await workflow(medusa.container).run({ input: { key: "key" } })).result).toBe("inside")
+  })
+})
