@@ -52,24 +52,23 @@ export interface AcquiredLock {
 
 /**
  * Acquires a lock for the workflow, in the place of Medusa's step of the same name. Its output is the `AcquiredLock`,
- * undefined where there is nothing to lock. When the workflow fails, exactly this lock is released.
+ * empty where there is nothing to lock. When the workflow fails, exactly this lock is released.
  *
  * Throws a MedusaError of type `conflict` where the keys stay busy, and the provider's own error where it fails.
  */
-export const acquireLockStep: StepFunction<AcquireLockStepInput, AcquiredLock | undefined> = createStep(
+export const acquireLockStep: StepFunction<AcquireLockStepInput, Partial<AcquiredLock>> = createStep(
   "holdfast-acquire-lock",
   async (input: AcquireLockStepInput, context) => {
     const keys = toKeys(input.key)
-    if (keys.length === 0) return new StepResponse<AcquiredLock | undefined>(undefined)
+    if (keys.length === 0) return new StepResponse<Partial<AcquiredLock>>({})
     if (leavesItToParent(input, context)) return skipped()
     const locking = context.container.resolve(Modules.LOCKING)
     const lock = await acquire(locking, keys, input, context)
-    return new StepResponse<AcquiredLock | undefined, AcquiredLock>(lock, lock)
+    return new StepResponse<Partial<AcquiredLock>>(lock)
   },
   async (lock, { container }) => {
-    if (!lock) return
-    const { keys, ownerId, provider } = lock
-    await container.resolve(Modules.LOCKING).release(keys, { ownerId, provider })
+    const { keys, ownerId, provider } = lock ?? {}
+    if (keys) await container.resolve(Modules.LOCKING).release(keys, { ownerId, provider })
   },
 )
 

@@ -34,7 +34,7 @@ const simple = createWorkflow("simple", (input: LockInput) => {
   const lock = acquireLockStep(input)
   const result = workStep("simple")
   const released = releaseLockStep(input)
-  return new WorkflowResponse({ lock, result, released })
+  return new WorkflowResponse({ lock, token: lock.token, result, released })
 })
 
 const failsAfterRelease = createWorkflow("fails-after-release", (input: LockInput) => {
@@ -82,6 +82,7 @@ describe("acquireLockStep and releaseLockStep", () => {
     work = () => isHeld("key")
     const { result } = await simple(medusa.container).run({ input: { key: "key", ttl: 60 } })
     expect(result).toMatchObject({ lock: { keys: ["key"], token: expect.stringMatching(/^\d+$/) } })
+    expect(result.token).toBe(result.lock.token)
     expect([result.result, result.released, await isHeld("key")]).toEqual([true, true, false])
   })
 
@@ -121,7 +122,7 @@ describe("acquireLockStep and releaseLockStep", () => {
 
   it("do nothing without keys", async () => {
     const { result } = await simple(medusa.container).run({ input: { key: [] } })
-    expect([result.lock, result.released]).toEqual([undefined, true])
+    expect([result.lock, result.token, result.released]).toEqual([{}, undefined, true])
   })
 
   it("refuse a timeout that is no time", async () => {
