@@ -34,6 +34,10 @@ export interface Launched {
 export async function launch({ settings, withAdmin, progress, ending }: Launch): Promise<Launched> {
   const secrets = readSecrets()
   await checkPort(settings.port)
+  const postgres = settings.databaseUrl
+    ? undefined
+    : await progress.step("PostgreSQL", (tell) => openEmbedded(ending, tell))
+  // After the database, and so ended before it: a migration is not to find its server gone.
   ending.add(endProcesses)
   await progress.step("Packages", buildPackages)
   await progress.step("Application", buildServer)
@@ -42,13 +46,24 @@ export async function launch({ settings, withAdmin, progress, ending }: Launch):
     : await progress.step("Local Stripe", (tell) => openLocal(ending, tell))
   const env = shopEnv(secrets, stripe)
   const admin = adminUser(secrets)
-  const databaseUrl = await openDatabase({ settings, admin, env, progress, ending })
+  const databaseUrl = await progress.step("Database", (tell) => {
+    const preparation = { admin, env, logFile: join(data, "database.log"), onStep: tell }
+    return postgres
+      ? prepareEmbedded(postgres, preparation)
+      : prepareOwn(settings.databaseUrl ?? "", preparation)
+  })
   if (withAdmin) await progress.step("Admin", buildAdmin)
   const shop = await progress.step("Shop", (tell) =>
     openShop({ settings, withAdmin, databaseUrl, env, ending, tell }),
   )
   stripe?.addWebhookEndpoint({ url: `${shop.url}${HOOK}`, secret: secrets.webhook })
   return { shop, databaseUrl, admin, stripe }
+}
+
+async function openEmbedded(ending: Ending, tell: (detail: string) => void) {
+  const postgres = await openPostgres(ending)
+  tell(`port ${postgres.port}`)
+  return postgres
 }
 
 async function openLocal(ending: Ending, tell: (detail: string) => void) {
@@ -74,24 +89,6 @@ function shopEnv(secrets: Secrets, stripe?: StripeLocal): Env {
 function adminUser({ password }: Secrets): Admin {
   const { ADMIN_EMAIL = "admin@holdfast.example", ADMIN_PASSWORD = password } = process.env
   return { email: ADMIN_EMAIL, password: ADMIN_PASSWORD }
-}
-
-interface Opening extends Omit<Launch, "withAdmin"> {
-  admin: Admin
-  env: Env
-}
-
-async function openDatabase({ settings, admin, env, progress, ending }: Opening): Promise<string> {
-  const rest = { admin, env, logFile: join(data, "database.log") }
-  const { databaseUrl } = settings
-  if (databaseUrl)
-    return progress.step("Database", (tell) => prepareOwn(databaseUrl, { ...rest, onStep: tell }))
-  const postgres = await progress.step("PostgreSQL", async (tell) => {
-    const opened = await openPostgres(ending)
-    tell(`port ${opened.port}`)
-    return opened
-  })
-  return progress.step("Database", (tell) => prepareEmbedded(postgres, { ...rest, onStep: tell }))
 }
 
 interface ShopOpening extends Pick<Launch, "settings" | "withAdmin" | "ending"> {

@@ -1,3 +1,4 @@
+import "./env.ts"
 import { PostgresError } from "@holdfast/postgres-local"
 import { Command } from "commander"
 import { Ending } from "./ending.ts"
@@ -13,6 +14,10 @@ interface Options {
   json?: boolean
   port?: string
 }
+
+const NO_SALE_ONCE =
+  "--once ends after the sale, and with real Stripe keys there is no sale: nobody would be paying. " +
+  "Unset STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET to run it on local Stripe."
 
 const program = new Command("npm start --")
   .description("Starts the shop and opens a sale: 60 buyers, 20 lanterns.")
@@ -45,10 +50,6 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     return 1
   }
 }
-
-const NO_SALE_ONCE =
-  "--once ends after the sale, and with real Stripe keys there is no sale: nobody would be paying. " +
-  "Unset STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET to run it on local Stripe."
 
 function welcome({ stripe }: Settings) {
   const { colors, line } = progress

@@ -1,4 +1,4 @@
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const backend = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
@@ -7,4 +7,4 @@ export const repository = join(backend, "..", "..")
 export const server = join(backend, ".medusa", "server")
 export const builtAdmin = join(backend, ".medusa", "admin")
 /** Everything that a start leaves on the disk. */
-export const data = join(backend, ".data")
+export const data = resolve(process.env.DATA_DIR ?? join(backend, ".data"))

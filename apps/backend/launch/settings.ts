@@ -1,7 +1,4 @@
-import { existsSync } from "node:fs"
-import { join } from "node:path"
 import { LaunchError } from "./errors.ts"
-import { repository } from "./places.ts"
 
 export interface Settings {
   port: number
@@ -11,13 +8,9 @@ export interface Settings {
   stripe?: { apiKey: string; webhookSecret: string }
 }
 
-const ENV_FILE = join(repository, ".env")
-
-/** Reads the environment, after `.env`, which doesn't override it. @throws LaunchError that names the variable */
+/** @throws LaunchError that names the variable that is wrong, and says what it may be */
 export function readSettings(portOption?: string): Settings {
-  if (existsSync(ENV_FILE)) process.loadEnvFile(ENV_FILE)
   const { env } = process
-  for (const [name, value] of Object.entries(env)) if (value === "") delete env[name]
   oneOf("HOLDFAST_STOCK", ["reserve", "decrement"])
   oneOf("HOLDFAST_LOCK_KEY", ["payment_intent", "cart", "both"])
   oneOf("CAPTURE_METHOD", ["manual", "automatic"])

@@ -32,10 +32,11 @@ export interface Shop {
 /** Starts the built shop on a database that is migrated and seeded. */
 export function startShop({ databaseUrl, port, logFile, env }: ShopOptions): Shop {
   const url = `http://localhost:${port}`
+  const { MEDUSA_BACKEND_URL = url } = process.env
   const child = startMedusa(["start", "--port", String(port)], {
     cwd: server,
     logFile,
-    env: { MEDUSA_BACKEND_URL: url, MEDUSA_WORKER_MODE: "shared", ...env, DATABASE_URL: databaseUrl },
+    env: { MEDUSA_BACKEND_URL, MEDUSA_WORKER_MODE: "shared", ...env, DATABASE_URL: databaseUrl },
   })
   const exited = new Promise<void>((resolve) => {
     child.once("error", () => resolve()).once("exit", () => resolve())

@@ -8,16 +8,21 @@ import { readSeeded } from "../../launch/seeded.ts"
 import { type Shop, startShop } from "../../launch/shop.ts"
 import { idleEnv, TEMPLATE } from "../../launch/template.ts"
 
-let copies = 0
+let made = 0
+
+export const urlOf = (database = "postgres") =>
+  Object.assign(new URL(inject("postgresUrl")), { pathname: database }).href
 
 /** A copy of the seeded database. */
 export async function createDatabase() {
-  const url = (database = "postgres") =>
-    Object.assign(new URL(inject("postgresUrl")), { pathname: database }).href
-  const postgres = administer(url)
-  const name = `test_${process.pid}_${copies++}`
-  const databaseUrl = await postgres.createDatabase(name, { template: TEMPLATE })
-  return { url: databaseUrl, seeded: await readSeeded(databaseUrl), drop: () => postgres.dropDatabase(name) }
+  const { url, drop } = await createEmptyDatabase(TEMPLATE)
+  return { url, seeded: await readSeeded(url), drop }
+}
+
+export async function createEmptyDatabase(template?: string) {
+  const postgres = administer(urlOf)
+  const name = `test_${process.pid}_${made++}`
+  return { url: await postgres.createDatabase(name, { template }), drop: () => postgres.dropDatabase(name) }
 }
 
 const running = new Set<Shop>()

@@ -1,0 +1,52 @@
+import { rmSync } from "node:fs"
+import getPort from "get-port"
+import { afterEach, expect, test } from "vitest"
+import { TEMPLATE, templateAdmin } from "../../launch/template.ts"
+import { createEmptyDatabase, urlOf } from "../setup/shop.ts"
+import { connectionsTo, count, rows, until } from "./inspect.ts"
+import { endStarts, newDataDir, start } from "./start.ts"
+
+const dataDir = newDataDir()
+
+afterEach(async () => {
+  await endStarts()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+test("a start that was killed while it migrated, and again while it seeded, is made good by the next", async () => {
+  const { url, drop } = await createEmptyDatabase()
+  const login = { ADMIN_EMAIL: templateAdmin.email, ADMIN_PASSWORD: templateAdmin.password }
+  const env = { DATA_DIR: dataDir, DATABASE_URL: url, PORT: String(await getPort()), ...login }
+  const killWhen = async (condition: () => Promise<boolean>) => {
+    const run = start({ args: ["--once"], env })
+    const tooSoon = run.ended.then(() => {
+      throw new Error(`It ended by itself:\n${run.stdout}`)
+    })
+    await Promise.race([until(condition), tooSoon])
+    tooSoon.catch(() => {})
+    run.signal("SIGKILL")
+    await run.ended
+    await until(async () => (await connectionsTo(url)) === 0)
+    return run
+  }
+  await killWhen(async () => (await count(url, "pg_tables WHERE schemaname = 'public'")) > 60)
+  await killWhen(async () => (await count(url, "region")) > 1)
+  const run = start({ args: ["--once"], env })
+  await run.says("✓ Database")
+  run.signal("SIGINT")
+  expect(await run.ended).toBe(130)
+  expect(await contents(url)).toEqual(await contents(urlOf(TEMPLATE)))
+  await drop()
+}, 240_000)
+
+/** Every table with its number of rows, where that doesn't depend on how often the shop was started. */
+async function contents(url: string): Promise<Record<string, number>> {
+  const tables = await rows<{ name: string }>(
+    url,
+    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename",
+  )
+  const counts = await Promise.all(
+    tables.map(async ({ name }) => [name, await count(url, `"${name}"`)] as const),
+  )
+  return Object.fromEntries(counts)
+}
