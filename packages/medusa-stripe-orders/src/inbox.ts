@@ -17,7 +17,7 @@ const LARGEST_BATCH = 50
 const ALONE_AT_ONCE = 5
 
 /** How long a dead worker's payments wait for the next one. It renews at a third while it lives. */
-const LEASE_SECONDS = 15
+const LEASE_SECONDS = 10
 
 const LONGEST_BACK_OFF_SECONDS = 3600
 

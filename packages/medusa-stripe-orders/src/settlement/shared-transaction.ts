@@ -1,6 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Context, MedusaContainer } from "@medusajs/framework/types"
-import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import { ContainerRegistrationKeys, MedusaContextType } from "@medusajs/framework/utils"
 
 /**
  * One database transaction in which several Medusa modules take part.
@@ -8,7 +8,7 @@ import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
  * Medusa gives each module a transaction of its own, so that a crash between an order and its stock leaves one
  * without the other. The modules share a database, though, and a module's service writes into whatever
  * transaction its context bears. The names in this file's interfaces are Medusa's internals (2.21), all that
- * we use of them: `shared-transaction.test` fails loudly when a release changes one.
+ * we use of them: the tests that kill the shop between two of its writes fail when a release changes one.
  */
 export interface SharedTransaction {
   /** for our own statements */
@@ -40,7 +40,8 @@ export async function inOneTransaction<T>(
     const join = (module: unknown): Context => {
       const manager = managers.get(module) ?? enter(module, sql)
       managers.set(module, manager)
-      return { transactionManager: manager } as Context
+      // Without the type, a module resolved inside a workflow step takes this for no context and commits alone.
+      return { __type: MedusaContextType, transactionManager: manager } as Context
     }
     const result = await work({ sql, join })
     for (const manager of managers.values()) {

@@ -46,14 +46,15 @@ export class StripeOrdersModuleService extends MedusaService({ StripeEvent, Stri
     if (typeof signature !== "string") {
       throw refuse("The Stripe-Signature header is missing. Only Stripe may post here.")
     }
-    let reason = ""
+    const reasons = new Set<string>()
     for (const secret of this.options.webhookSecrets) {
       try {
         return this.stripe.webhooks.constructEvent(rawBody, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
       } catch (error) {
-        reason = (error as Error).message.split("\n")[0] ?? ""
+        reasons.add((error as Error).message.split("\n")[0]?.trim() ?? "")
       }
     }
+    const reason = [...reasons].join(" ")
     throw refuse(
       `The webhook's signature does not fit: ${reason} Check the endpoint's signing secret and the clock.`,
     )

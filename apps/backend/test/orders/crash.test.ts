@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { closeShops } from "../setup/shop.ts"
+import { HOT, StripeShop } from "./stripe-shop.ts"
+
+/**
+ * The shop is killed (SIGKILL) at each step between the 200 and the finished order. No line of the plugin
+ * helps: the test stops the shop where it wants it, by holding a database lock that the step needs or by
+ * letting local Stripe hang, sees that it has got there, and kills it.
+ */
+describe("killed on the way from the 200 to the order", () => {
+  let shop: StripeShop
+  beforeAll(async () => {
+    shop = await StripeShop.open()
+  })
+  afterAll(() => shop?.close())
+  afterAll(closeShops)
+
+  /** Where the shop is to be stopped; resolves when it has got there. */
+  type Stop = () => Promise<{ reached: Promise<unknown>; free: () => Promise<void> }>
+
+  /** Holds what the shop's next statement needs, until it is freed. */
+  const atStatement =
+    (sql: string): Stop =>
+    async () => {
+      const client = await shop.db.connect()
+      await client.query("BEGIN")
+      await client.query(sql)
+      const reached = shop.until("the shop to wait for a lock of the database", async () => {
+        const blocked = await shop.count(
+          "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        return blocked > 0 || undefined
+      })
+      return {
+        reached,
+        free: async () => {
+          await client.query("ROLLBACK")
+          client.release()
+        },
+      }
+    }
+
+  const atStripe =
+    (call: string, hang: "before" | "after"): Stop =>
+    async () => {
+      const fault = shop.stripe.faults.next(call, { hang })
+      return {
+        reached: fault.reached,
+        free: async () => (hang === "before" ? fault.drop() : fault.release()),
+      }
+    }
+
+  const lockTable = (table: string) => `LOCK TABLE "${table}" IN SHARE ROW EXCLUSIVE MODE`
+  const lockLevel = `SELECT * FROM inventory_level FOR UPDATE`
+
+  async function killedAt(stop: Stop, purchase: { capture: "automatic" | "manual"; stock: number }) {
+    await shop.putStock(HOT, purchase.stock)
+    const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }], capture: purchase.capture })
+    const { reached, free } = await stop()
+    await shop.confirm(intent)
+    await reached
+    const before = await shop.payment(intent)
+    await shop.kill()
+    await free()
+    // The dead worker's claim ends by itself; the tests needn't sit it out each time.
+    await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+    await shop.restart()
+    const [payment] = await shop.settled([intent])
+    return { before, payment, intent }
+  }
+
+  const whole = async (orderId: string | null | undefined) => ({
+    orders: await shop.count(`"order" WHERE id = $1`, [orderId]),
+    lines: await shop.count(`order_item WHERE order_id = $1`, [orderId]),
+    transactions: await shop.count(`order_transaction WHERE order_id = $1`, [orderId]),
+    collections: await shop.count(`order_payment_collection WHERE order_id = $1`, [orderId]),
+    captures: await shop.count(
+      `capture c JOIN payment p ON p.id = c.payment_id JOIN order_payment_collection o USING (payment_collection_id) WHERE o.order_id = $1`,
+      [orderId],
+    ),
+  })
+
+  const onlyOnce = { orders: 1, lines: 1, transactions: 1, collections: 1, captures: 1 }
+  const oneTaken = { stocked: 3, reserved: 1, reservations: 1, raw: "3/1" }
+  const allOrders = () => shop.count(`"order"`)
+
+  it.each<[string, "pending" | "ordered", "automatic" | "manual", Stop]>([
+    [
+      "while it asks Stripe about the payment",
+      "pending",
+      "automatic",
+      atStripe("GET /v1/payment_intents/*", "before"),
+    ],
+    ["before it takes the stock", "pending", "automatic", atStatement(lockLevel)],
+    [
+      "after it took the stock, before the reservation",
+      "pending",
+      "manual",
+      atStatement(lockTable("reservation_item")),
+    ],
+    ["before the payment's rows", "pending", "automatic", atStatement(lockTable("payment_collection"))],
+    ["before the order", "pending", "manual", atStatement(lockTable("order"))],
+    ["before the order's links", "pending", "automatic", atStatement(lockTable("order_payment_collection"))],
+    [
+      "after the commit, before it captures",
+      "ordered",
+      "manual",
+      atStripe("POST /v1/payment_intents/*/capture", "before"),
+    ],
+    [
+      "after Stripe captured, before it hears so",
+      "ordered",
+      "manual",
+      atStripe("POST /v1/payment_intents/*/capture", "after"),
+    ],
+    ["after it captured, before it records so", "ordered", "manual", atStatement(lockTable("capture"))],
+  ])(
+    "%s: there is one order after the restart, one unit taken, one capture, one announcement",
+    async (_, stage, capture, stop) => {
+      const earlier = await allOrders()
+      const { before, payment, intent } = await killedAt(stop, { capture, stock: 3 })
+
+      expect(before.status).toBe(stage)
+      expect(payment).toMatchObject({ status: "completed", reason: null })
+      expect(await allOrders()).toBe(earlier + 1)
+      expect(await whole(payment?.order_id)).toEqual(onlyOnce)
+      expect(await shop.stock(HOT)).toEqual(oneTaken)
+      expect((await shop.client.paymentIntents.retrieve(intent)).amount_received).toBe(12000)
+      await shop.until("the announcement", () => shop.announcements(payment?.order_id ?? null) || undefined)
+      expect(shop.announcements(payment?.order_id ?? null)).toBe(1)
+    },
+  )
+
+  it.each<[string, "refunded" | "cancelled", Stop]>([
+    ["before Stripe refunds", "refunded", atStripe("POST /v1/refunds", "before")],
+    ["after Stripe refunded", "refunded", atStripe("POST /v1/refunds", "after")],
+    ["before Stripe cancels", "cancelled", atStripe("POST /v1/payment_intents/*/cancel", "before")],
+    ["after Stripe cancelled", "cancelled", atStripe("POST /v1/payment_intents/*/cancel", "after")],
+  ])("without stock, %s: the money is given back once", async (_, status, stop) => {
+    const earlier = await allOrders()
+    const capture = status === "refunded" ? "automatic" : "manual"
+    const { before, payment, intent } = await killedAt(stop, { capture, stock: 0 })
+
+    expect(before.status).toBe("returning")
+    expect(payment?.status).toBe(status)
+    expect(await allOrders()).toBe(earlier)
+    expect(await shop.stock(HOT)).toMatchObject({ stocked: 0, reserved: 0, reservations: 0 })
+    const { data: refunds } = await shop.client.refunds.list({ payment_intent: intent })
+    expect(refunds.reduce((sum, { amount }) => sum + amount, 0)).toBe(12000)
+    expect(refunds).toHaveLength(1)
+  })
+
+  it("by itself takes up what a dead worker held, when the claim has run out", async () => {
+    await shop.putStock(HOT, 1)
+    const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }] })
+    const fault = shop.stripe.faults.next("GET /v1/payment_intents/*", { hang: "before" })
+    await shop.confirm(intent)
+    await fault.reached
+    await shop.kill()
+    fault.drop()
+    await shop.restart()
+    const [payment] = await shop.settled([intent])
+    expect(payment).toMatchObject({ status: "completed" })
+  })
+
+  it("by itself is taken over by another process of the shop that goes on", async () => {
+    await shop.putStock(HOT, 1)
+    const other = await shop.another()
+    const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }] })
+    const fault = shop.stripe.faults.next("GET /v1/payment_intents/*", { hang: "before" })
+    await shop.confirm(intent)
+    await fault.reached
+    await shop.kill()
+    fault.drop()
+    const [payment] = await shop.settled([intent])
+    expect(payment).toMatchObject({ status: "completed" })
+    await other.stop()
+    await shop.restart()
+  })
+
+  it("at random moments of a rush loses and doubles nothing", async () => {
+    await shop.putStock(HOT, 12)
+    const earlier = await allOrders()
+    const intents: string[] = []
+    for (let i = 0; i < 24; i++)
+      intents.push(
+        await shop.intent({
+          items: [{ sku: HOT, quantity: 1 }],
+          capture: i % 2 ? "manual" : "automatic",
+          email: `${i}@shop.example`,
+        }),
+      )
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(intents.slice(round * 8, round * 8 + 8).map((id) => shop.confirm(id)))
+      const target = 2 + round * 6
+      await shop.until(
+        "some to be decided",
+        async () =>
+          (await shop.count("stripe_payment WHERE id = ANY($1) AND status <> 'pending'", [intents])) >=
+            target || undefined,
+      )
+      await shop.kill()
+      await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+      await shop.restart()
+    }
+    const rows = await shop.settled(intents)
+    const statuses = rows.map(({ status }) => status)
+    expect(statuses.filter((status) => status === "completed")).toHaveLength(12)
+    expect(statuses.filter((status) => status === "refunded" || status === "cancelled")).toHaveLength(12)
+    expect(await allOrders()).toBe(earlier + 12)
+    expect(await shop.stock(HOT)).toEqual({ stocked: 12, reserved: 12, reservations: 12, raw: "12/12" })
+  }, 120_000)
+})

@@ -1,0 +1,132 @@
+import Stripe from "stripe"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { closeShops } from "../setup/shop.ts"
+import { StripeShop, WEBHOOK_SECRET } from "./stripe-shop.ts"
+
+const NEXT_SECRET = "whsec_the_next_one"
+const stripe = new Stripe("sk_test_unused")
+
+describe("POST /hooks/stripe", () => {
+  let shop: StripeShop
+  beforeAll(async () => {
+    shop = await StripeShop.open({ STRIPE_WEBHOOK_SECRET: `${WEBHOOK_SECRET},${NEXT_SECRET}` })
+  })
+  afterAll(() => shop?.close())
+  afterAll(closeShops)
+
+  let stored: number
+  beforeEach(async () => {
+    stored = await shop.count("stripe_event")
+  })
+
+  interface Delivery {
+    secret?: string
+    age?: number
+    signature?: string | null
+    body?: string
+    contentType?: string
+  }
+
+  let events = 0
+  const event = (type = "customer.created", object: Record<string, unknown> = { id: "cus_1" }) =>
+    JSON.stringify({
+      id: `evt_test_${++events}`,
+      object: "event",
+      type,
+      api_version: "2020-08-27",
+      created: 1_700_000_000,
+      livemode: false,
+      data: { object },
+    })
+
+  async function deliver(delivery: Delivery = {}) {
+    const { secret = WEBHOOK_SECRET, age = 0, body = event(), contentType = "application/json" } = delivery
+    const timestamp = Math.floor(Date.now() / 1000) - age
+    const signed = stripe.webhooks.generateTestHeaderString({ payload: body, secret, timestamp })
+    const signature = delivery.signature === undefined ? signed : delivery.signature
+    const response = await fetch(`${shop.url}/hooks/stripe`, {
+      method: "POST",
+      headers: {
+        "content-type": contentType,
+        ...(signature === null ? {} : { "stripe-signature": signature }),
+      },
+      body,
+    })
+    return { status: response.status, message: JSON.stringify(await response.json()) }
+  }
+
+  it.each<[string, Delivery, number, string]>([
+    ["without a signature", { signature: null }, 400, "Stripe-Signature header is missing"],
+    ["with a signature that is none", { signature: "t=1,v1=nonsense" }, 400, "signature does not fit"],
+    ["with an empty signature", { signature: "" }, 400, "signature"],
+    ["signed with another secret", { secret: "whsec_stolen" }, 400, "signature does not fit"],
+    ["signed more than 300 seconds ago", { age: 400 }, 400, "Timestamp outside the tolerance zone"],
+    ["with a body that is no JSON", { body: "{" }, 400, "JSON"],
+    ["without a body", { body: "" }, 400, "no JSON body"],
+    [
+      "above a megabyte",
+      { body: event("customer.created", { id: "x".repeat(1_100_000) }) },
+      413,
+      "too large",
+    ],
+  ])("refuses a request %s, says why, and stores nothing", async (_, delivery, status, message) => {
+    const answer = await deliver(delivery)
+    expect(answer.message).toContain(message)
+    expect(answer.status).toBe(status)
+    expect(await shop.count("stripe_event")).toBe(stored)
+  })
+
+  it("refuses a body that was changed by one character after it was signed", async () => {
+    const body = event()
+    const signature = stripe.webhooks.generateTestHeaderString({ payload: body, secret: WEBHOOK_SECRET })
+    expect((await deliver({ body: body.replace("cus_1", "cus_2"), signature })).status).toBe(400)
+    expect(await shop.count("stripe_event")).toBe(stored)
+  })
+
+  it("never tells a secret", async () => {
+    const { message } = await deliver({ secret: "whsec_stolen" })
+    expect(message + shop.logs).not.toContain("whsec_")
+  })
+
+  it.each([WEBHOOK_SECRET, NEXT_SECRET])(
+    "takes what either secret signed, while the secret is rotated",
+    async (secret) => {
+      expect((await deliver({ secret })).status).toBe(200)
+      expect(await shop.count("stripe_event")).toBe(stored + 1)
+    },
+  )
+
+  it("takes a signature of 200 seconds ago", async () => {
+    expect((await deliver({ age: 200 })).status).toBe(200)
+  })
+
+  it("stores an event of a type that asks for nothing as ignored, whole", async () => {
+    const body = event("customer.created", { id: "cus_kept" })
+    expect((await deliver({ body })).status).toBe(200)
+    const [row] = await shop.rows("SELECT * FROM stripe_event WHERE id = $1", [JSON.parse(body).id])
+    expect(row).toMatchObject({
+      status: "ignored",
+      type: "customer.created",
+      api_version: "2020-08-27",
+      livemode: false,
+    })
+    expect(row?.payload).toEqual(JSON.parse(body))
+    expect(await shop.count("stripe_payment WHERE id = 'cus_kept'")).toBe(0)
+  })
+
+  it("counts the deliveries of one event and stores it once, also when they come at the same moment", async () => {
+    const body = event()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => deliver({ body })))
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200))
+    const rows = await shop.rows("SELECT deliveries FROM stripe_event WHERE id = $1", [JSON.parse(body).id])
+    expect(rows).toEqual([{ deliveries: 10 }])
+  })
+
+  it("keeps a payment that Stripe doesn't know for a person", async () => {
+    const id = "pi_of_another_account"
+    await deliver({ body: event("payment_intent.succeeded", { id, object: "payment_intent" }) })
+    const [payment] = await shop.settled([id])
+    expect(payment).toMatchObject({ status: "review", order_id: null })
+    expect(payment?.reason).toContain("Stripe knows no such payment intent")
+  })
+})
