@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { join, relative } from "node:path"
 import type { StripeLocal } from "@holdfast/stripe-local"
@@ -46,11 +47,18 @@ export async function launch({ settings, withAdmin, progress, ending }: Launch):
     : await progress.step("Local Stripe", (tell) => openLocal(ending, tell))
   const env = shopEnv(secrets, stripe)
   const admin = adminUser(secrets)
-  const databaseUrl = await progress.step("Database", (tell) => {
-    const preparation = { admin, env, logFile: join(data, "database.log"), onStep: tell }
-    return postgres
+  const databaseUrl = await progress.step("Database", async (tell) => {
+    const done: string[] = []
+    const onStep = (step: "migrate" | "seed") => {
+      tell(step === "migrate" ? "migrating" : "seeding")
+      done.push(step === "migrate" ? "migrated" : "seeded")
+    }
+    const preparation = { admin, env, logFile: join(data, "database.log"), onStep }
+    const url = await (postgres
       ? prepareEmbedded(postgres, preparation)
-      : prepareOwn(settings.databaseUrl ?? "", preparation)
+      : prepareOwn(settings.databaseUrl ?? "", preparation))
+    tell([...new Set(done)].join(" and "))
+    return url
   })
   if (withAdmin) await progress.step("Admin", buildAdmin)
   const shop = await progress.step("Shop", (tell) =>
@@ -99,6 +107,7 @@ interface ShopOpening extends Pick<Launch, "settings" | "withAdmin" | "ending"> 
 
 async function openShop({ settings, withAdmin, databaseUrl, env, ending, tell }: ShopOpening): Promise<Shop> {
   const logFile = join(data, "shop.log")
+  rmSync(logFile, { force: true })
   const DISABLE_MEDUSA_ADMIN = withAdmin ? undefined : "true"
   const shop = startShop({ databaseUrl, port: settings.port, logFile, env: { ...env, DISABLE_MEDUSA_ADMIN } })
   ending.add(() => shop.stop())

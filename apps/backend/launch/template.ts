@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
 import { buildServer } from "./build.ts"
-import { type Admin, prepareDatabase, seedFingerprint } from "./database.ts"
+import { type Admin, contentFingerprint, prepareDatabase } from "./database.ts"
 import { data } from "./places.ts"
 
 /** The database that tests copy. */
@@ -31,7 +31,7 @@ const kept = join(data, "template")
  */
 export async function startTemplate(): Promise<LocalPostgres> {
   await buildServer()
-  const whole = join(kept, seedFingerprint(templateAdmin))
+  const whole = join(kept, contentFingerprint(templateAdmin))
   prune()
   if (!existsSync(whole)) await makeTemplate(whole)
   utimesSync(whole, new Date(), new Date())

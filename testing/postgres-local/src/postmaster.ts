@@ -29,14 +29,20 @@ export async function clearTheWay(dataDir: string): Promise<void> {
   if (!isServing(found.pid, dataDir)) return rmSync(join(dataDir, "postmaster.pid"), { force: true })
   const supervised = isSupervised(found.pid)
   if (!supervised) process.kill(found.pid, "SIGINT")
-  if (!(await gone(found.pid, dataDir, supervised ? 3_000 : 30_000))) throw inUse(dataDir, found.pid)
+  if (!(await gone(found.pid, dataDir, supervised ? 2_000 : 30_000))) throw inUse(dataDir, found.pid)
 }
 
-async function gone(pid: number, dataDir: string, wait: number): Promise<boolean> {
-  for (const end = performance.now() + wait; performance.now() < end; await sleep(50)) {
-    if (!isServing(pid, dataDir)) return true
+const LONGEST_SHUTDOWN_MS = 60_000
+
+// A server that is going down writes everything to the disk first, which has been seen to take 5 s.
+async function gone(pid: number, dataDir: string, patience: number): Promise<boolean> {
+  const started = performance.now()
+  while (isServing(pid, dataDir)) {
+    const stopping = readPidFile(dataDir)?.status === "stopping"
+    if (performance.now() - started > (stopping ? LONGEST_SHUTDOWN_MS : patience)) return false
+    await sleep(50)
   }
-  return false
+  return true
 }
 
 // After a restart of the machine or the container the old number may belong to anything, and PostgreSQL

@@ -60,6 +60,8 @@ function launch(options: ServerOptions, log: number): ChildProcess {
     port: String(port),
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
+    // Medusa's migrations give a warning for each of a thousand statements.
+    log_min_messages: "error",
     ...options.settings,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])

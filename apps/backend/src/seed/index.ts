@@ -1,7 +1,7 @@
 import type { ExecArgs } from "@medusajs/framework/types"
 import { seedAdmin } from "./admin"
 import { seedProducts } from "./products"
-import { seederFor } from "./seeder"
+import { type Seeder, seederFor } from "./seeder"
 import { seedShipping } from "./shipping"
 import {
   seedLocation,
@@ -12,9 +12,18 @@ import {
   seedTaxRegions,
 } from "./shop"
 
-/** Run by `medusa exec`; may be run again at any time. Reads ADMIN_EMAIL and ADMIN_PASSWORD. */
-export default async function seed({ container }: ExecArgs) {
+/**
+ * Run by `medusa exec`, and may be run again at any time. Gives the admin of ADMIN_EMAIL the password of
+ * ADMIN_PASSWORD; with the argument `shop` it makes the shop first.
+ */
+export default async function seed({ container, args }: ExecArgs) {
   const seeder = seederFor(container)
+  if (args.includes("shop")) await seedShop(seeder)
+  const { ADMIN_EMAIL, ADMIN_PASSWORD } = process.env
+  if (ADMIN_EMAIL && ADMIN_PASSWORD) await seedAdmin(seeder, ADMIN_EMAIL, ADMIN_PASSWORD)
+}
+
+async function seedShop(seeder: Seeder) {
   const salesChannelId = await seedSalesChannel(seeder)
   await seedStore(seeder, salesChannelId)
   await seedPublishableKey(seeder, salesChannelId)
@@ -23,6 +32,4 @@ export default async function seed({ container }: ExecArgs) {
   const locationId = await seedLocation(seeder, salesChannelId)
   const shippingProfileId = await seedShipping(seeder, locationId)
   await seedProducts(seeder, { salesChannelId, shippingProfileId, locationId })
-  const { ADMIN_EMAIL, ADMIN_PASSWORD } = process.env
-  if (ADMIN_EMAIL && ADMIN_PASSWORD) await seedAdmin(seeder, ADMIN_EMAIL, ADMIN_PASSWORD)
 }
