@@ -67,7 +67,7 @@ export class Queue {
 
   /** Whether nobody is before `entry`, which waits here or has just come. */
   admits(entry: Entry, key: string): boolean {
-    const [holder] = this.holders
+    const holder = this.holders[0]
     if (holder) return entry.shared?.get(key) === holder.numberOn(key)
     return this.waiters.length === 0 || this.waiters[0] === entry
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import { memoryStore } from "../src/memory.js"
 import type { Answer, KeyState, Question, Session } from "../src/store.js"
+import { CLAIM_WINDOW } from "../src/store.js"
 
 /** What may happen, in any order. Numbers pick among what there is at that time. */
 export type Step =
@@ -228,9 +229,10 @@ export class History {
 
   /** A grant that came by somebody else's doing wakes whoever waits for it. */
   #checkWhoIsTold({ key, holders }: KeyState): void {
-    for (const { id } of holders) {
+    for (const { id, expiresIn } of holders) {
       const request = this.#asked.find((it) => it.id === id)
       if (request?.state !== "waiting") continue
+      assert.ok(expiresIn <= CLAIM_WINDOW, `${id} may be dead, and keeps ${key} for ${expiresIn} ms`)
       assert.ok((this.#askAt[request.session] ?? 0) <= this.#now, `${id} isn't told that it holds ${key}`)
     }
   }

@@ -130,6 +130,14 @@ export const loss: Record<string, Case> = {
     assert.equal(await b.release(), true)
   },
 
+  async "a lease under a chosen id ends when it was last told to, be it sooner than before"(trial) {
+    const [one, two] = [trial.locks(), trial.locks()]
+    await one.acquireById("id", "key", { ttl: Number.POSITIVE_INFINITY })
+    await two.acquireById("id", "key", { ttl: 100 })
+    assert.equal((await stateOf(one, "key"))?.holders.length, 1)
+    await (await trial.soon("the end of the ttl", one.acquire("key"))).release()
+  },
+
   async "a request that is given up is taken back, though it was granted meanwhile"(trial) {
     const one = trial.locks()
     const session = await trial.session()
