@@ -43,7 +43,7 @@ export class StripeShop {
   ) {}
 
   static async open(env: Record<string, string> = {}): Promise<StripeShop> {
-    const stripe = await startStripeLocal({ retryDelays: [200, 400, 800, 1600, 3200, 6400] })
+    const stripe = await startStripeLocal({ retryDelays: [200, 400, 800, 1600, ...Array(30).fill(3200)] })
     const database = await createDatabase()
     const settings = {
       STRIPE_API_KEY: stripe.apiKey,
@@ -58,7 +58,7 @@ export class StripeShop {
     // The server ends the connections of a database that is dropped.
     db.on("error", () => {})
     const opened = new StripeShop(stripe, stripe.client(), database, db, settings, shop)
-    opened.listen()
+    stripe.addWebhookEndpoint({ url: `${shop.url}/hooks/stripe`, secret: WEBHOOK_SECRET })
     return opened
   }
 
@@ -72,33 +72,24 @@ export class StripeShop {
 
   /** What the shop has written, its earlier processes included. */
   get logs(): string {
-    return this.earlierLogs + this.running.logs()
+    return this.running.logs()
   }
-
-  private earlierLogs = ""
 
   /** How often the shop's own subscriber heard that this order was placed. */
   announcements(orderId: string | null): number {
     return this.logs.split(`Order placed: ${orderId}`).length - 1
   }
 
-  /** Stripe delivers to the shop that runs now. */
-  private listen(): void {
-    this.stripe.addWebhookEndpoint({ url: `${this.url}/hooks/stripe`, secret: WEBHOOK_SECRET })
-  }
-
   kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     return this.running.kill(signal)
   }
 
-  /** The same shop again, on the same database; other settings may be given. */
+  /** The same shop again, on the same database and port: Stripe goes on delivering to it. */
   async restart(env: Record<string, string> = {}): Promise<void> {
     await this.running.kill("SIGKILL")
-    this.earlierLogs = this.logs
     this.env = { ...this.env, ...env }
-    this.running = await openShop(this.database.url, this.env)
+    this.running = await openShop(this.database.url, this.env, this.running.port)
     await this.running.ready
-    this.listen()
   }
 
   /** A second process of the same shop. */
@@ -269,13 +260,17 @@ export class StripeShop {
 
   /** The payments when nothing is left to do about any of them. */
   async settled(ids: string[]): Promise<PaymentRow[]> {
-    return await this.until(`${ids.length} payments to be settled`, async () => {
+    const open = async () => {
       const rows = await this.payments(ids)
-      const open = ["pending", "ordered", "returning"]
-      return rows.length === ids.length && rows.every(({ status }) => !open.includes(status))
-        ? rows
-        : undefined
-    })
+      const settled = rows.filter(({ status }) => !["pending", "ordered", "returning"].includes(status))
+      return ids.filter((id) => !settled.some((row) => row.id === id))
+    }
+    try {
+      await this.until("all payments to be settled", async () => (await open()).length === 0 || undefined)
+    } catch (error) {
+      throw new Error(JSON.stringify(await this.payments(await open()), null, 1), { cause: error })
+    }
+    return await this.payments(ids)
   }
 
   /** Waits for a condition that the database or local Stripe shows; says what it waited for when it never comes. */

@@ -29,8 +29,12 @@ const running = new Set<Shop>()
 const logs = mkdtempSync(join(tmpdir(), "holdfast-logs-"))
 
 /** The shop without its admin, on a port of its own; await `ready` before the first request. */
-export async function openShop(databaseUrl: string, env: Record<string, string> = {}): Promise<Shop> {
-  const port = await getPort()
+export async function openShop(
+  databaseUrl: string,
+  env: Record<string, string> = {},
+  port?: number,
+): Promise<Shop> {
+  port ??= await getPort()
   const logFile = join(logs, `${port}.log`)
   const shop = startShop({
     databaseUrl,
