@@ -13,7 +13,7 @@ import type { Progress } from "./progress.ts"
 import { readSecrets, type Secrets } from "./secrets.ts"
 import type { Settings } from "./settings.ts"
 import { type Shop, startShop } from "./shop.ts"
-import { HOOK, openLocalStripe } from "./stripe.ts"
+import { HOOK, listen, openLocalStripe } from "./stripe.ts"
 
 export interface Launch {
   settings: Settings
@@ -64,7 +64,7 @@ export async function launch({ settings, withAdmin, progress, ending }: Launch):
   const shop = await progress.step("Shop", (tell) =>
     openShop({ settings, withAdmin, databaseUrl, env, ending, tell }),
   )
-  stripe?.addWebhookEndpoint({ url: `${shop.url}${HOOK}`, secret: secrets.webhook })
+  if (stripe) await listen(stripe, `${shop.url}${HOOK}`, secrets.webhook)
   return { shop, databaseUrl, admin, stripe }
 }
 

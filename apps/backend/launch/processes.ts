@@ -65,17 +65,18 @@ function signalAll(signal: NodeJS.Signals) {
   }
 }
 
-/** The last lines of a log, with Medusa's JSON lines put in plain text. */
+/** The last lines of a log, with Medusa's JSON lines put in plain text and without its requests. */
 export function tail(logFile: string, lines = 15): string {
-  const last = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-lines)
-  return `${last.map((line) => `  ${plain(line)}`).join("\n")}\nThe whole log: ${logFile}`
+  const said = readFileSync(logFile, "utf8").trimEnd().split("\n").map(plain)
+  const last = said.filter((line) => line !== undefined).slice(-lines)
+  return `${last.map((line) => `  ${line}`).join("\n")}\nThe whole log: ${logFile}`
 }
 
-function plain(line: string): string {
+function plain(line: string): string | undefined {
   if (!line.startsWith("{")) return line
   try {
-    const { level, message } = JSON.parse(line) as { level: string; message: string }
-    return `${level}: ${message}`
+    const { level, message } = JSON.parse(line) as { level?: string; message?: string }
+    return message && `${level}: ${message}`
   } catch {
     return line
   }

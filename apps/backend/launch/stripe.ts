@@ -11,3 +11,12 @@ export async function openLocalStripe(ending: Ending): Promise<StripeLocal> {
   ending.add(() => stripe.close())
   return stripe
 }
+
+/** From now on webhooks go to this address, and no longer to where the shop was at an earlier start. */
+export async function listen(stripe: StripeLocal, url: string, secret: string): Promise<void> {
+  const { webhookEndpoints } = stripe.client()
+  for await (const endpoint of webhookEndpoints.list()) {
+    if (endpoint.url !== url && endpoint.url.endsWith(HOOK)) await webhookEndpoints.del(endpoint.id)
+  }
+  stripe.addWebhookEndpoint({ url, secret })
+}

@@ -15,9 +15,10 @@ export async function restock(shopUrl: string, admin: Admin, seeded: Seeded): Pr
     if (stock === undefined) continue
     const levels = `/admin/inventory-items/${seeded.variants[sku]?.inventoryItemId}/location-levels`
     const { inventory_levels } = await call<{ inventory_levels: Level[] }>("GET", levels)
-    const reserved = inventory_levels[0]?.reserved_quantity ?? 0
-    const stocked_quantity = reserved + (sku === HOT_SKU ? UNITS : stock)
-    await call("POST", `${levels}/${seeded.locationId}`, { stocked_quantity })
+    const { stocked_quantity = 0, reserved_quantity = 0 } = inventory_levels[0] ?? {}
+    const wanted = reserved_quantity + (sku === HOT_SKU ? UNITS : stock)
+    const isEnough = sku === HOT_SKU ? stocked_quantity === wanted : stocked_quantity > wanted - stock / 2
+    if (!isEnough) await call("POST", `${levels}/${seeded.locationId}`, { stocked_quantity: wanted })
   }
 }
 

@@ -30,7 +30,6 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
     const stockBefore = await books.available(HOT_SKU)
     const till: Till = { shopUrl: shop.url, seeded, stripe: stripe.client() }
     const intents = await progress.step("Checkouts", (tell) => checkOutAll(till, buyers, tell))
-    await stripe.idle()
     const sent = stripe.deliveries.length
     const { seconds, unsettled } = await payAll({
       launched,
