@@ -1,21 +1,14 @@
 import { Agenda, type Appointment } from "./agenda.js"
 import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
 import { type Keeper, KeptLease } from "./kept-lease.js"
-import type { Answer, Cancellation, Release, Renewal, Session, Store } from "./store.js"
+import { type LeaseRenewal, Outbox } from "./outbox.js"
+import type { Answer, Release, Renewal, Session, Store } from "./store.js"
 import { Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
 
 /** When to ask again after the store has failed, in ms. */
 const RETRY_AFTER = 500
 
 const TICK = Promise.resolve()
-
-/** What is to be asked next: all that comes up in one tick, or while an answer is awaited, is one question. */
-class Outbox {
-  readonly renew: (Renewal & Settlement<boolean> & { readonly lease?: KeptLease })[] = []
-  readonly release: (Release & Settlement<boolean>)[] = []
-  readonly cancel: Cancellation[] = []
-  acquire: Waiter[] = []
-}
 
 /** One session's conversation with its store: who waits, what is held, and when to ask again. */
 export class Client implements Keeper {
@@ -196,7 +189,7 @@ export class Client implements Keeper {
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
-  #renewed({ lease, ttl, resolve }: Outbox["renew"][number], held: boolean, asked: number): void {
+  #renewed({ lease, ttl, resolve }: LeaseRenewal, held: boolean, asked: number): void {
     if (held) lease?.renewed(asked, ttl)
     else lease?.lose("it had expired, or was taken away, when it was to be renewed")
     resolve(held)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { memoryStore } from "../src/memory.js"
 import type { Answer, KeyState, Question, Session } from "../src/store.js"
-import { CLAIM_WINDOW } from "../src/store.js"
+import { type Asked, isLive, Promises } from "./promises.js"
 
 /** What may happen, in any order. Numbers pick among what there is at that time. */
 export type Step =
@@ -13,21 +13,6 @@ export type Step =
   | { kind: "collect"; session: number }
   | { kind: "crash"; session: number }
   | { kind: "tick"; ms: number }
-
-interface Asked {
-  session: number
-  seq: number
-  id: string
-  owner: string
-  keys: string[]
-  ttl: number
-  arrival: number
-  state: "waiting" | "held" | "taken" | "over"
-  until: number
-  tokens: number[]
-  /** The token of what its owner held on a key when it came. */
-  guest: Map<string, bigint>
-}
 
 const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
@@ -45,8 +30,7 @@ export class History {
   /** When each session is going to ask again, by what it was told. */
   readonly #askAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
   readonly #sessions: Session[]
-  /** For each key, the last token that somebody held it with. */
-  readonly #lastToken = new Map<string, { token: number; owner: string }>()
+  readonly #promises = new Promises()
 
   constructor() {
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => this.#connect(i))
@@ -112,7 +96,7 @@ export class History {
 
   #release(lease: Asked | undefined): void {
     if (!lease) return
-    const live = this.#isLive(lease)
+    const live = isLive(lease, this.#now)
     const { released } = this.#put(lease.session, { release: [{ id: lease.id, keys: lease.keys }] })
     if (live) lease.state = "over"
     assert.deepEqual(released, [live], "a release is true if the lease was live")
@@ -120,7 +104,7 @@ export class History {
 
   #renew(lease: Asked | undefined, ttl: number): void {
     if (!lease) return
-    const live = this.#isLive(lease)
+    const live = isLive(lease, this.#now)
     const { renewed } = this.#put(lease.session, { renew: [{ id: lease.id, keys: lease.keys, ttl }] })
     assert.deepEqual(renewed, [live], "a renewal is true if the lease was live")
     if (live) lease.until = this.#now + ttl
@@ -134,16 +118,12 @@ export class History {
   }
 
   #forceRelease(key: string): void {
-    const holders = this.#asked.filter((it) => this.#isLive(it) && it.keys.includes(key))
+    const holders = this.#asked.filter((it) => isLive(it, this.#now) && it.keys.includes(key))
     this.#sessions[0]?.forceRelease(key)
     for (const lease of holders) {
       lease.state = "taken"
       assert.ok((this.#askAt[lease.session] ?? 0) <= this.#now, "the holder is woken to be told")
     }
-  }
-
-  #isLive(lease: Asked): boolean {
-    return lease.state === "held" && lease.until > this.#now
   }
 
   #put(session: number, part: Partial<Question>): Answer {
@@ -200,73 +180,7 @@ export class History {
   }
 
   #check(): void {
-    const states = this.#inspect()
-    for (const state of states) {
-      this.#checkExclusion(state)
-      this.#checkTokens(state)
-      this.#checkWhoIsTold(state)
-    }
-    this.#checkNobodyIsForgotten(states)
-    this.#checkWhoLooks(states)
-  }
-
-  #checkExclusion({ key, holders }: KeyState): void {
-    const believe = this.#asked.filter((it) => this.#isLive(it) && it.keys.includes(key))
-    const owners = new Set([...believe, ...holders].map(({ owner }) => owner))
-    assert.ok(owners.size <= 1, `${[...owners].join(" and ")} hold ${key} at once`)
-    assert.equal(new Set(holders.map(({ token }) => token)).size, Math.min(holders.length, 1))
-  }
-
-  #checkTokens({ key, holders }: KeyState): void {
-    const [holder] = holders
-    if (!holder) return
-    const last = this.#lastToken.get(key)
-    const token = Number(holder.token)
-    if (last)
-      assert.ok(token > last.token || (token === last.token && holder.owner === last.owner), "tokens grow")
-    this.#lastToken.set(key, { token, owner: holder.owner })
-  }
-
-  /** A grant that came by somebody else's doing wakes whoever waits for it. */
-  #checkWhoIsTold({ key, holders }: KeyState): void {
-    for (const { id, expiresIn } of holders) {
-      const request = this.#asked.find((it) => it.id === id)
-      if (request?.state !== "waiting") continue
-      assert.ok(expiresIn <= CLAIM_WINDOW, `${id} may be dead, and keeps ${key} for ${expiresIn} ms`)
-      assert.ok((this.#askAt[request.session] ?? 0) <= this.#now, `${id} isn't told that it holds ${key}`)
-    }
-  }
-
-  /** First come first served, and nobody waits for nothing: each has somebody before it, and has come later. */
-  #checkNobodyIsForgotten(states: readonly KeyState[]): void {
-    const byKey = new Map(states.map((state) => [state.key, state]))
-    for (const state of states) {
-      const [first] = state.waiters
-      if (!first) continue
-      const isAdmitted = first.keys.every((key) => {
-        const { holders, waiters } = byKey.get(key) ?? assert.fail()
-        const { guest } = this.#asked.find((it) => it.id === first.id) ?? assert.fail()
-        return holders[0] ? guest.get(key) === holders[0].token : waiters[0]?.id === first.id
-      })
-      assert.ok(!isAdmitted, `${first.id} waits for ${state.key} without a reason`)
-      const arrivals = state.waiters.map(({ id }) => this.#asked.find((it) => it.id === id)?.arrival ?? 0)
-      assert.deepEqual(
-        arrivals,
-        [...arrivals].sort((a, b) => a - b),
-        `the queue of ${state.key} is in order`,
-      )
-    }
-  }
-
-  /** Each live session that waits is going to ask no later than a lease that it waits for may end. */
-  #checkWhoLooks(states: readonly KeyState[]): void {
-    for (const { key, holders, waiters } of states) {
-      const ends = Math.min(...holders.map(({ expiresIn }) => this.#now + expiresIn))
-      for (const { id } of waiters) {
-        const session = this.#asked.find((it) => it.id === id)?.session ?? 0
-        assert.ok((this.#askAt[session] ?? 0) <= ends, `nobody looks when ${key} may be free`)
-      }
-    }
+    this.#promises.hold({ now: this.#now, asked: this.#asked, askAt: this.#askAt }, this.#inspect())
   }
 
   /** All leave, and the dead run out: nothing may be left. */

@@ -18,7 +18,4 @@ it("refuses an option that it doesn't have, by name, when Medusa starts", async 
     type: MedusaError.Types.INVALID_ARGUMENT,
     message: 'The locking provider "holdfast-memory" has no option "redisUrl": it has none',
   })
-  await expect(startMedusa({ ...HOLDFAST, options: { redisUrl: "x" } })).rejects.toThrow(
-    'no option "redisUrl"',
-  )
 })
