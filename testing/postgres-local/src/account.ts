@@ -12,6 +12,7 @@ export interface Account {
 
 const DAC_OVERRIDE = 1n << 1n
 const DAC_READ_SEARCH = 1n << 2n
+const SETPCAP = 1n << 8n
 
 /**
  * PostgreSQL refuses to run as root. For root it runs as the owner of the data directory, or as `nobody` when
@@ -54,12 +55,15 @@ function mayEnter(stat: Stats, uid: number, gid: number): boolean {
 
 // A checkout in root's home or in a directory of `mktemp -d` (mode 700) is closed to every other user. Of
 // root's powers the server keeps the one that opens these directories. A container's root seldom has the
-// narrower of the two capabilities, and that one doesn't cover a binary that only root may execute.
+// narrower of the two capabilities, and that one doesn't cover a binary that only root may execute. Without
+// no_setuid_fixup the kernel leaves capabilities out of access(2), by which PostgreSQL looks for its programs.
 function asGuest(program: string, args: string[], uid: number, gid: number) {
-  const narrow = (capabilities() & DAC_READ_SEARCH) !== 0n && (statSync(program).mode & 0o001) !== 0
-  if (!narrow && (capabilities() & DAC_OVERRIDE) === 0n) throw closedDirectory(program)
+  const has = capabilities()
+  const narrow = (has & DAC_READ_SEARCH) !== 0n && (statSync(program).mode & 0o001) !== 0
+  const needed = SETPCAP | (narrow ? DAC_READ_SEARCH : DAC_OVERRIDE)
+  if ((has & needed) !== needed) throw closedDirectory(program)
   const capability = narrow ? "+dac_read_search" : "+dac_override"
-  const identity = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"]
+  const identity = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--securebits=+no_setuid_fixup"]
   const powers = [`--inh-caps=${capability}`, `--ambient-caps=${capability}`]
   return { program: "setpriv", args: [...identity, ...powers, "--", program, ...args] }
 }

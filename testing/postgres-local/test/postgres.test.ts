@@ -1,13 +1,16 @@
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, readFileSync } from "node:fs"
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
+import { chooseAccount } from "../src/account.ts"
+import { findBinaries } from "../src/binaries.ts"
+import { openCluster } from "../src/cluster.ts"
 import { careless, type LocalPostgres, startPostgres } from "../src/index.ts"
 
 let used: string
@@ -195,13 +198,20 @@ test("says so when the directory may not be written", async () => {
   })
 })
 
-test.runIf(process.getuid?.() === 0)("runs for root in a directory that is closed to others", async () => {
-  await chmod(folder, 0o700)
-  await chown(folder, 0, 0)
-  const postgres = await start()
-  expect((await stat(dataDir)).uid).not.toBe(0)
-  expect(await query(postgres.url(), "SELECT 1 AS one")).toEqual([{ one: 1 }])
-})
+test.runIf(process.getuid?.() === 0)(
+  "runs for root where data and programs are closed to others",
+  async () => {
+    const binaries = await findBinaries()
+    const native = join(folder, "native")
+    execFileSync("cp", ["-a", dirname(dirname(binaries.postgres)), native])
+    const closed = { ...binaries, initdb: join(native, "bin", "initdb") }
+    await chmod(folder, 0o700)
+    await openCluster(dataDir, closed, chooseAccount(dataDir, closed.initdb), false)
+    const postgres = await start()
+    expect((await stat(dataDir)).uid).not.toBe(0)
+    expect(await query(postgres.url(), "SELECT 1 AS one")).toEqual([{ one: 1 }])
+  },
+)
 
 /** The server's own processes are left out. */
 async function descendants(pid: number): Promise<number[]> {
