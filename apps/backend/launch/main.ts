@@ -40,6 +40,10 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     if (once && settings.stripe) throw new LaunchError(NO_SALE_ONCE)
     welcome(settings)
     const launched = await launch({ settings, withAdmin: !once, progress, ending })
+    const { colors, line } = progress
+    const seconds = (performance.now() / 1000).toFixed(1)
+    line()
+    line(`  Open at ${colors.cyan(launched.shop.url)} after ${seconds} s`)
     const held = await sell(launched, json)
     if (once) return held ? 0 : 1
     showAddresses(launched)
