@@ -4,7 +4,7 @@ import { existsSync } from "node:fs"
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
-import type { Account } from "./account.ts"
+import { type Account, chooseAccount } from "./account.ts"
 import type { Binaries } from "./binaries.ts"
 import { PostgresError } from "./errors.ts"
 
@@ -15,9 +15,11 @@ const passwordFile = (dataDir: string) => join(dataDir, "superuser.password")
  * Creates the data directory unless it is there, and returns the password of its superuser.
  * @throws PostgresError DATA_NOT_WRITABLE, OTHER_VERSION or FAILED
  */
-export async function openCluster(dataDir: string, binaries: Binaries, account: Account, sync: boolean) {
+export async function openCluster(dataDir: string, binaries: Binaries, sync: boolean): Promise<string> {
   try {
-    if (!(await isCreated(dataDir, binaries.version))) await create(dataDir, binaries, account, sync)
+    if (!(await isCreated(dataDir, binaries.version))) {
+      await create(dataDir, binaries, chooseAccount(dataDir, binaries.initdb), sync)
+    }
     return (await readFile(passwordFile(dataDir), "utf8")).trim()
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ""

@@ -53,12 +53,7 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
   const persistent = options.persistent ?? true
   const settings = options.settings ?? {}
   const binaries = await findBinaries()
-  const password = await openCluster(
-    dataDir,
-    binaries,
-    chooseAccount(dataDir, binaries.postgres),
-    settings.fsync !== "off",
-  )
+  const password = await openCluster(dataDir, binaries, settings.fsync !== "off")
   await clearTheWay(dataDir)
   const logFile = join(dataDir, "server.log")
   const account = chooseAccount(dataDir, binaries.postgres)

@@ -40,11 +40,17 @@ test("says what to do about data of another version of PostgreSQL", async () => 
 })
 
 test("says what to do when it may not write", async () => {
-  chmodSync(dataDir, 0o555)
-  const run = start({ env, ...(process.getuid?.() === 0 ? { uid: 65_534 } : {}) })
+  const run = start({ env: { ...env, DATA_DIR: unwritable(dataDir) } })
   expect(await run.ended).toBe(1)
   expect(run.stdout).toMatch(/can't be written.*make it writable for this user/s)
 })
+
+// Root may write everywhere except below a file.
+function unwritable(folder: string): string {
+  if (process.getuid?.() === 0) writeFileSync(join(folder, "file"), "")
+  else chmodSync(folder, 0o555)
+  return join(folder, "file", "data")
+}
 
 test("says what to do about a database that can't be reached", async () => {
   const run = start({ env: { ...env, DATABASE_URL: "postgres://shop@127.0.0.1:1/shop" } })

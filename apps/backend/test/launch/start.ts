@@ -18,7 +18,6 @@ export interface Start {
 export interface StartOptions {
   args?: string[]
   env?: Record<string, string>
-  uid?: number
 }
 
 export const newDataDir = () => mkdtempSync(join(tmpdir(), "holdfast-data-"))
@@ -26,11 +25,10 @@ export const newDataDir = () => mkdtempSync(join(tmpdir(), "holdfast-data-"))
 const running = new Set<Start>()
 
 /** `npm start` as npm runs it. */
-export function start({ args = [], env = {}, uid }: StartOptions): Start {
+export function start({ args = [], env = {} }: StartOptions): Start {
   const child = spawn(process.execPath, ["--import", "tsx", "launch/main.ts", ...args], {
     cwd: backend,
     env: { ...process.env, NODE_OPTIONS: "", ...env },
-    ...(uid === undefined ? {} : { uid }),
   })
   const listeners = new Set<() => void>()
   const started: Start = {
