@@ -26,7 +26,7 @@ export async function createEmptyDatabase(template?: string) {
 }
 
 const running = new Set<Shop>()
-const logs = mkdtempSync(join(tmpdir(), "holdfast-logs-"))
+let logs: string | undefined
 
 /** The shop without its admin, on a port of its own; await `ready` before the first request. */
 export async function openShop(
@@ -35,6 +35,7 @@ export async function openShop(
   port?: number,
 ): Promise<Shop> {
   port ??= await getPort()
+  logs ??= mkdtempSync(join(tmpdir(), "holdfast-logs-"))
   const logFile = join(logs, `${port}.log`)
   const shop = startShop({
     databaseUrl,
@@ -50,5 +51,5 @@ export async function openShop(
 /** For afterAll: ends what a failed test left running. */
 export async function closeShops() {
   await Promise.all([...running].map((shop) => shop.kill("SIGKILL")))
-  rmSync(logs, { recursive: true, force: true })
+  if (logs) rmSync(logs, { recursive: true, force: true })
 }
