@@ -164,7 +164,6 @@ export class StripeShop {
       amount: amount ?? costOf(items, currency),
       currency,
       capture_method: capture,
-      payment_method_types: ["card"],
       receipt_email: email ?? "buyer@shop.example",
       metadata: metadata ?? { items: JSON.stringify(bought) },
       shipping: {
