@@ -56,6 +56,14 @@ export interface OrderContent {
   promotion_usage: { code: string; amount: number }[]
 }
 
+/** Payments that leave their batch on the way, by payment intent id. */
+export interface SetAside {
+  /** what a person has to look at */
+  reviews: { id: string; reason: string }[]
+  /** what may work the next time */
+  failures: { id: string; error: string }[]
+}
+
 /**
  * The payment can't become an order as it stands; a person has to look at it. Trying again would change
  * nothing, so this is an outcome and no failure.

@@ -183,33 +183,21 @@ function orderAdjustment({
   return { code, amount, description, promotion_id, provider_id, is_tax_inclusive }
 }
 
+const ADDRESS_FIELDS = [
+  "first_name",
+  "last_name",
+  "company",
+  "phone",
+  "address_1",
+  "address_2",
+  "city",
+  "province",
+  "postal_code",
+  "country_code",
+  "metadata",
+] as const satisfies (keyof CreateOrderAddressDTO)[]
+
+/** A copy for the order: without the id, since carts and orders keep their addresses in different tables. */
 function orderAddress(address: CreateOrderAddressDTO | undefined): CreateOrderAddressDTO | undefined {
-  if (!address) {
-    return undefined
-  }
-  const {
-    first_name,
-    last_name,
-    company,
-    phone,
-    address_1,
-    address_2,
-    city,
-    province,
-    postal_code,
-    country_code,
-  } = address
-  return {
-    first_name,
-    last_name,
-    company,
-    phone,
-    address_1,
-    address_2,
-    city,
-    province,
-    postal_code,
-    country_code,
-    metadata: address.metadata,
-  }
+  return address ? Object.fromEntries(ADDRESS_FIELDS.map((field) => [field, address[field]])) : undefined
 }

@@ -37,7 +37,6 @@ interface Region {
 interface ShippingOption {
   id: string
   name: string
-  price_type: string
   calculated_price?: Price
 }
 
@@ -146,7 +145,7 @@ async function loadPrices<T extends { id: string; calculated_price?: Price }>(
 ): Promise<Map<string, T>> {
   const fields = ["id", "calculated_price.*"]
   if (entity === "shipping_option") {
-    fields.push("name", "price_type")
+    fields.push("name")
   }
   const context = { calculated_price: QueryContext({ region_id: region.id, currency_code }) }
   const { data } = await query.graph({ entity, fields, filters: { id: ids }, context })

@@ -1,24 +1,22 @@
 import type { BigNumberInput, MedusaContainer } from "@medusajs/framework/types"
 import { BigNumber, ContainerRegistrationKeys, decorateCartTotals, Modules } from "@medusajs/framework/utils"
 import { formatMinorUnits, toMinorUnits } from "../settlement/amounts"
-import { NeedsReview, type OrderContent, type OrderData, type Payment } from "./content"
+import { NeedsReview, type OrderContent, type OrderData, type Payment, type SetAside } from "./content"
 import { findOrCreateCustomer } from "./customers"
 import { type Cart, loadCarts, orderFromCart } from "./from-cart"
 import { orderFromItems } from "./from-items"
 import { demandsOf, loadStockLocations, loadVariants, type Variant } from "./variants"
 
-export interface Prepared {
+export interface Prepared extends SetAside {
   contents: OrderContent[]
-  /** what a person has to look at, by payment intent id */
-  reviews: { id: string; reason: string }[]
-  /** what may work the next time */
-  failures: { id: string; error: string }[]
 }
 
 /** What the batch needs of the shop, read once for all of its payments. */
 interface Stockroom {
   carts: Map<string, Cart>
   variants: Map<string, Variant>
+  /** by sales channel, filled as the payments ask */
+  locations: Map<string, string[]>
 }
 
 type Outline = Omit<OrderContent, "payment" | "demands" | "total">
@@ -55,13 +53,14 @@ async function readStockroom(container: MedusaContainer, payments: Payment[]): P
   const named = payments.flatMap(({ source }) =>
     source.kind === "items" ? source.items.map(({ variant_id }) => variant_id) : [],
   )
-  return { carts, variants: await loadVariants(query, [...new Set([...inCarts, ...named])]) }
+  const variants = await loadVariants(query, [...new Set([...inCarts, ...named])])
+  return { carts, variants, locations: new Map() }
 }
 
 async function prepareContent(
   container: MedusaContainer,
   payment: Payment,
-  { carts, variants }: Stockroom,
+  { carts, variants, locations }: Stockroom,
 ): Promise<OrderContent> {
   const outline = await outlineOf(container, payment, carts, variants)
   // Amounts come from Medusa as BigNumber objects, which no copy survives; as JSON they are numbers.
@@ -69,10 +68,24 @@ async function prepareContent(
   const total = totalOf(order)
   checkAmount(payment, order, total)
   await addCustomer(container, order)
-  const query = container.resolve(ContainerRegistrationKeys.QUERY)
-  const locations = order.sales_channel_id ? await loadStockLocations(query, order.sales_channel_id) : []
-  const demands = order.items.flatMap((line) => demandsOf(line, variants, locations))
+  const places = await stockLocations(container, locations, order.sales_channel_id)
+  const demands = order.items.flatMap((line) => demandsOf(line, variants, places))
   return { ...outline, order, payment, total, demands }
+}
+
+/** A batch is mostly of one sales channel: its locations are asked for once. */
+async function stockLocations(
+  container: MedusaContainer,
+  known: Map<string, string[]>,
+  channel: string | undefined,
+): Promise<string[]> {
+  if (!channel) {
+    return []
+  }
+  const query = container.resolve(ContainerRegistrationKeys.QUERY)
+  const places = known.get(channel) ?? (await loadStockLocations(query, channel))
+  known.set(channel, places)
+  return places
 }
 
 async function outlineOf(

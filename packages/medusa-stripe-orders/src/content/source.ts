@@ -10,7 +10,7 @@ const itemList = z
   .max(LARGEST_ITEM_LIST)
 
 /** What a store's own rule may answer for a payment, in the hook `orderContent`. */
-export const hookAnswer = z.union([
+const hookAnswer = z.union([
   z.object({ cart_id: z.string().min(1) }),
   z.object({
     items: itemList,
@@ -21,8 +21,6 @@ export const hookAnswer = z.union([
     shipping_option_id: z.string().optional(),
   }),
 ])
-
-export type HookAnswer = z.infer<typeof hookAnswer>
 
 interface Session {
   id: string

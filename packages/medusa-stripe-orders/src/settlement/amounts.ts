@@ -35,18 +35,22 @@ const DECIMALS: ReadonlyMap<string, number> = new Map([
  * digit of a three-decimal amount to be zero; it is rounded up to that.
  */
 export function toMinorUnits(amount: BigNumberInput, currency: string): number {
-  const decimals = DECIMALS.get(currency.toLowerCase()) ?? 2
+  const decimals = decimalsOf(currency)
   const minor = Math.round(new BigNumber(MathBN.mult(amount, 10 ** decimals)).numeric)
   return decimals === 3 ? Math.ceil(minor / 10) * 10 : minor
 }
 
 /** The amount in major units (26.78 for 2678 usd cents), as Medusa stores it. */
 export function fromMinorUnits(minor: number, currency: string): number {
-  return minor / 10 ** (DECIMALS.get(currency.toLowerCase()) ?? 2)
+  return minor / 10 ** decimalsOf(currency)
 }
 
 /** "26.78 USD": for a person, in reasons and logs. */
 export function formatMinorUnits(minor: number, currency: string): string {
-  const decimals = DECIMALS.get(currency.toLowerCase()) ?? 2
-  return `${(minor / 10 ** decimals).toFixed(decimals)} ${currency.toUpperCase()}`
+  const decimals = decimalsOf(currency)
+  return `${fromMinorUnits(minor, currency).toFixed(decimals)} ${currency.toUpperCase()}`
+}
+
+function decimalsOf(currency: string): number {
+  return DECIMALS.get(currency.toLowerCase()) ?? 2
 }

@@ -20,7 +20,6 @@ export interface SharedTransaction {
 interface EntityManager {
   setTransactionContext(transaction: Knex.Transaction): void
   flush(): Promise<void>
-  clear(): void
 }
 
 interface ModuleWithRepository {

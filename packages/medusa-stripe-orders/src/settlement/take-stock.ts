@@ -1,11 +1,9 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
+import type { ResolvedOptions } from "../modules/stripe-orders/options"
 import type { InventoryModuleInternals, SharedTransaction } from "./shared-transaction"
 import { type Allocation, allocate, type Claim, type Level, type Taking } from "./stock"
-
-/** How a shop takes stock; see the plugin's option `stock`. */
-export type StockMode = "reserve" | "decrement"
 
 /**
  * Takes the stock for as many claims as it lasts, first come, first served.
@@ -17,7 +15,7 @@ export type StockMode = "reserve" | "decrement"
 export async function takeStock(
   container: MedusaContainer,
   transaction: SharedTransaction,
-  mode: StockMode,
+  mode: ResolvedOptions["stock"],
   claims: Claim[],
 ): Promise<Allocation> {
   const levels = await lockLevels(

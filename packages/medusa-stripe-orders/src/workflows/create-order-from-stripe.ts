@@ -1,7 +1,7 @@
 import { acquireLockStep, releaseLockStep } from "@holdfast/medusa-lock/steps"
 import { createHook, createWorkflow, transform, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
 import type Stripe from "stripe"
-import { NeedsReview, type Payment } from "../content/content"
+import { NeedsReview, type Payment, type SetAside } from "../content/content"
 import { sourceFromHook } from "../content/source"
 import { createOrdersAndTakeStockStep } from "./steps/create-orders-and-take-stock"
 import { finishPaymentsStep } from "./steps/finish-payments"
@@ -70,7 +70,7 @@ export const createOrderFromStripeWorkflow = createWorkflow(
   },
 )
 
-interface PlacedPayments extends Pick<RetrievedPayments, "reviews" | "failures"> {
+interface PlacedPayments extends SetAside {
   payments: Payment[]
 }
 

@@ -2,6 +2,7 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { createStep, StepResponse } from "@medusajs/framework/workflows-sdk"
+import type { SetAside } from "../../content/content"
 import { inParallel } from "../../in-parallel"
 import type { PaymentStatus } from "../../modules/stripe-orders/ledger"
 import * as ledger from "../../modules/stripe-orders/ledger"
@@ -18,10 +19,8 @@ export interface PaymentOutcome {
   error?: string
 }
 
-interface Input {
+interface Input extends SetAside {
   payment_intent_ids: string[]
-  reviews: { id: string; reason: string }[]
-  failures: { id: string; error: string }[]
 }
 
 /** Captures, gives money back and emits order.placed, each from the payment's row; one failure stops no other. */

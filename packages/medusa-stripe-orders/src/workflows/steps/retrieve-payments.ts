@@ -3,7 +3,7 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { createStep, StepResponse } from "@medusajs/framework/workflows-sdk"
 import type Stripe from "stripe"
-import { type ContentSource, NeedsReview, type Payment } from "../../content/content"
+import { type ContentSource, NeedsReview, type Payment, type SetAside } from "../../content/content"
 import { loadSessions, sourceOf } from "../../content/source"
 import { inParallel } from "../../in-parallel"
 import { STRIPE_ORDERS_MODULE, type StripeOrdersModuleService } from "../../modules/stripe-orders"
@@ -14,11 +14,9 @@ const STRIPE_CALLS_AT_ONCE = 10
 
 export type UnplacedPayment = Omit<Payment, "source"> & { source: ContentSource | null }
 
-export interface RetrievedPayments {
+export interface RetrievedPayments extends SetAside {
   /** paid or authorised, and nothing decided yet */
   payments: UnplacedPayment[]
-  reviews: { id: string; reason: string }[]
-  failures: { id: string; error: string }[]
   lock: { by: "payment_intent" | "cart" | "both"; timeout: number; ttl: number }
 }
 
