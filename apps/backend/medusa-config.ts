@@ -54,7 +54,7 @@ export default defineConfig({
         webhookSecrets: list(env.STRIPE_WEBHOOK_SECRET),
         lockKey: env.HOLDFAST_LOCK_KEY ?? "payment_intent",
         stock: env.HOLDFAST_STOCK ?? "reserve",
-        lock: { timeout: 30, ttl: 120 },
+        lock: { timeout: Number(env.HOLDFAST_LOCK_TIMEOUT ?? 30), ttl: Number(env.HOLDFAST_LOCK_TTL ?? 120) },
         paymentProvider: "pp_stripe_stripe",
         stripe,
       },

@@ -14,6 +14,8 @@ export function readSettings(portOption?: string): Settings {
   oneOf("HOLDFAST_STOCK", ["reserve", "decrement"])
   oneOf("HOLDFAST_LOCK_KEY", ["payment_intent", "cart", "both"])
   oneOf("CAPTURE_METHOD", ["manual", "automatic"])
+  seconds("HOLDFAST_LOCK_TIMEOUT")
+  seconds("HOLDFAST_LOCK_TTL")
   return {
     port: readPort(portOption === undefined ? "PORT" : "--port", portOption ?? env.PORT ?? "9000"),
     databaseUrl: readDatabaseUrl(env.DATABASE_URL),
@@ -25,6 +27,12 @@ function oneOf(name: string, values: string[]) {
   const value = process.env[name]
   if (value === undefined || values.includes(value)) return
   throw new LaunchError(`${name} is "${value}", and must be one of: ${values.join(", ")}.`)
+}
+
+function seconds(name: string) {
+  const value = process.env[name]
+  if (value === undefined || Number(value) > 0) return
+  throw new LaunchError(`${name} is "${value}", and must be a number of seconds above 0.`)
 }
 
 function readPort(name: string, text: string): number {

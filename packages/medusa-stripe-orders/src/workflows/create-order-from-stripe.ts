@@ -1,5 +1,11 @@
 import { acquireLockStep, releaseLockStep } from "@holdfast/medusa-lock/steps"
-import { createHook, createWorkflow, transform, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
+import {
+  createHook,
+  createWorkflow,
+  transform,
+  WorkflowResponse,
+  when,
+} from "@medusajs/framework/workflows-sdk"
 import type Stripe from "stripe"
 import { NeedsReview, type Payment, type SetAside } from "../content/content"
 import { sourceFromHook } from "../content/source"
@@ -15,7 +21,7 @@ export interface CreateOrderFromStripeInput {
   payment_intent_ids: string[]
 }
 
-/** The payments that only the store itself can place. */
+/** The payments that only the store itself can place; at least one. */
 export interface OrderContentHookInput {
   payment_intents: Stripe.PaymentIntent[]
 }
@@ -29,8 +35,9 @@ const BATCH_TIMEOUT_SECONDS = 5
  * Safe to run again for the same payments, at the same time or later, by hand or by the inbox: what was
  * decided is read from the payment's row.
  *
- * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items. It
- * answers with an object from payment intent id to `{ cart_id }` or `{ items: [{ variant_id, quantity }], … }`.
+ * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items, where
+ * there are any. It answers with an object from payment intent id to `{ cart_id }` or to
+ * `{ items: [{ variant_id, quantity }], … }`; what it leaves out goes to review.
  */
 export const createOrderFromStripeWorkflow = createWorkflow(
   "create-order-from-stripe",
@@ -42,7 +49,13 @@ export const createOrderFromStripeWorkflow = createWorkflow(
         payment_intents: retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
       }),
     )
-    const orderContent = createHook("orderContent", unknown)
+    // Asked about nothing, a store's rule that reads the first payment would fail, and with it the whole batch.
+    const isAsked = ({ payment_intents }: OrderContentHookInput) => payment_intents.length > 0
+    const askTheStore = () => createHook("orderContent", unknown)
+    let orderContent!: ReturnType<typeof askTheStore>
+    when("a-payment-is-unknown", unknown, isAsked).then(() => {
+      orderContent = askTheStore()
+    })
     const placed = transform({ retrieved, answers: orderContent.getResult() }, placePayments)
 
     const lock = transform({ retrieved, placed }, lockOf)
