@@ -50,6 +50,45 @@ describe("killed on the way from the 200 to the order", () => {
       }
     }
 
+  /** Holds up the commit that makes `when`, a condition on the payment's row, come true. */
+  const atCommit =
+    (when: string): Stop =>
+    async () => {
+      const client = await shop.db.connect()
+      await client.query("SELECT pg_advisory_lock(1)")
+      await client.query(`
+        CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql
+          AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER stop_here AFTER UPDATE ON stripe_payment DEFERRABLE INITIALLY DEFERRED
+          FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION stop_here()`)
+      const reached = shop.until("the commit to be held up", async () => {
+        const waiting = await shop.count(
+          "pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'",
+        )
+        return waiting > 0 || undefined
+      })
+      return {
+        reached,
+        free: async () => {
+          await client.query("SELECT pg_advisory_unlock(1)")
+          await client.query("DROP TRIGGER stop_here ON stripe_payment; DROP FUNCTION stop_here")
+          client.release()
+        },
+      }
+    }
+
+  /** Between that commit and the shop's next step: it is frozen (SIGSTOP) while the commit goes through. */
+  const afterCommit =
+    (when: string): Stop =>
+    async () => {
+      const { reached, free } = await atCommit(when)()
+      const frozen = reached.then(async () => {
+        shop.freeze()
+        await free()
+      })
+      return { reached: frozen, free: async () => {} }
+    }
+
   const lockTable = (table: string) => `LOCK TABLE "${table}" IN SHARE ROW EXCLUSIVE MODE`
   const lockLevel = `SELECT * FROM inventory_level FOR UPDATE`
 
@@ -114,6 +153,12 @@ describe("killed on the way from the 200 to the order", () => {
       atStripe("POST /v1/payment_intents/*/capture", "after"),
     ],
     ["after it captured, before it records so", "ordered", "manual", atStatement(lockTable("capture"))],
+    [
+      "after it recorded the capture, before it announces",
+      "ordered",
+      "manual",
+      afterCommit("OLD.captured_at IS NULL AND NEW.captured_at IS NOT NULL"),
+    ],
   ])(
     "%s: there is one order after the restart, one unit taken, one capture, one announcement",
     async (_, stage, capture, stop) => {
@@ -130,6 +175,32 @@ describe("killed on the way from the 200 to the order", () => {
       expect(shop.announcements(payment?.order_id ?? null)).toBe(1)
     },
   )
+
+  it("after it announced, before it records so: the one window in which the announcement comes twice", async () => {
+    const earlier = await allOrders()
+    const told = shop.announcements("")
+    const stop: Stop = async () => {
+      const { reached, free } = await atCommit("NEW.status = 'completed'")()
+      const heard = () =>
+        shop.until("a subscriber to hear of it", () => shop.announcements("") > told || undefined)
+      // The commit must not come through after its process is dead.
+      const lose = () =>
+        shop.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'")
+      return { reached: reached.then(heard), free: () => lose().then(free) }
+    }
+    const { before, payment } = await killedAt(stop, { capture: "automatic", stock: 3 })
+
+    expect(before.status).toBe("ordered")
+    expect(payment).toMatchObject({ status: "completed", reason: null })
+    expect(await allOrders()).toBe(earlier + 1)
+    expect(await whole(payment?.order_id)).toEqual(onlyOnce)
+    expect(await shop.stock(HOT)).toEqual(oneTaken)
+    await shop.until(
+      "the second announcement",
+      () => shop.announcements(payment?.order_id ?? null) > 1 || undefined,
+    )
+    expect(shop.announcements(payment?.order_id ?? null)).toBe(2)
+  })
 
   it.each<[string, "refunded" | "cancelled", Stop]>([
     ["before Stripe refunds", "refunded", atStripe("POST /v1/refunds", "before")],

@@ -75,13 +75,18 @@ export class StripeShop {
     return this.running.logs()
   }
 
-  /** How often the shop's own subscriber heard that this order was placed. */
+  /** How often the shop's own subscriber heard that this order was placed; with "" that any was. */
   announcements(orderId: string | null): number {
     return this.logs.split(`Order placed: ${orderId}`).length - 1
   }
 
   kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     return this.running.kill(signal)
+  }
+
+  /** The process stands still until it is killed; what it has asked of the database goes on there. */
+  freeze(): void {
+    process.kill(this.running.pid, "SIGSTOP")
   }
 
   /** The same shop again, on the same database and port: Stripe goes on delivering to it. */
