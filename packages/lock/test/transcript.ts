@@ -8,12 +8,14 @@ export class Transcript {
   readonly #lines: ((rank: (token: number | bigint) => number) => unknown)[] = []
   readonly #tokens = new Set<number>()
 
-  answered(session: number, { granted, refused, ...answer }: Answer): void {
+  answered(session: number, answer: Answer): void {
+    // The memory store goes on writing into lists that were empty when it gave them away.
+    const { granted, refused, ...rest } = structuredClone(answer)
     const grants = granted.map(({ seq, token, tokens = [] }) => ({ seq, tokens: [token, ...tokens] }))
     for (const { tokens } of grants) this.#see(tokens)
     this.#lines.push((rank) => ({
       session,
-      ...answer,
+      ...rest,
       refused: bySeq(refused),
       granted: bySeq(grants).map(({ seq, tokens }) => ({ seq, tokens: tokens.map(rank) })),
     }))
