@@ -110,7 +110,7 @@ end
 
 local function ask()
   asker = ARGV[2]
-  local renewals, releases, cancellations, acquisitions, count = unpack(cjson.decode(ARGV[3]))
+  local renewals, releases, cancellations, acquisitions, count = unpack(question)
   local fields = fetch_question(renewals, releases, cancellations, acquisitions)
   open()
   fetch_holders(fields)

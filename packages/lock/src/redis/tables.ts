@@ -10,19 +10,6 @@
  * Each sorted set has a member "" that stays, so that none vanishes and comes back without its time to live.
  */
 export const TABLES = `
-local RECORDS, EXPIRIES, WAITERS, LOOKOUTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local call, pack, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack
-local SPARE, KEPT = 1800000000, 3600000000
--- Lua's stack holds 8,000 arguments.
-local CHUNK = 4000
-
-local now = ARGV[5] and tonumber(ARGV[5])
-if not now then
-  local time = call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
-if ARGV[4] ~= '' and now > tonumber(ARGV[4]) then return {now} end
-
 local raw, queues, requests, parties = {}, {}, {}, {}
 local dues = {}
 local last, lookout, horizon, endless
