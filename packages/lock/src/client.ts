@@ -147,26 +147,32 @@ export class Client implements Keeper {
     const outbox = this.#outbox
     this.#outbox = new Outbox()
     for (const waiter of outbox.acquire) waiter.sent = true
-    // Trust is reckoned from before the question: the store's ttl starts at some moment after it.
-    const asked = performance.now()
     try {
-      const answer = this.#connected
-        ? this.#connected.ask(outbox)
-        : this.#connect().then((it) => it.ask(outbox))
-      if ("then" in answer) this.#await(answer, outbox, asked)
-      else this.#settle(outbox, answer, asked)
+      const session = this.#connected
+      const answer = session
+        ? this.#consult(session, outbox)
+        : this.#connect().then((it) => this.#consult(it, outbox))
+      if ("then" in answer) this.#await(answer, outbox)
+      else this.#settle(outbox, answer)
     } catch (error) {
       this.#fail(outbox, error)
     }
     if (!this.#scheduled && !this.#asking) this.#onQuiet?.()
   }
 
+  #consult(session: Session, outbox: Outbox): Answer | Promise<Answer> {
+    // Trust is reckoned from before the question: the store's ttl starts at some moment after it. Connecting comes
+    // before both, and may take longer than a short lease lasts.
+    outbox.asked = performance.now()
+    return session.ask(outbox)
+  }
+
   /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
-  async #await(answer: Promise<Answer>, outbox: Outbox, asked: number): Promise<void> {
+  async #await(answer: Promise<Answer>, outbox: Outbox): Promise<void> {
     this.#asking = true
     this.#agenda.arm(this.#waiting.size > 0)
     try {
-      this.#settle(outbox, await answer, asked)
+      this.#settle(outbox, await answer)
     } catch (error) {
       this.#fail(outbox, error)
     }
@@ -175,7 +181,8 @@ export class Client implements Keeper {
     else this.#onQuiet?.()
   }
 
-  #settle(outbox: Outbox, answer: Answer, asked: number): void {
+  #settle(outbox: Outbox, answer: Answer): void {
+    const { asked } = outbox
     let at = 0
     for (const renewal of outbox.renew) this.#renewed(renewal, answer.renewed[at++] === true, asked)
     at = 0

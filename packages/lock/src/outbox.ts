@@ -11,4 +11,6 @@ export class Outbox {
   readonly release: (Release & Settlement<boolean>)[] = []
   readonly cancel: Cancellation[] = []
   acquire: Waiter[] = []
+  /** When the store was asked, as a time of `performance.now()`. */
+  asked = 0
 }
