@@ -1,9 +1,10 @@
 import { Agenda, type Appointment } from "./agenda.js"
 import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import type { LockListener } from "./events.js"
 import { type Keeper, KeptLease } from "./kept-lease.js"
 import { type LeaseRenewal, Outbox } from "./outbox.js"
 import type { Answer, Release, Renewal, Session, Store } from "./store.js"
-import { Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
+import { type Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
 
 /** When to ask again after the store has failed, in ms. */
 const RETRY_AFTER = 500
@@ -12,6 +13,7 @@ const TICK = Promise.resolve()
 
 /** One session's conversation with its store: who waits, what is held, and when to ask again. */
 export class Client implements Keeper {
+  readonly on: LockListener
   readonly #store: Store
   readonly #agenda = new Agenda()
   readonly #waiting = new Map<number, Waiter>()
@@ -28,8 +30,9 @@ export class Client implements Keeper {
   #closed = false
   #onQuiet: (() => void) | undefined
 
-  constructor(store: Store) {
+  constructor(store: Store, on: LockListener) {
     this.#store = store
+    this.on = on
   }
 
   acquire(wish: Wish): Promise<KeptLease | Busy> {
@@ -37,9 +40,10 @@ export class Client implements Keeper {
       if (this.#closed) return reject(new LockClosedError())
       const { signal, keys } = wish
       if (signal?.aborted) return reject(new LockAbortedError(keys, signal.reason))
-      const waiter = new Waiter(++this.#seq, wish, { resolve, reject }, this.#giveUp)
-      if (waiter.wait) this.#agenda.set(waiter, performance.now() + wish.timeout)
-      if (signal) waiter.listen(signal, () => this.#reject(waiter, new LockAbortedError(keys, signal.reason)))
+      const now = performance.now()
+      const waiter = new Waiter(++this.#seq, wish, now, { resolve, reject }, this.#giveUp, this.on)
+      if (waiter.wait) this.#agenda.set(waiter, now + wish.timeout)
+      if (signal) waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
       this.#enqueue(waiter)
     })
   }
@@ -51,9 +55,9 @@ export class Client implements Keeper {
     this.#schedule()
   }
 
-  #reject(waiter: Waiter, error: unknown): void {
+  #abort(waiter: Waiter, error: LockAbortedError | LockClosedError): void {
     this.#cancel(waiter)
-    waiter.settlement.reject(error)
+    waiter.abort(error)
   }
 
   /** Ends the wait, and sees to it that nothing is left of it in the store. */
@@ -201,14 +205,14 @@ export class Client implements Keeper {
       this.#held.set(lease.seq, lease)
       lease.keep()
     }
-    waiter.settlement.resolve(lease)
+    waiter.grant(lease)
   }
 
   #refuse(seq: number, key: string): void {
     const waiter = this.#waiting.get(seq)
     if (!waiter) return
     this.#stopWaiting(waiter)
-    waiter.settlement.resolve(new Busy(key))
+    waiter.refuse(key)
   }
 
   #queueAgain(seq: number): void {
@@ -221,7 +225,7 @@ export class Client implements Keeper {
     const error = cause instanceof LockStoreError ? cause : new LockStoreError(cause)
     for (const { reject } of [...outbox.renew, ...outbox.release]) reject(error)
     for (const waiter of outbox.acquire) {
-      if (this.#waiting.has(waiter.seq)) waiter.settlement.reject(error)
+      if (this.#waiting.has(waiter.seq)) waiter.fail(error)
       this.#stopWaiting(waiter)
     }
     if (this.#connected) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
@@ -230,7 +234,7 @@ export class Client implements Keeper {
   }
 
   async close(): Promise<void> {
-    for (const waiter of [...this.#waiting.values()]) this.#reject(waiter, new LockClosedError())
+    for (const waiter of [...this.#waiting.values()]) this.#abort(waiter, new LockClosedError())
     const leases = [...this.#held.values()]
     for (const lease of leases) {
       this.release(lease).catch(() => false)

@@ -1,11 +1,13 @@
 import type { Appointment } from "./agenda.js"
 import { checkTtl } from "./arguments.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
+import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
 import type { Grant, Request } from "./store.js"
 
 /** What a lease needs of the client that keeps it. */
 export interface Keeper {
+  readonly on: LockListener
   renew(lease: KeptLease, ttl: number): Promise<boolean>
   release(lease: KeptLease): Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
@@ -34,6 +36,7 @@ export class KeptLease implements Lease, Appointment {
   readonly #request: Request
   readonly #grant: Grant
   readonly #renews: boolean
+  readonly #since: number
   #ttl: number
   #trustedUntil: number
   #ended: "released" | LockLostError | LockClosedError | undefined
@@ -44,6 +47,7 @@ export class KeptLease implements Lease, Appointment {
     this.#request = request
     this.#grant = grant
     this.#renews = renews
+    this.#since = asked
     this.#ttl = request.ttl
     this.#trustedUntil = asked + request.ttl * TRUSTED
   }
@@ -104,10 +108,14 @@ export class KeptLease implements Lease, Appointment {
   async release(): Promise<boolean> {
     if (this.loss || this.#ended) return false
     this.#end("released")
-    const held = await this.#keeper.release(this)
-    if (!held)
-      this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
-    return held
+    try {
+      const held = await this.#keeper.release(this)
+      if (!held)
+        this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
+      return held
+    } finally {
+      this.#tellEnd()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,6 +157,7 @@ export class KeptLease implements Lease, Appointment {
     this.#ttl = ttl
     this.#trustedUntil = asked + ttl * TRUSTED
     this.keep()
+    this.#keeper.on.renewed?.({ ...this.#event(), ttl })
   }
 
   lose(why: string | LockClosedError, cause?: unknown): void {
@@ -156,10 +165,22 @@ export class KeptLease implements Lease, Appointment {
     const loss = typeof why === "string" ? new LockLostError(this.keys, why, { cause }) : why
     this.#end(loss)
     this.#abort?.abort(loss)
+    this.#tellEnd()
   }
 
   #end(how: "released" | LockLostError | LockClosedError): void {
     this.#ended = how
     this.#keeper.forget(this)
+  }
+
+  #tellEnd(): void {
+    const { on } = this.#keeper
+    if (this.#ended instanceof LockLostError) on.lost?.({ ...this.#event(), error: this.#ended })
+    else on.released?.(this.#event())
+  }
+
+  #event(): HoldEvent {
+    const held = performance.now() - this.#since
+    return { id: this.id, owner: this.owner, keys: this.keys, token: this.token, held }
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
 import { Client } from "./client.js"
 import { LockStoreError, LockTimeoutError } from "./errors.js"
+import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
 import type { KeyState, Session, Store } from "./store.js"
@@ -12,6 +13,11 @@ export interface LockDefaults {
   ttl?: number
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
   timeout?: number
+}
+
+export interface LocksOptions extends LockDefaults {
+  /** Hears what happens to requests and leases. */
+  on?: LockListener
 }
 
 export interface TryOptions {
@@ -39,11 +45,11 @@ export class Locks implements AsyncDisposable {
   #count = 0
   #closing: Promise<void> | undefined
 
-  constructor(store: Store, defaults: LockDefaults = {}) {
-    this.#client = new Client(store)
+  constructor(store: Store, options: LocksOptions = {}) {
+    this.#client = new Client(store, guarded(options.on ?? {}))
     this.#defaults = {
-      ttl: checkTtl(defaults.ttl ?? 30_000),
-      timeout: checkTimeout(defaults.timeout ?? 5_000),
+      ttl: checkTtl(options.ttl ?? 30_000),
+      timeout: checkTimeout(options.timeout ?? 5_000),
     }
   }
 

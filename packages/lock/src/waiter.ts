@@ -1,4 +1,6 @@
 import type { Appointment } from "./agenda.js"
+import type { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
 import type { Request } from "./store.js"
 
@@ -41,14 +43,17 @@ export class Waiter implements Request, Appointment {
   constructor(
     readonly seq: number,
     readonly wish: Wish,
+    readonly since: number,
     readonly settlement: Settlement<KeptLease | Busy>,
     readonly giveUp: (waiter: Waiter) => void,
+    readonly on: LockListener,
   ) {
     this.id = wish.id
     this.owner = wish.owner
     this.keys = wish.keys
     this.ttl = wish.ttl
     this.wait = wish.timeout > 0
+    on.requested?.({ id: wish.id, owner: wish.owner, keys: wish.keys })
   }
 
   listen(signal: AbortSignal, onAbort: () => void): void {
@@ -58,7 +63,31 @@ export class Waiter implements Request, Appointment {
 
   onDue(): void {
     this.giveUp(this)
-    this.settlement.resolve(new Busy(undefined))
+    this.refuse(undefined)
+  }
+
+  grant(lease: KeptLease): void {
+    this.settlement.resolve(lease)
+    this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.wish.kept })
+  }
+
+  refuse(busyKey: string | undefined): void {
+    this.settlement.resolve(new Busy(busyKey))
+    this.on.timedOut?.({ ...this.#event(), timeout: this.wish.timeout })
+  }
+
+  abort(error: LockAbortedError | LockClosedError): void {
+    this.settlement.reject(error)
+    this.on.aborted?.({ ...this.#event(), error })
+  }
+
+  fail(error: LockStoreError): void {
+    this.settlement.reject(error)
+    this.on.failed?.({ ...this.#event(), error })
+  }
+
+  #event(): WaitEvent {
+    return { id: this.id, owner: this.owner, keys: this.keys, waited: performance.now() - this.since }
   }
 
   end(): void {
