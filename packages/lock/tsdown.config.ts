@@ -1,7 +1,12 @@
 import { defineConfig } from "tsdown"
 
 export default defineConfig({
-  entry: { index: "src/index.ts", memory: "src/memory.ts", testing: "src/testing/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    memory: "src/memory.ts",
+    opentelemetry: "src/opentelemetry.ts",
+    testing: "src/testing/index.ts",
+  },
   format: ["esm", "cjs"],
   // One file for each source file: bundled, the CommonJS chunks came to require each other in a circle.
   unbundle: true,

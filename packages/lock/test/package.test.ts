@@ -2,7 +2,12 @@ import { createRequire } from "node:module"
 import { expect, it } from "vitest"
 
 const require = createRequire(import.meta.url)
-const EXPORTS = ["@holdfast/lock", "@holdfast/lock/memory", "@holdfast/lock/testing"]
+const EXPORTS = [
+  "@holdfast/lock",
+  "@holdfast/lock/memory",
+  "@holdfast/lock/opentelemetry",
+  "@holdfast/lock/testing",
+]
 
 it.each(EXPORTS)("%s is the same by require and by import", async (name) => {
   const required = Object.keys(require(name))
