@@ -2,9 +2,9 @@ import { Agenda, type Appointment } from "./agenda.js"
 import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
 import type { LockListener } from "./events.js"
 import { type Keeper, KeptLease } from "./kept-lease.js"
-import { type LeaseRenewal, Outbox } from "./outbox.js"
+import { Outbox, ReleaseOrder, RenewalOrder } from "./outbox.js"
 import type { Answer, Release, Renewal, Session, Store } from "./store.js"
-import { type Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
+import { type Busy, Waiter, type Wish } from "./waiter.js"
 
 /** When to ask again after the store has failed, in ms. */
 const RETRY_AFTER = 500
@@ -17,16 +17,18 @@ export class Client implements Keeper {
   readonly #store: Store
   readonly #agenda = new Agenda()
   readonly #waiting = new Map<number, Waiter>()
-  readonly #held = new Map<number, KeptLease>()
   readonly #lookAgain: Appointment = { due: 0, slot: -1, onDue: () => this.#schedule() }
   readonly #giveUp = (waiter: Waiter) => this.#cancel(waiter)
-  readonly #askNow = () => this.#ask()
+  readonly #askAsScheduled = () => {
+    if (this.#scheduled && !this.#asking) this.#ask()
+  }
   #session: Promise<Session> | undefined
   #connected: Session | undefined
   #outbox = new Outbox()
   #seq = 0
   #scheduled = false
   #asking = false
+  #answersAtOnce = false
   #closed = false
   #onQuiet: (() => void) | undefined
 
@@ -35,24 +37,23 @@ export class Client implements Keeper {
     this.on = on
   }
 
-  acquire(wish: Wish): Promise<KeptLease | Busy> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new LockClosedError())
-      const { signal, keys } = wish
-      if (signal?.aborted) return reject(new LockAbortedError(keys, signal.reason))
-      const now = performance.now()
-      const waiter = new Waiter(++this.#seq, wish, now, { resolve, reject }, this.#giveUp, this.on)
-      if (waiter.wait) this.#agenda.set(waiter, now + wish.timeout)
-      if (signal) waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
-      this.#enqueue(waiter)
-    })
+  acquire(wish: Wish): KeptLease | Busy | Promise<KeptLease | Busy> {
+    const { signal, keys } = wish
+    if (this.#closed) throw new LockClosedError()
+    if (signal?.aborted) throw new LockAbortedError(keys, signal.reason)
+    const waiter = new Waiter(++this.#seq, wish, performance.now(), this.#giveUp, this.on)
+    this.#outbox.acquire.push(waiter)
+    this.#send()
+    if (waiter.pending) this.#wait(waiter)
+    return waiter.take()
   }
 
-  #enqueue(waiter: Waiter): void {
-    waiter.sent = false
+  #wait(waiter: Waiter): void {
+    const { signal, keys, timeout } = waiter.wish
     this.#waiting.set(waiter.seq, waiter)
-    this.#outbox.acquire.push(waiter)
-    this.#schedule()
+    if (waiter.wait) this.#agenda.set(waiter, waiter.since + timeout)
+    if (signal) waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
+    this.#agenda.arm(true)
   }
 
   #abort(waiter: Waiter, error: LockAbortedError | LockClosedError): void {
@@ -76,27 +77,27 @@ export class Client implements Keeper {
   }
 
   renew(lease: KeptLease, ttl: number): Promise<boolean> {
-    return this.#put((settlement) => this.#outbox.renew.push({ ...lease.exactly, ttl, lease, ...settlement }))
+    return this.#renew(new RenewalOrder(lease.exactly, ttl, lease))
   }
 
-  renewById(renewal: Renewal): Promise<boolean> {
-    return this.#put((settlement) => this.#outbox.renew.push({ ...renewal, ...settlement }))
+  renewById({ ttl, ...lease }: Renewal): Promise<boolean> {
+    return this.#renew(new RenewalOrder(lease, ttl))
   }
 
-  release(lease: KeptLease): Promise<boolean> {
-    return this.releaseById(lease.exactly)
+  /** Nobody is in a hurry here: what is due at the same time is renewed by one question, in any store. */
+  async #renew(order: RenewalOrder): Promise<boolean> {
+    if (this.#closed) throw new LockClosedError()
+    this.#outbox.renew.push(order)
+    this.#schedule()
+    return order.take()
   }
 
-  releaseById({ id, keys, token }: Release): Promise<boolean> {
-    return this.#put(({ resolve, reject }) => this.#outbox.release.push({ id, keys, token, resolve, reject }))
-  }
-
-  #put(write: (settlement: Settlement<boolean>) => void): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new LockClosedError())
-      write({ resolve, reject })
-      this.#schedule()
-    })
+  release({ id, keys, token }: Release): boolean | Promise<boolean> {
+    if (this.#closed) throw new LockClosedError()
+    const order = new ReleaseOrder(id, keys, token)
+    this.#outbox.release.push(order)
+    this.#send()
+    return order.take()
   }
 
   remind(lease: KeptLease, due: number): void {
@@ -104,7 +105,6 @@ export class Client implements Keeper {
   }
 
   forget(lease: KeptLease): void {
-    this.#held.delete(lease.seq)
     this.#agenda.delete(lease)
   }
 
@@ -135,16 +135,22 @@ export class Client implements Keeper {
     }
   }
 
+  /** Where the answer is to be had at once there is nothing to gain from waiting for others who ask. */
+  #send(): void {
+    if (this.#answersAtOnce && !this.#asking) this.#ask()
+    else this.#schedule()
+  }
+
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     // A queueMicrotask of Node's costs an AsyncResource each; a then doesn't.
-    TICK.then(this.#askNow)
+    TICK.then(this.#askAsScheduled)
   }
 
   #ask(): void {
-    if (this.#asking) return
     this.#scheduled = false
+    this.#asking = true
     const outbox = this.#outbox
     this.#outbox = new Outbox()
     for (const waiter of outbox.acquire) waiter.sent = true
@@ -154,17 +160,18 @@ export class Client implements Keeper {
       const answer = this.#connected
         ? this.#connected.ask(outbox)
         : this.#connect().then((it) => it.ask(outbox))
-      if ("then" in answer) this.#await(answer, outbox, asked)
-      else this.#settle(outbox, answer, asked)
+      this.#answersAtOnce = !("then" in answer)
+      if ("then" in answer) return void this.#await(answer, outbox, asked)
+      this.#settle(outbox, answer, asked)
     } catch (error) {
       this.#fail(outbox, error)
     }
-    if (!this.#scheduled && !this.#asking) this.#onQuiet?.()
+    this.#asking = false
+    if (!this.#scheduled) this.#onQuiet?.()
   }
 
   /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
   async #await(answer: Promise<Answer>, outbox: Outbox, asked: number): Promise<void> {
-    this.#asking = true
     this.#agenda.arm(this.#waiting.size > 0)
     try {
       this.#settle(outbox, await answer, asked)
@@ -180,52 +187,68 @@ export class Client implements Keeper {
     let at = 0
     for (const renewal of outbox.renew) this.#renewed(renewal, answer.renewed[at++] === true, asked)
     at = 0
-    for (const { resolve } of outbox.release) resolve(answer.released[at++] === true)
+    for (const release of outbox.release) release.resolve(answer.released[at++] === true)
     for (const grant of answer.granted) {
-      const waiter = this.#waiting.get(grant.seq)
+      const waiter = this.#waiter(grant.seq, outbox)
       // One that has given up in the meantime is being cancelled, granted or not.
       if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, asked))
     }
-    for (const { seq, key } of answer.refused) this.#refuse(seq, key)
+    for (const { seq, key } of answer.refused) this.#refuse(this.#waiter(seq, outbox), key)
     for (const seq of answer.dropped) this.#queueAgain(seq)
-    for (const seq of answer.taken) this.#held.get(seq)?.lose("it was taken away by forceRelease")
-    this.#agenda.set(this.#lookAgain, performance.now() + (answer.askIn ?? Number.POSITIVE_INFINITY))
+    if (answer.taken.length > 0) this.#lose(answer.taken)
+    if (answer.askIn === undefined) this.#agenda.delete(this.#lookAgain)
+    else this.#agenda.set(this.#lookAgain, performance.now() + answer.askIn)
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
-  #renewed({ lease, ttl, resolve }: LeaseRenewal, held: boolean, asked: number): void {
-    if (held) lease?.renewed(asked, ttl)
-    else lease?.lose("it had expired, or was taken away, when it was to be renewed")
-    resolve(held)
+  /** The last that was asked for may not be among the waiting yet. */
+  #waiter(seq: number, { acquire }: Outbox): Waiter | undefined {
+    const last = acquire.at(-1)
+    return last?.seq === seq && last.pending ? last : this.#waiting.get(seq)
+  }
+
+  #renewed(order: RenewalOrder, held: boolean, asked: number): void {
+    if (held) order.lease?.renewed(asked, order.ttl)
+    else order.lease?.lose("it had expired, or was taken away, when it was to be renewed")
+    order.resolve(held)
   }
 
   #hold(waiter: Waiter, lease: KeptLease): void {
     this.#stopWaiting(waiter)
-    if (waiter.wish.kept) {
-      this.#held.set(lease.seq, lease)
-      lease.keep()
-    }
+    if (waiter.wish.kept) lease.keep()
     waiter.grant(lease)
   }
 
-  #refuse(seq: number, key: string): void {
-    const waiter = this.#waiting.get(seq)
+  #refuse(waiter: Waiter | undefined, key: string): void {
     if (!waiter) return
     this.#stopWaiting(waiter)
     waiter.refuse(key)
   }
 
+  #lose(taken: readonly number[]): void {
+    for (const lease of this.#held())
+      if (taken.includes(lease.seq)) lease.lose("it was taken away by forceRelease")
+  }
+
+  /** A lease that is kept has an appointment, be it at no time: to keep a map of them as well costs more than this. */
+  #held(): KeptLease[] {
+    return this.#agenda.appointments.filter((it) => it instanceof KeptLease)
+  }
+
   #queueAgain(seq: number): void {
     const waiter = this.#waiting.get(seq)
-    if (waiter) this.#enqueue(waiter)
+    if (!waiter) return
+    waiter.sent = false
+    this.#outbox.acquire.push(waiter)
+    this.#schedule()
   }
 
   /** Nobody knows what the store has done of it: those who asked are told, and requests are undone. */
   #fail(outbox: Outbox, cause: unknown): void {
     const error = cause instanceof LockStoreError ? cause : new LockStoreError(cause)
-    for (const { reject } of [...outbox.renew, ...outbox.release]) reject(error)
+    for (const order of [...outbox.renew, ...outbox.release]) order.reject(error)
     for (const waiter of outbox.acquire) {
-      if (this.#waiting.has(waiter.seq)) waiter.fail(error)
+      if (waiter.pending) waiter.fail(error)
       this.#stopWaiting(waiter)
     }
     if (this.#connected) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
@@ -235,11 +258,7 @@ export class Client implements Keeper {
 
   async close(): Promise<void> {
     for (const waiter of [...this.#waiting.values()]) this.#abort(waiter, new LockClosedError())
-    const leases = [...this.#held.values()]
-    for (const lease of leases) {
-      this.release(lease).catch(() => false)
-      lease.lose(new LockClosedError())
-    }
+    for (const lease of this.#held()) lease.giveUp(new LockClosedError())
     this.#closed = true
     this.#agenda.arm(false)
     if (this.#scheduled || this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))

@@ -3,13 +3,13 @@ import { checkTtl } from "./arguments.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
 import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
-import type { Grant, Request } from "./store.js"
+import type { Grant, Release, Request } from "./store.js"
 
 /** What a lease needs of the client that keeps it. */
 export interface Keeper {
   readonly on: LockListener
   renew(lease: KeptLease, ttl: number): Promise<boolean>
-  release(lease: KeptLease): Promise<boolean>
+  release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
   remind(lease: KeptLease, due: number): void
   /** The lease has ended: there is nothing to keep. */
@@ -93,7 +93,7 @@ export class KeptLease implements Lease, Appointment {
   }
 
   get loss(): LockLostError | LockClosedError | undefined {
-    if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.#expire()
+    if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.giveUp("it expired")
     return this.#ended === "released" ? undefined : this.#ended
   }
 
@@ -109,7 +109,8 @@ export class KeptLease implements Lease, Appointment {
     if (this.loss || this.#ended) return false
     this.#end("released")
     try {
-      const held = await this.#keeper.release(this)
+      const answer = this.#keeper.release(this.exactly)
+      const held = typeof answer === "boolean" ? answer : await answer
       if (!held)
         this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
       return held
@@ -131,14 +132,18 @@ export class KeptLease implements Lease, Appointment {
   }
 
   onDue(now: number): void {
-    if (now >= this.#trustedUntil) this.#expire()
+    if (now >= this.#trustedUntil) this.giveUp("it expired")
     else this.#askToRenew()
   }
 
-  /** Lets go of it in the store too: a renewal that was on its way may have kept it there. */
-  #expire(): void {
-    this.lose("it expired")
-    this.#keeper.release(this).catch(() => false)
+  /** Loses it, and lets go of it in the store too: a renewal that was on its way may have kept it there. */
+  async giveUp(why: string | LockClosedError): Promise<void> {
+    this.lose(why)
+    try {
+      await this.#keeper.release(this.exactly)
+    } catch {
+      // It ends by its ttl.
+    }
   }
 
   #askToRenew(): void {

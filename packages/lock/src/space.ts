@@ -1,5 +1,5 @@
 import { Deadlines } from "./deadlines.js"
-import { Entry, type Party, Queue } from "./queue.js"
+import { Entry, type Party, type Queue, Queues } from "./queue.js"
 import {
   type Answer,
   CLAIM_WINDOW,
@@ -8,6 +8,10 @@ import {
   type Renewal,
   type Request,
 } from "./store.js"
+
+type Done = Pick<Answer, "renewed" | "released" | "refused">
+
+const toGrant = (entry: Entry) => entry.toGrant()
 
 /**
  * The rules of the lock, on one page: no I/O, no timers, and a clock that is given.
@@ -27,7 +31,7 @@ import {
  *   before a dead waiter the next one learns in time.
  */
 export class Space {
-  readonly #queues = new Map<string, Queue>()
+  readonly #queues = new Queues()
   readonly #expiries = new Deadlines<Entry>()
   readonly #clock: () => number
   readonly #waiting = new Set<Party>()
@@ -53,7 +57,7 @@ export class Space {
       const busy = this.#acquire(party, request)
       if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
     }
-    return { renewed, released, refused, ...this.#collect(party) }
+    return this.#collect(party, { renewed, released, refused })
   }
 
   /** Lets the time pass that went by since the last call. */
@@ -90,24 +94,15 @@ export class Space {
     return entry.request.keys.find((key) => this.#queues.get(key)?.admits(entry, key) === false)
   }
 
-  #queue(key: string): Queue {
-    let queue = this.#queues.get(key)
-    if (!queue) {
-      queue = new Queue()
-      this.#queues.set(key, queue)
-    }
-    return queue
-  }
-
   #wait(entry: Entry): void {
-    for (const key of entry.request.keys) this.#queue(key).waiters.push(entry)
+    for (const key of entry.request.keys) this.#queues.open(key).waiters.push(entry)
     entry.party.waiting.add(entry)
     this.#waiting.add(entry.party)
   }
 
   #grant(entry: Entry): void {
     const { party, request } = entry
-    for (const key of request.keys) this.#hold(entry, key, this.#queue(key))
+    for (const key of request.keys) this.#hold(entry, key, this.#queues.open(key))
     entry.held = true
     entry.since = this.#now
     this.#waitNoLonger(entry)
@@ -190,7 +185,7 @@ export class Space {
   #leaveKey(entry: Entry, key: string): void {
     const queue = this.#queues.get(key)
     if (!queue?.remove(entry)) return
-    if (queue.isEmpty) this.#queues.delete(key)
+    if (queue.isEmpty) this.#queues.leave()
     else this.#changed.push(key)
     if (--entry.left > 0) return
     this.#expiries.delete(entry)
@@ -206,7 +201,7 @@ export class Space {
     party.granted = []
   }
 
-  #collect(party: Party): Pick<Answer, "granted" | "dropped" | "taken" | "askIn"> {
+  #collect(party: Party, { renewed, released, refused }: Done): Answer {
     const { granted, dropped, taken } = party
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
     if (granted.length > 0) party.granted = []
@@ -214,12 +209,8 @@ export class Space {
     if (taken.length > 0) party.taken = []
     const next = party.waiting.size > 0 ? this.#expiries.first : undefined
     party.askAt = next?.due ?? Number.POSITIVE_INFINITY
-    return {
-      granted: granted.map((entry) => entry.toGrant()),
-      dropped,
-      taken,
-      askIn: next && next.due - this.#now,
-    }
+    const askIn = next && next.due - this.#now
+    return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, askIn }
   }
 
   forceRelease(key: string): boolean {
@@ -241,7 +232,7 @@ export class Space {
   }
 
   /** The queues as they are now. */
-  look(): { now: number; queues: ReadonlyMap<string, Queue> } {
+  look(): { now: number; queues: Queues } {
     this.#begin(undefined)
     return { now: this.#now, queues: this.#queues }
   }

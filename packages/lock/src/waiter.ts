@@ -2,6 +2,7 @@ import type { Appointment } from "./agenda.js"
 import type { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
 import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
+import { Reply } from "./reply.js"
 import type { Request } from "./store.js"
 
 /** What a request comes to when its time is up: an answer, not an error. */
@@ -22,13 +23,8 @@ export interface Wish extends Omit<Request, "seq" | "wait"> {
   readonly signal: AbortSignal | undefined
 }
 
-export interface Settlement<T> {
-  resolve(value: T): void
-  reject(error: unknown): void
-}
-
 /** One request that has not been granted yet, on the caller's side. */
-export class Waiter implements Request, Appointment {
+export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointment {
   due = 0
   slot = -1
   /** Whether the store has been asked, and must be told when the wait ends early. */
@@ -44,10 +40,10 @@ export class Waiter implements Request, Appointment {
     readonly seq: number,
     readonly wish: Wish,
     readonly since: number,
-    readonly settlement: Settlement<KeptLease | Busy>,
     readonly giveUp: (waiter: Waiter) => void,
     readonly on: LockListener,
   ) {
+    super()
     this.id = wish.id
     this.owner = wish.owner
     this.keys = wish.keys
@@ -67,22 +63,22 @@ export class Waiter implements Request, Appointment {
   }
 
   grant(lease: KeptLease): void {
-    this.settlement.resolve(lease)
+    this.resolve(lease)
     this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.wish.kept })
   }
 
   refuse(busyKey: string | undefined): void {
-    this.settlement.resolve(new Busy(busyKey))
+    this.resolve(new Busy(busyKey))
     this.on.timedOut?.({ ...this.#event(), timeout: this.wish.timeout })
   }
 
   abort(error: LockAbortedError | LockClosedError): void {
-    this.settlement.reject(error)
+    this.reject(error)
     this.on.aborted?.({ ...this.#event(), error })
   }
 
   fail(error: LockStoreError): void {
-    this.settlement.reject(error)
+    this.reject(error)
     this.on.failed?.({ ...this.#event(), error })
   }
 
