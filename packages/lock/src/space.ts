@@ -9,8 +9,6 @@ import {
   type Request,
 } from "./store.js"
 
-type Done = Pick<Answer, "renewed" | "released" | "refused">
-
 const toGrant = (entry: Entry) => entry.toGrant()
 
 /**
@@ -48,16 +46,18 @@ export class Space {
 
   ask(party: Party, question: Question): Answer {
     this.#begin(party)
-    const renewed = question.renew.map((renewal) => this.#renew(renewal))
-    const released = question.release.map((release) => this.#release(release))
+    const renewed: boolean[] = []
+    const released: boolean[] = []
+    const refused: { seq: number; key: string }[] = []
+    for (const renewal of question.renew) renewed.push(this.#renew(renewal))
+    for (const release of question.release) released.push(this.#release(release))
     for (const { seq, keys } of question.cancel) this.#cancel(party, seq, keys)
     this.#advance()
-    const refused: { seq: number; key: string }[] = []
     for (const request of question.acquire) {
       const busy = this.#acquire(party, request)
       if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
     }
-    return this.#collect(party, { renewed, released, refused })
+    return this.#collect(party, renewed, released, refused)
   }
 
   /** Lets the time pass that went by since the last call. */
@@ -201,7 +201,12 @@ export class Space {
     party.granted = []
   }
 
-  #collect(party: Party, { renewed, released, refused }: Done): Answer {
+  #collect(
+    party: Party,
+    renewed: Answer["renewed"],
+    released: Answer["released"],
+    refused: Answer["refused"],
+  ): Answer {
     const { granted, dropped, taken } = party
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
     if (granted.length > 0) party.granted = []
