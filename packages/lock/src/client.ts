@@ -1,8 +1,10 @@
 import { Agenda, type Appointment } from "./agenda.js"
+import { Connection } from "./connection.js"
 import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
 import type { LockListener } from "./events.js"
 import { type Keeper, KeptLease } from "./kept-lease.js"
 import { Outbox, ReleaseOrder, RenewalOrder } from "./outbox.js"
+import { SteadyMap } from "./steady-map.js"
 import type { Answer, Release, Renewal, Session, Store } from "./store.js"
 import { type Busy, Waiter, type Wish } from "./waiter.js"
 
@@ -14,16 +16,14 @@ const TICK = Promise.resolve()
 /** One session's conversation with its store: who waits, what is held, and when to ask again. */
 export class Client implements Keeper {
   readonly on: LockListener
-  readonly #store: Store
+  readonly #connection: Connection
   readonly #agenda = new Agenda()
-  readonly #waiting = new Map<number, Waiter>()
+  readonly #waiting = new SteadyMap<number, Waiter>()
   readonly #lookAgain: Appointment = { due: 0, slot: -1, onDue: () => this.#schedule() }
   readonly #giveUp = (waiter: Waiter) => this.#cancel(waiter)
   readonly #askAsScheduled = () => {
     if (this.#scheduled && !this.#asking) this.#ask()
   }
-  #session: Promise<Session> | undefined
-  #connected: Session | undefined
   #outbox = new Outbox()
   #seq = 0
   #scheduled = false
@@ -33,7 +33,7 @@ export class Client implements Keeper {
   #onQuiet: (() => void) | undefined
 
   constructor(store: Store, on: LockListener) {
-    this.#store = store
+    this.#connection = new Connection(store, (within) => this.#askWithin(within))
     this.on = on
   }
 
@@ -76,17 +76,10 @@ export class Client implements Keeper {
     waiter.end()
   }
 
-  renew(lease: KeptLease, ttl: number): Promise<boolean> {
-    return this.#renew(new RenewalOrder(lease.exactly, ttl, lease))
-  }
-
-  renewById({ ttl, ...lease }: Renewal): Promise<boolean> {
-    return this.#renew(new RenewalOrder(lease, ttl))
-  }
-
   /** Nobody is in a hurry here: what is due at the same time is renewed by one question, in any store. */
-  async #renew(order: RenewalOrder): Promise<boolean> {
+  async renew(renewal: Renewal, lease?: KeptLease): Promise<boolean> {
     if (this.#closed) throw new LockClosedError()
+    const order = new RenewalOrder(renewal, lease)
     this.#outbox.renew.push(order)
     this.#schedule()
     return order.take()
@@ -109,20 +102,9 @@ export class Client implements Keeper {
   }
 
   /** The session, for whoever asks it something else. */
-  session(): Promise<Session> {
-    if (this.#closed) return Promise.reject(new LockClosedError())
-    return this.#connect()
-  }
-
-  async #connect(): Promise<Session> {
-    try {
-      this.#session ??= Promise.resolve(this.#store.connect((ms) => this.#askWithin(ms)))
-      this.#connected = await this.#session
-      return this.#connected
-    } catch (error) {
-      this.#session = undefined
-      throw new LockStoreError(error)
-    }
+  async session(): Promise<Session> {
+    if (this.#closed) throw new LockClosedError()
+    return this.#connection.open()
   }
 
   #askWithin(ms: number): void {
@@ -157,9 +139,7 @@ export class Client implements Keeper {
     // Trust is reckoned from before the question: the store's ttl starts at some moment after it.
     const asked = performance.now()
     try {
-      const answer = this.#connected
-        ? this.#connected.ask(outbox)
-        : this.#connect().then((it) => it.ask(outbox))
+      const answer = this.#connection.ask(outbox)
       this.#answersAtOnce = !("then" in answer)
       if ("then" in answer) return void this.#await(answer, outbox, asked)
       this.#settle(outbox, answer, asked)
@@ -251,19 +231,19 @@ export class Client implements Keeper {
       if (waiter.pending) waiter.fail(error)
       this.#stopWaiting(waiter)
     }
-    if (this.#connected) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
+    if (this.#connection.isOpen) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
     this.#agenda.set(this.#lookAgain, performance.now() + RETRY_AFTER)
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
   async close(): Promise<void> {
-    for (const waiter of [...this.#waiting.values()]) this.#abort(waiter, new LockClosedError())
+    for (const [, waiter] of [...this.#waiting]) this.#abort(waiter, new LockClosedError())
     for (const lease of this.#held()) lease.giveUp(new LockClosedError())
     this.#closed = true
     this.#agenda.arm(false)
     if (this.#scheduled || this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
     this.#agenda.delete(this.#lookAgain)
     this.#agenda.arm(false)
-    await this.#connected?.close()
+    await this.#connection.close()
   }
 }

@@ -3,12 +3,12 @@ import { checkTtl } from "./arguments.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
 import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
-import type { Grant, Release, Request } from "./store.js"
+import type { Grant, Release, Renewal, Request } from "./store.js"
 
 /** What a lease needs of the client that keeps it. */
 export interface Keeper {
   readonly on: LockListener
-  renew(lease: KeptLease, ttl: number): Promise<boolean>
+  renew(renewal: Renewal, lease: KeptLease): Promise<boolean>
   release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
   remind(lease: KeptLease, due: number): void
@@ -101,7 +101,7 @@ export class KeptLease implements Lease, Appointment {
     const wanted = checkTtl(ttl)
     if (this.loss) throw this.loss
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
-    if (!(await this.#keeper.renew(this, wanted)))
+    if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this)))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
   }
 
@@ -148,7 +148,7 @@ export class KeptLease implements Lease, Appointment {
 
   #askToRenew(): void {
     this.#keeper.remind(this, this.#trustedUntil)
-    this.#keeper.renew(this, this.#ttl).catch(() => this.#retryRenewal())
+    this.#keeper.renew({ ...this.exactly, ttl: this.#ttl }, this).catch(() => this.#retryRenewal())
   }
 
   #retryRenewal(): void {

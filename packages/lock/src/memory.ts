@@ -32,7 +32,7 @@ class MemorySession implements Session {
       keys: entry.request.keys.filter((key) => queues.get(key)?.has(entry)),
       age: now - entry.since,
     })
-    return queues.inUse.map(([key, { holders, waiters }]) => ({
+    return [...queues].map(([key, { holders, waiters }]) => ({
       key,
       holders: holders.map((entry) => ({ ...describe(entry), ...leaseOf(entry, key, now) })),
       waiters: waiters.map(describe),

@@ -15,12 +15,14 @@ export class ReleaseOrder extends Reply<boolean> implements Release {
 
 /** Of a lease that is kept here, or of one that is only known by its id. */
 export class RenewalOrder extends ReleaseOrder implements Renewal {
+  readonly ttl: number
+
   constructor(
-    { id, keys, token }: Release,
-    readonly ttl: number,
-    readonly lease?: KeptLease,
+    { id, keys, token, ttl }: Renewal,
+    readonly lease: KeptLease | undefined,
   ) {
     super(id, keys, token)
+    this.ttl = ttl
   }
 }
 

@@ -1,11 +1,9 @@
 import type { Grant, Request } from "./store.js"
 
-/** So many queues may be empty before they are looked for. */
-const IDLE_QUEUES = 1_024
-
 /** What the rules know of a session: what it waits for, and what it has yet to be told. */
 export class Party {
-  readonly waiting = new Set<Entry>()
+  /** How many of its requests wait. */
+  waiting = 0
   granted: Entry[] = []
   dropped: number[] = []
   taken: number[] = []
@@ -18,6 +16,7 @@ export class Party {
 export class Entry {
   due = Number.POSITIVE_INFINITY
   slot = -1
+  waits = false
   held = false
   /** Whether the session knows that it holds. */
   claimed = false
@@ -88,42 +87,6 @@ export class Queue {
     removeFrom(this.waiters, entry)
     entry.enter(key, this.holders[0])
     this.holders.push(entry)
-  }
-}
-
-/**
- * The queues by key. One that is empty stays for the next request of its key until there have been as many as there
- * are keys: a `Map` that is added to and deleted from at each turn has V8 promote its old tables, and all that they
- * hold; of 7.5 µs for an acquire and a release 5 were spent on that.
- */
-export class Queues {
-  readonly #queues = new Map<string, Queue>()
-  #emptied = 0
-
-  get(key: string): Queue | undefined {
-    return this.#queues.get(key)
-  }
-
-  /** The queue of `key`, for somebody who joins it. */
-  open(key: string): Queue {
-    let queue = this.#queues.get(key)
-    if (!queue) {
-      queue = new Queue()
-      this.#queues.set(key, queue)
-    }
-    return queue
-  }
-
-  /** To be told of each queue that has become empty. */
-  leave(): void {
-    if (++this.#emptied <= Math.max(this.#queues.size, IDLE_QUEUES)) return
-    this.#emptied = 0
-    for (const [key, queue] of this.#queues) if (queue.isEmpty) this.#queues.delete(key)
-  }
-
-  /** Those in which somebody stands. */
-  get inUse(): [string, Queue][] {
-    return [...this.#queues].filter(([, queue]) => !queue.isEmpty)
   }
 }
 

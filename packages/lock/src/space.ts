@@ -1,5 +1,6 @@
 import { Deadlines } from "./deadlines.js"
-import { Entry, type Party, type Queue, Queues } from "./queue.js"
+import { Entry, type Party, Queue } from "./queue.js"
+import { SteadyMap } from "./steady-map.js"
 import {
   type Answer,
   CLAIM_WINDOW,
@@ -29,7 +30,7 @@ const toGrant = (entry: Entry) => entry.toGrant()
  *   before a dead waiter the next one learns in time.
  */
 export class Space {
-  readonly #queues = new Queues()
+  readonly #queues = new SteadyMap<string, Queue>()
   readonly #expiries = new Deadlines<Entry>()
   readonly #clock: () => number
   readonly #waiting = new Set<Party>()
@@ -94,15 +95,25 @@ export class Space {
     return entry.request.keys.find((key) => this.#queues.get(key)?.admits(entry, key) === false)
   }
 
+  #queue(key: string): Queue {
+    let queue = this.#queues.get(key)
+    if (!queue) {
+      queue = new Queue()
+      this.#queues.set(key, queue)
+    }
+    return queue
+  }
+
   #wait(entry: Entry): void {
-    for (const key of entry.request.keys) this.#queues.open(key).waiters.push(entry)
-    entry.party.waiting.add(entry)
+    for (const key of entry.request.keys) this.#queue(key).waiters.push(entry)
+    entry.waits = true
+    entry.party.waiting++
     this.#waiting.add(entry.party)
   }
 
   #grant(entry: Entry): void {
     const { party, request } = entry
-    for (const key of request.keys) this.#hold(entry, key, this.#queues.open(key))
+    for (const key of request.keys) this.#hold(entry, key, this.#queue(key))
     entry.held = true
     entry.since = this.#now
     this.#waitNoLonger(entry)
@@ -143,8 +154,9 @@ export class Space {
   }
 
   #waitNoLonger(entry: Entry): void {
-    const { waiting } = entry.party
-    if (waiting.delete(entry) && waiting.size === 0) this.#waiting.delete(entry.party)
+    if (!entry.waits) return
+    entry.waits = false
+    if (--entry.party.waiting === 0) this.#waiting.delete(entry.party)
   }
 
   #renew({ ttl, ...lease }: Renewal): boolean {
@@ -185,7 +197,7 @@ export class Space {
   #leaveKey(entry: Entry, key: string): void {
     const queue = this.#queues.get(key)
     if (!queue?.remove(entry)) return
-    if (queue.isEmpty) this.#queues.leave()
+    if (queue.isEmpty) this.#queues.delete(key)
     else this.#changed.push(key)
     if (--entry.left > 0) return
     this.#expiries.delete(entry)
@@ -194,11 +206,18 @@ export class Space {
 
   /** The session did not come when it was its turn: what it waits for leaves the queues. */
   #drop(party: Party): void {
-    for (const entry of [...party.waiting, ...party.granted]) {
+    for (const entry of [...this.#waitersOf(party), ...party.granted]) {
       party.dropped.push(entry.request.seq)
       this.#leave(entry)
     }
     party.granted = []
+  }
+
+  /** As they came, each once. To look through all queues when somebody is gone is cheaper than to keep a list. */
+  #waitersOf(party: Party): Entry[] {
+    if (party.waiting === 0) return []
+    const all = [...this.#queues].flatMap(([, { waiters }]) => waiters)
+    return [...new Set(all.filter((entry) => entry.party === party))].sort((a, b) => a.number - b.number)
   }
 
   #collect(
@@ -212,7 +231,7 @@ export class Space {
     if (granted.length > 0) party.granted = []
     if (dropped.length > 0) party.dropped = []
     if (taken.length > 0) party.taken = []
-    const next = party.waiting.size > 0 ? this.#expiries.first : undefined
+    const next = party.waiting > 0 ? this.#expiries.first : undefined
     party.askAt = next?.due ?? Number.POSITIVE_INFINITY
     const askIn = next && next.due - this.#now
     return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, askIn }
@@ -237,7 +256,7 @@ export class Space {
   }
 
   /** The queues as they are now. */
-  look(): { now: number; queues: Queues } {
+  look(): { now: number; queues: SteadyMap<string, Queue> } {
     this.#begin(undefined)
     return { now: this.#now, queues: this.#queues }
   }
