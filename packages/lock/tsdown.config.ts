@@ -5,6 +5,7 @@ export default defineConfig({
     index: "src/index.ts",
     memory: "src/memory.ts",
     opentelemetry: "src/opentelemetry.ts",
+    redis: "src/redis/index.ts",
     testing: "src/testing/index.ts",
   },
   format: ["esm", "cjs"],

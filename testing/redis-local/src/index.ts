@@ -1,1 +1,8 @@
-export {}
+export { LocalRedis, type Settings, type StartOptions } from "./server.ts"
+
+import { LocalRedis, type StartOptions } from "./server.ts"
+
+/** Starts a redis-server on a free port of loopback, without persistence unless `settings` ask for it. */
+export function startRedis(options: StartOptions = {}): Promise<LocalRedis> {
+  return LocalRedis.start(options)
+}

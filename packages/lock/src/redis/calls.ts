@@ -1,0 +1,209 @@
+/** What a client may ask: the entry points of the script. */
+export const CALLS = `
+local function publish()
+  for session, within in pairs(wakes) do
+    local lost = taken[session] or {granted = {}, taken = {}}
+    lost.within = within / 1000
+    call('PUBLISH', RECORDS .. ':' .. session, cjson.encode(lost))
+  end
+end
+
+-- SEQ, TOKEN, and the token of each key where they differ.
+local function granted(requests, text)
+  local list = {}
+  for _, request in ipairs(requests) do
+    local tokens = 0
+    if request.shared then
+      tokens = {}
+      for i, key in ipairs(request.keys) do tokens[i] = text(number_on(request, key)) end
+    end
+    list[#list + 1] = seq_of(request.ref)
+    list[#list + 1] = text(request.token)
+    list[#list + 1] = tokens
+  end
+  return list
+end
+
+local function number(value)
+  return value
+end
+
+-- JSON of Lua's keeps 14 digits of a number only.
+local function exactly(value)
+  return string.format('%.0f', value)
+end
+
+local function fetch_question(renewals, releases, cancellations, acquisitions)
+  local fields = {'', '\\0s' .. asker}
+  local function add(keys)
+    for _, key in ipairs(keys) do fields[#fields + 1] = key end
+  end
+  for _, it in ipairs(renewals) do add(it[2]) end
+  for _, it in ipairs(releases) do add(it[2]) end
+  for _, it in ipairs(cancellations) do
+    fields[#fields + 1] = '\\0e' .. asker .. ':' .. it[1]
+    add(it[2])
+  end
+  for _, it in ipairs(acquisitions) do
+    fields[#fields + 1] = '\\0e' .. asker .. ':' .. it[1]
+    add(it[6])
+  end
+  fetch(fields)
+  return fields
+end
+
+local function fetch_holders(fields)
+  local more = {}
+  for _, field in ipairs(fields) do
+    if raw[field] and string.byte(field) ~= 0 and field ~= '' then
+      for _, ref in ipairs(queue_of(field).holders) do
+        if raw['\\0e' .. ref] == nil then more[#more + 1] = '\\0e' .. ref end
+      end
+    end
+  end
+  fetch(more)
+end
+
+-- What the session is on the way to, by what is written here: SEQs, or false where their number is what it thinks.
+local function difference(count)
+  local party = party_of(asker)
+  local seqs = {}
+  for _, request in ipairs(mine) do
+    if not request.gone then seqs[#seqs + 1] = seq_of(request.ref) end
+  end
+  for _, ref in ipairs(party.granted) do
+    if request_of(ref) then seqs[#seqs + 1] = seq_of(ref) end
+  end
+  if #seqs + party.waiting == count then return false end
+  local prefix = '\\0' .. asker
+  for _, member in ipairs(call('ZRANGEBYLEX', WAITERS, '[' .. prefix .. '\\0', '(' .. prefix .. '\\1')) do
+    seqs[#seqs + 1] = seq_of(string.sub(member, #prefix + 18))
+  end
+  return seqs
+end
+
+-- Takes over what the session was granted since it last asked.
+local function collect()
+  local party = party_of(asker)
+  if #party.granted == 0 then return end
+  local old = {}
+  for i, ref in ipairs(party.granted) do
+    local request = request_of(ref)
+    if request then claim(request) end
+    old[i] = requests[ref] or nil
+  end
+  for _, request in ipairs(mine) do old[#old + 1] = request end
+  mine = old
+  party.granted = {}
+  party.changed = true
+end
+
+-- Returns in how many µs the session has to ask again; -1 for never.
+local function look_ahead()
+  if party_of(asker).waiting == 0 then return -1 end
+  local first = call('ZRANGE', EXPIRIES, 0, 0, 'WITHSCORES')
+  local due = tonumber(first[2] or '+inf')
+  call('ZADD', LOOKOUTS, due, asker)
+  lookout = math.max(lookout, due)
+  return due < math.huge and due - now or -1
+end
+
+local function ask()
+  asker = ARGV[2]
+  local renewals, releases, cancellations, acquisitions, count = unpack(question)
+  local fields = fetch_question(renewals, releases, cancellations, acquisitions)
+  open()
+  fetch_holders(fields)
+  begin()
+  local renewed, released, refused = {}, {}, {}
+  for i, it in ipairs(renewals) do renewed[i] = renew(it) end
+  for i, it in ipairs(releases) do released[i] = release(it) end
+  for _, it in ipairs(cancellations) do cancel(it) end
+  local known = difference(count)
+  advance()
+  for _, it in ipairs(acquisitions) do
+    local busy = acquire(it)
+    if busy then
+      refused[#refused + 1] = it[1]
+      refused[#refused + 1] = busy
+    end
+  end
+  collect()
+  write_dues()
+  local ask_in = look_ahead()
+  write_records()
+  publish()
+  return {now, renewed, released, granted(mine, number), refused, known, ask_in}
+end
+
+local function force_release(key)
+  fetch({'', key})
+  open()
+  begin()
+  local leases = {}
+  for i, ref in ipairs(queue_of(key).holders) do leases[i] = request_of(ref) end
+  for _, request in ipairs(leases) do
+    local session = session_of(request.ref)
+    local lost = taken[session] or {granted = {}, taken = {}}
+    taken[session] = lost
+    lost.taken[#lost.taken + 1] = seq_of(request.ref)
+    if not request.claimed then
+      for _, part in ipairs(granted({request}, exactly)) do lost.granted[#lost.granted + 1] = part end
+      withdraw(request, session)
+    end
+    leave(request)
+    wake(session, 0)
+  end
+  advance()
+  write()
+  publish()
+  return {now, #leases}
+end
+
+local function close(session)
+  fetch({'', '\\0s' .. session})
+  open()
+  begin()
+  drop(session)
+  advance()
+  write()
+  publish()
+  return {now}
+end
+
+local function describe(ref, due)
+  local it = request_of(ref)
+  local numbers = {}
+  for i, key in ipairs(it.keys) do numbers[i] = number_on(it, key) end
+  return {ref, it.id, it.owner, now - it.since, due and due - now or -1, it.keys, numbers, it.number}
+end
+
+local function inspect()
+  fetch({''})
+  open()
+  begin()
+  write()
+  publish()
+  local dues, leases, waiting, held = {}, {}, {}, {}
+  local expiries = call('ZRANGE', EXPIRIES, 0, -1, 'WITHSCORES')
+  for i = 1, #expiries, 2 do dues[expiries[i]] = tonumber(expiries[i + 1]) end
+  local all = call('HGETALL', RECORDS)
+  for i = 1, #all, 2 do
+    local field = all[i]
+    raw[field] = all[i + 1]
+    if string.sub(field, 1, 2) == '\\0e' then
+      local ref = string.sub(field, 3)
+      local list = request_of(ref).held and leases or waiting
+      list[#list + 1] = describe(ref, dues[ref])
+    elseif field ~= '' and string.byte(field) ~= 0 then
+      held[#held + 1] = {field, queue_of(field).holders}
+    end
+  end
+  return {now, held, leases, waiting}
+end
+
+if ARGV[1] == 'ask' then return ask() end
+if ARGV[1] == 'inspect' then return inspect() end
+if ARGV[1] == 'forceRelease' then return force_release(ARGV[3]) end
+return close(ARGV[2])
+`

@@ -1,0 +1,123 @@
+import type { Answer, Grant, KeyState, Question, Session } from "../store.js"
+import type { Connection, Reply } from "./connection.js"
+import { describe } from "./inspection.js"
+import type { Subscriber } from "./subscriber.js"
+
+/** One client's part in a lock space. The space itself is in Redis, and its rules in the script. */
+export class RedisSession implements Session {
+  readonly #connection: Connection
+  readonly #wake: (within: number) => void
+  /** What waits, as far as this side knows; in the order of arrival. */
+  readonly #waiting = new Set<number>()
+  /** What messages have told: to be answered with the next question. */
+  #news: News = { granted: [], taken: [] }
+  #subscriber: Subscriber | undefined
+
+  constructor(connection: Connection, wake: (within: number) => void) {
+    this.#connection = connection
+    this.#wake = wake
+  }
+
+  async open(subscriber: Subscriber): Promise<void> {
+    this.#subscriber = subscriber
+    await this.#connection.bounded(subscriber.open())
+    // The first question would be the first to be late, before Redis's clock is known.
+    await this.ask({ renew: [], release: [], cancel: [], acquire: [] })
+  }
+
+  /** What a message says. */
+  hear(message: string): void {
+    const { within, granted, taken } = JSON.parse(message)
+    // An empty list of Lua's is an empty object of JSON's.
+    if (granted?.length > 0) this.#news.granted.push(...toGrants(granted))
+    if (taken?.length > 0) this.#news.taken.push(...taken)
+    this.#wake(within)
+  }
+
+  async ask(question: Question): Promise<Answer> {
+    for (const { seq } of question.cancel) this.#waiting.delete(seq)
+    const before = [...this.#waiting]
+    const reply = await this.#connection.call("ask", this.#encode(question))
+    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
+    return this.#decode(reply, before)
+  }
+
+  #encode({ renew, release, cancel, acquire }: Question): string {
+    return JSON.stringify([
+      renew.map(({ id, keys, token, ttl }) => [id, keys, token ?? 0, finite(ttl)]),
+      release.map(({ id, keys, token }) => [id, keys, token ?? 0]),
+      cancel.map(({ seq, keys }) => [seq, keys]),
+      acquire.map((it) => [
+        ...[it.seq, it.id, it.owner === it.id ? 0 : it.owner, finite(it.ttl), it.wait ? 1 : 0, it.keys],
+      ]),
+      this.#waiting.size,
+    ])
+  }
+
+  #decode(reply: Reply, before: readonly number[]): Answer {
+    const [, renewed, released, granted, refused, known, askIn] = reply as [
+      ...[unknown, unknown[], unknown[], unknown[], unknown[], unknown[] | null, unknown],
+    ]
+    const grants = [...this.#news.granted, ...toGrants(granted)]
+    const taken = this.#news.taken
+    this.#news = { granted: [], taken: [] }
+    const dropped = known ? this.#dropped(before, new Set(known.map(Number))) : []
+    for (const { seq } of grants) this.#waiting.delete(seq)
+    const refusals = []
+    for (let i = 0; i < refused.length; i += 2)
+      refusals.push({ seq: Number(refused[i]), key: String(refused[i + 1]) })
+    return {
+      renewed: renewed.map((it) => Number(it) === 1),
+      released: released.map((it) => Number(it) === 1),
+      ...{ granted: grants, refused: refusals, dropped, taken },
+      askIn: Number(askIn) < 0 ? undefined : Number(askIn) / 1_000,
+    }
+  }
+
+  #dropped(before: readonly number[], known: ReadonlySet<number>): number[] {
+    const dropped = before.filter((seq) => !known.has(seq))
+    for (const seq of dropped) this.#waiting.delete(seq)
+    return dropped
+  }
+
+  async inspect(): Promise<KeyState[]> {
+    return describe(await this.#connection.call("inspect"))
+  }
+
+  async forceRelease(key: string): Promise<boolean> {
+    const [, count] = await this.#connection.call("forceRelease", key)
+    return Number(count) > 0
+  }
+
+  /** Resolves when what was sent to this session has been heard; for tests. */
+  arrived(): Promise<void> {
+    return this.#subscriber?.arrived() ?? Promise.resolve()
+  }
+
+  async close(): Promise<void> {
+    this.#subscriber?.close()
+    await this.#connection.call("close").catch(() => undefined)
+    this.#connection.close()
+  }
+}
+
+interface News {
+  granted: Grant[]
+  taken: number[]
+}
+
+/** Infinity has no form in JSON. */
+function finite(ttl: number): number {
+  return ttl === Number.POSITIVE_INFINITY ? 0 : ttl
+}
+
+/** From SEQ, TOKEN, and 0 or a list of TOKENs, one after the other. */
+function toGrants(list: readonly unknown[]): Grant[] {
+  const grants: Grant[] = []
+  for (let i = 0; i < list.length; i += 3) {
+    const grant = { seq: Number(list[i]), token: Number(list[i + 1]) }
+    const tokens = list[i + 2]
+    grants.push(Array.isArray(tokens) ? { ...grant, tokens: tokens.map(Number) } : grant)
+  }
+  return grants
+}

@@ -1,0 +1,80 @@
+import type { Redis } from "ioredis"
+import type { RedisClient } from "./connection.js"
+
+/** How long to wait before the next try to connect, in ms: the first, and the longest. */
+const FIRST_RETRY = 50
+const LONGEST_RETRY = 2_000
+
+/** A connection that hears one channel, and comes back when it is lost. */
+export class Subscriber {
+  readonly #client: RedisClient
+  readonly #channel: string
+  readonly #onMessage: (message: string) => void
+  readonly #onGap: () => void
+  #redis: Redis | undefined
+  #retry: NodeJS.Timeout | undefined
+  #failures = 0
+  #closed = false
+
+  /** `onGap` is called when it is connected again: messages may have been lost. */
+  constructor(client: RedisClient, channel: string, onMessage: (message: string) => void, onGap: () => void) {
+    this.#client = client
+    this.#channel = channel
+    this.#onMessage = onMessage
+    this.#onGap = onGap
+  }
+
+  async open(): Promise<void> {
+    const redis = this.#duplicate()
+    this.#redis = redis
+    redis.on("error", () => undefined)
+    redis.on("message", (_, message) => this.#onMessage(message))
+    redis.once("end", () => this.#openLater())
+    await redis.connect()
+    await redis.subscribe(this.#channel)
+    this.#failures = 0
+    if (this.#closed) redis.disconnect()
+  }
+
+  /** In a cluster any node hears everything; which one is chosen anew for each connection. */
+  #duplicate(): Redis {
+    const client = this.#client
+    const nodes = "nodes" in client ? client.nodes("all") : [client]
+    const node = nodes[Math.floor(Math.random() * nodes.length)]
+    if (!node) throw new Error("The Redis cluster has no nodes")
+    // Reconnecting is ours, so that nothing is missed between the connection and the subscription.
+    return node.duplicate({
+      ...{ keyPrefix: "", lazyConnect: true, retryStrategy: () => null, readOnly: false },
+      ...{ enableOfflineQueue: true, commandTimeout: undefined, maxRetriesPerRequest: null },
+      connectionName: "holdfast-lock",
+    })
+  }
+
+  #openLater(): void {
+    if (this.#closed) return
+    const delay = Math.min(FIRST_RETRY * 2 ** this.#failures++, LONGEST_RETRY)
+    this.#retry = setTimeout(() => this.#openAgain(), delay)
+    this.#retry.unref()
+  }
+
+  async #openAgain(): Promise<void> {
+    try {
+      await this.open()
+      this.#onGap()
+    } catch {
+      // Its end, which every failed connection comes to, sees to the next try.
+      this.#redis?.disconnect()
+    }
+  }
+
+  /** Resolves when what was sent to the channel before has been heard; for tests. */
+  async arrived(): Promise<void> {
+    if (!this.#closed) await this.#redis?.ping()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    this.#redis?.disconnect()
+  }
+}

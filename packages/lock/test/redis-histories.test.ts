@@ -1,0 +1,42 @@
+import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import fc from "fast-check"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { memoryStore } from "../src/memory.js"
+import { storeOn } from "../src/redis/index.js"
+import type { RedisSession } from "../src/redis/session.js"
+import { History, type Subject } from "./history.js"
+import { histories } from "./steps.js"
+
+let redis: LocalRedis
+beforeAll(async () => {
+  redis = await startRedis()
+})
+afterAll(() => redis.kill())
+
+/** The Redis store on a space and a clock of its own, on the server's only as far as the transport goes. */
+function onRedis(clock: () => number): Subject {
+  const store = storeOn({ url: redis.url, prefix: crypto.randomUUID() }, clock)
+  const sessions: RedisSession[] = []
+  return {
+    async connect(wake) {
+      const session = (await store.connect(wake)) as RedisSession
+      sessions.push(session)
+      return session
+    },
+    async arrived() {
+      await Promise.all(sessions.map((session) => session.arrived()))
+    },
+  }
+}
+
+describe("any history of requests", () => {
+  it("is the same on Redis as in memory, for all who take part", async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async (steps) => {
+        const expected = await History.play(steps, (clock) => memoryStore({ clock }))
+        expect(await History.play(steps, onRedis)).toEqual(expected)
+      }),
+      { numRuns: 100 },
+    )
+  }, 120_000)
+})
