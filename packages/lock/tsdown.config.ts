@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: "src/index.ts",
     memory: "src/memory.ts",
+    opentelemetry: "src/opentelemetry.ts",
     redis: "src/redis/index.ts",
     postgres: "src/postgres/index.ts",
     testing: "src/testing/index.ts",

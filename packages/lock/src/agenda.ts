@@ -18,9 +18,14 @@ export class Agenda {
   #timerDue = Number.POSITIVE_INFINITY
   #keepsAlive = false
 
+  /** In no order. */
+  get appointments(): readonly Appointment[] {
+    return this.#deadlines.all
+  }
+
+  /** `due` may be `Infinity`. */
   set(appointment: Appointment, due: number): void {
-    if (due === Number.POSITIVE_INFINITY) this.#deadlines.delete(appointment)
-    else this.#deadlines.set(appointment, due)
+    this.#deadlines.set(appointment, due)
   }
 
   delete(appointment: Appointment): void {
@@ -29,8 +34,8 @@ export class Agenda {
 
   /** Sets the timer for what is due first. To be called when a round of changes is over. */
   arm(keepAlive: boolean): void {
-    const due = this.#deadlines.first?.due ?? (keepAlive ? Number.MAX_VALUE : undefined)
-    if (due === undefined) {
+    const due = this.#deadlines.first?.due ?? Number.POSITIVE_INFINITY
+    if (due === Number.POSITIVE_INFINITY && !keepAlive) {
       this.#disarm()
       return
     }

@@ -1,9 +1,12 @@
 import { Agenda, type Appointment } from "./agenda.js"
+import { Connection } from "./connection.js"
 import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import type { LockListener } from "./events.js"
 import { type Keeper, KeptLease } from "./kept-lease.js"
-import { type LeaseRenewal, Outbox } from "./outbox.js"
+import { Outbox, ReleaseOrder, RenewalOrder } from "./outbox.js"
+import { SteadyMap } from "./steady-map.js"
 import type { Answer, Release, Renewal, Session, Store } from "./store.js"
-import { Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
+import { type Busy, Waiter, type Wish } from "./waiter.js"
 
 /** When to ask again after the store has failed, in ms. */
 const RETRY_AFTER = 500
@@ -15,48 +18,50 @@ const TICK = Promise.resolve()
 
 /** One session's conversation with its store: who waits, what is held, and when to ask again. */
 export class Client implements Keeper {
-  readonly #store: Store
+  readonly on: LockListener
+  readonly #connection: Connection
   readonly #agenda = new Agenda()
-  readonly #waiting = new Map<number, Waiter>()
-  readonly #held = new Map<number, KeptLease>()
+  readonly #waiting = new SteadyMap<number, Waiter>()
   readonly #lookAgain: Appointment = { due: 0, slot: -1, onDue: () => this.#schedule() }
   readonly #giveUp = (waiter: Waiter) => this.#cancel(waiter)
-  readonly #askNow = () => this.#ask()
-  #session: Promise<Session> | undefined
-  #connected: Session | undefined
+  readonly #askAsScheduled = () => {
+    if (this.#scheduled && !this.#asking) this.#ask()
+  }
   #outbox = new Outbox()
   #seq = 0
   #scheduled = false
   #asking = false
+  #answersAtOnce = false
   #closed = false
   #onQuiet: (() => void) | undefined
 
-  constructor(store: Store) {
-    this.#store = store
+  constructor(store: Store, on: LockListener) {
+    this.#connection = new Connection(store, (within) => this.#askWithin(within))
+    this.on = on
   }
 
-  acquire(wish: Wish): Promise<KeptLease | Busy> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new LockClosedError())
-      const { signal, keys } = wish
-      if (signal?.aborted) return reject(new LockAbortedError(keys, signal.reason))
-      const waiter = new Waiter(++this.#seq, wish, { resolve, reject }, this.#giveUp)
-      if (waiter.wait) this.#agenda.set(waiter, performance.now() + wish.timeout)
-      if (signal) waiter.listen(signal, () => this.#reject(waiter, new LockAbortedError(keys, signal.reason)))
-      this.#enqueue(waiter)
-    })
-  }
-
-  #enqueue(waiter: Waiter): void {
-    waiter.sent = false
-    this.#waiting.set(waiter.seq, waiter)
+  acquire(wish: Wish): KeptLease | Busy | Promise<KeptLease | Busy> {
+    const { signal, keys } = wish
+    if (this.#closed) throw new LockClosedError()
+    if (signal?.aborted) throw new LockAbortedError(keys, signal.reason)
+    const waiter = new Waiter(++this.#seq, wish, performance.now(), this.#giveUp, this.on)
     this.#outbox.acquire.push(waiter)
-    this.#schedule()
+    this.#send()
+    if (waiter.pending) this.#wait(waiter)
+    return waiter.take()
   }
 
-  #reject(waiter: Waiter, error: unknown): void {
+  #wait(waiter: Waiter): void {
+    const { signal, keys, timeout } = waiter.wish
+    this.#waiting.set(waiter.seq, waiter)
+    if (waiter.wait) this.#agenda.set(waiter, waiter.since + timeout)
+    if (signal) waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
+    this.#agenda.arm(true)
+  }
+
+  #abort(waiter: Waiter, error: LockAbortedError | LockClosedError): void {
     this.#cancel(waiter)
-    waiter.settlement.reject(error)
+    waiter.abort(error)
   }
 
   /** Ends the wait, and sees to it that nothing is left of it in the store. */
@@ -74,28 +79,21 @@ export class Client implements Keeper {
     waiter.end()
   }
 
-  renew(lease: KeptLease, ttl: number): Promise<boolean> {
-    return this.#put((settlement) => this.#outbox.renew.push({ ...lease.exactly, ttl, lease, ...settlement }))
+  /** Nobody is in a hurry here: what is due at the same time is renewed by one question, in any store. */
+  async renew(renewal: Renewal, lease?: KeptLease): Promise<boolean> {
+    if (this.#closed) throw new LockClosedError()
+    const order = new RenewalOrder(renewal, lease)
+    this.#outbox.renew.push(order)
+    this.#schedule()
+    return order.take()
   }
 
-  renewById(renewal: Renewal): Promise<boolean> {
-    return this.#put((settlement) => this.#outbox.renew.push({ ...renewal, ...settlement }))
-  }
-
-  release(lease: KeptLease): Promise<boolean> {
-    return this.releaseById(lease.exactly)
-  }
-
-  releaseById({ id, keys, token }: Release): Promise<boolean> {
-    return this.#put(({ resolve, reject }) => this.#outbox.release.push({ id, keys, token, resolve, reject }))
-  }
-
-  #put(write: (settlement: Settlement<boolean>) => void): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(new LockClosedError())
-      write({ resolve, reject })
-      this.#schedule()
-    })
+  release({ id, keys, token }: Release): boolean | Promise<boolean> {
+    if (this.#closed) throw new LockClosedError()
+    const order = new ReleaseOrder(id, keys, token)
+    this.#outbox.release.push(order)
+    this.#send()
+    return order.take()
   }
 
   remind(lease: KeptLease, due: number): void {
@@ -103,25 +101,13 @@ export class Client implements Keeper {
   }
 
   forget(lease: KeptLease): void {
-    this.#held.delete(lease.seq)
     this.#agenda.delete(lease)
   }
 
   /** The session, for whoever asks it something else. */
-  session(): Promise<Session> {
-    if (this.#closed) return Promise.reject(new LockClosedError())
-    return this.#connect()
-  }
-
-  async #connect(): Promise<Session> {
-    try {
-      this.#session ??= Promise.resolve(this.#store.connect((ms) => this.#askWithin(ms)))
-      this.#connected = await this.#session
-      return this.#connected
-    } catch (error) {
-      this.#session = undefined
-      throw new LockStoreError(error)
-    }
+  async session(): Promise<Session> {
+    if (this.#closed) throw new LockClosedError()
+    return this.#connection.open()
   }
 
   #askWithin(ms: number): void {
@@ -134,42 +120,39 @@ export class Client implements Keeper {
     }
   }
 
+  /** Where the answer is to be had at once there is nothing to gain from waiting for others who ask. */
+  #send(): void {
+    if (this.#answersAtOnce && !this.#asking) this.#ask()
+    else this.#schedule()
+  }
+
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     // A queueMicrotask of Node's costs an AsyncResource each; a then doesn't.
-    TICK.then(this.#askNow)
+    TICK.then(this.#askAsScheduled)
   }
 
   #ask(): void {
-    if (this.#asking) return
     this.#scheduled = false
+    this.#asking = true
     const outbox = this.#outbox
     this.#outbox = new Outbox()
     for (const waiter of outbox.acquire) waiter.sent = true
     try {
-      const session = this.#connected
-      const answer = session
-        ? this.#consult(session, outbox)
-        : this.#connect().then((it) => this.#consult(it, outbox))
-      if ("then" in answer) this.#await(answer, outbox)
-      else this.#settle(outbox, answer)
+      const answer = this.#connection.ask(outbox)
+      this.#answersAtOnce = !("then" in answer)
+      if ("then" in answer) return void this.#await(answer, outbox)
+      this.#settle(outbox, answer)
     } catch (error) {
       this.#fail(outbox, error)
     }
-    if (!this.#scheduled && !this.#asking) this.#onQuiet?.()
-  }
-
-  #consult(session: Session, outbox: Outbox): Answer | Promise<Answer> {
-    // Trust is reckoned from before the question: the store's ttl starts at some moment after it. Connecting comes
-    // before both, and may take longer than a short lease lasts.
-    outbox.asked = performance.now()
-    return session.ask(outbox)
+    this.#asking = false
+    if (!this.#scheduled) this.#onQuiet?.()
   }
 
   /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
   async #await(answer: Promise<Answer>, outbox: Outbox): Promise<void> {
-    this.#asking = true
     this.#agenda.arm(this.#waiting.size > 0)
     try {
       this.#settle(outbox, await answer)
@@ -186,72 +169,88 @@ export class Client implements Keeper {
     let at = 0
     for (const renewal of outbox.renew) this.#renewed(renewal, answer.renewed[at++] === true, asked)
     at = 0
-    for (const { resolve } of outbox.release) resolve(answer.released[at++] === true)
+    for (const release of outbox.release) release.resolve(answer.released[at++] === true)
     for (const grant of answer.granted) {
-      const waiter = this.#waiting.get(grant.seq)
+      const waiter = this.#waiter(grant.seq, outbox)
       // One that has given up in the meantime is being cancelled, granted or not.
       if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, asked))
     }
-    for (const { seq, key } of answer.refused) this.#refuse(seq, key)
+    for (const { seq, key } of answer.refused) this.#refuse(this.#waiter(seq, outbox), key)
     for (const seq of answer.dropped) this.#queueAgain(seq)
-    for (const seq of answer.taken) this.#held.get(seq)?.lose("it was taken away by forceRelease")
-    const check = this.#waiting.size > 0 ? SAFETY_CHECK : Number.POSITIVE_INFINITY
-    this.#agenda.set(this.#lookAgain, performance.now() + Math.min(answer.askIn ?? check, check))
+    if (answer.taken.length > 0) this.#lose(answer.taken)
+    this.#lookAgainIn(answer.askIn ?? Number.POSITIVE_INFINITY)
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
-  #renewed({ lease, ttl, resolve }: LeaseRenewal, held: boolean, asked: number): void {
-    if (held) lease?.renewed(asked, ttl)
-    else lease?.lose("it had expired, or was taken away, when it was to be renewed")
-    resolve(held)
+  #lookAgainIn(ms: number): void {
+    const within = this.#waiting.size > 0 ? Math.min(ms, SAFETY_CHECK) : ms
+    if (within === Number.POSITIVE_INFINITY) this.#agenda.delete(this.#lookAgain)
+    else this.#agenda.set(this.#lookAgain, performance.now() + within)
+  }
+
+  /** The last that was asked for may not be among the waiting yet. */
+  #waiter(seq: number, { acquire }: Outbox): Waiter | undefined {
+    const last = acquire.at(-1)
+    return last?.seq === seq && last.pending ? last : this.#waiting.get(seq)
+  }
+
+  #renewed(order: RenewalOrder, held: boolean, asked: number): void {
+    if (held) order.lease?.renewed(asked, order.ttl)
+    else order.lease?.lose("it had expired, or was taken away, when it was to be renewed")
+    order.resolve(held)
   }
 
   #hold(waiter: Waiter, lease: KeptLease): void {
     this.#stopWaiting(waiter)
-    if (waiter.wish.kept) {
-      this.#held.set(lease.seq, lease)
-      lease.keep()
-    }
-    waiter.settlement.resolve(lease)
+    if (waiter.wish.kept) lease.keep()
+    waiter.grant(lease)
   }
 
-  #refuse(seq: number, key: string): void {
-    const waiter = this.#waiting.get(seq)
+  #refuse(waiter: Waiter | undefined, key: string): void {
     if (!waiter) return
     this.#stopWaiting(waiter)
-    waiter.settlement.resolve(new Busy(key))
+    waiter.refuse(key)
+  }
+
+  #lose(taken: readonly number[]): void {
+    for (const lease of this.#held())
+      if (taken.includes(lease.seq)) lease.lose("it was taken away by forceRelease")
+  }
+
+  /** A lease that is kept has an appointment, be it at no time: to keep a map of them as well costs more than this. */
+  #held(): KeptLease[] {
+    return this.#agenda.appointments.filter((it) => it instanceof KeptLease)
   }
 
   #queueAgain(seq: number): void {
     const waiter = this.#waiting.get(seq)
-    if (waiter) this.#enqueue(waiter)
+    if (!waiter) return
+    waiter.sent = false
+    this.#outbox.acquire.push(waiter)
+    this.#schedule()
   }
 
   /** Nobody knows what the store has done of it: those who asked are told, and requests are undone. */
   #fail(outbox: Outbox, cause: unknown): void {
     const error = cause instanceof LockStoreError ? cause : new LockStoreError(cause)
-    for (const { reject } of [...outbox.renew, ...outbox.release]) reject(error)
+    for (const order of [...outbox.renew, ...outbox.release]) order.reject(error)
     for (const waiter of outbox.acquire) {
-      if (this.#waiting.has(waiter.seq)) waiter.settlement.reject(error)
+      if (waiter.pending) waiter.fail(error)
       this.#stopWaiting(waiter)
     }
-    if (this.#connected) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
+    if (this.#connection.isOpen) this.#outbox.cancel.push(...outbox.cancel, ...outbox.acquire)
     this.#agenda.set(this.#lookAgain, performance.now() + RETRY_AFTER)
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
   async close(): Promise<void> {
-    for (const waiter of [...this.#waiting.values()]) this.#reject(waiter, new LockClosedError())
-    const leases = [...this.#held.values()]
-    for (const lease of leases) {
-      this.release(lease).catch(() => false)
-      lease.lose(new LockClosedError())
-    }
+    for (const [, waiter] of [...this.#waiting]) this.#abort(waiter, new LockClosedError())
+    for (const lease of this.#held()) lease.giveUp(new LockClosedError())
     this.#closed = true
     this.#agenda.arm(false)
     if (this.#scheduled || this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
     this.#agenda.delete(this.#lookAgain)
     this.#agenda.arm(false)
-    await this.#connected?.close()
+    await this.#connection.close()
   }
 }

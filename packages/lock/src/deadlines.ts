@@ -15,6 +15,11 @@ export class Deadlines<T extends Deadline> {
     return this.#heap[0]
   }
 
+  /** In no order. */
+  get all(): readonly T[] {
+    return this.#heap
+  }
+
   /** Adds `item`, or moves it, to be due at `due`. */
   set(item: T, due: number): void {
     item.due = due

@@ -9,8 +9,9 @@ export {
   LockStoreError,
   LockTimeoutError,
 } from "./errors.js"
+export type { GrantEvent, HoldEvent, LockEvent, LockListener, WaitEvent } from "./events.js"
 export type { Lease } from "./lease.js"
-export { type AcquireOptions, type LockDefaults, Locks, type TryOptions } from "./locks.js"
+export { type AcquireOptions, type LockDefaults, Locks, type LocksOptions, type TryOptions } from "./locks.js"
 export type {
   Answer,
   Cancellation,

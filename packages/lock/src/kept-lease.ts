@@ -1,13 +1,15 @@
 import type { Appointment } from "./agenda.js"
 import { checkTtl } from "./arguments.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
+import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
-import type { Grant, Request } from "./store.js"
+import type { Grant, Release, Renewal, Request } from "./store.js"
 
 /** What a lease needs of the client that keeps it. */
 export interface Keeper {
-  renew(lease: KeptLease, ttl: number): Promise<boolean>
-  release(lease: KeptLease): Promise<boolean>
+  readonly on: LockListener
+  renew(renewal: Renewal, lease: KeptLease): Promise<boolean>
+  release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
   remind(lease: KeptLease, due: number): void
   /** The lease has ended: there is nothing to keep. */
@@ -34,6 +36,7 @@ export class KeptLease implements Lease, Appointment {
   readonly #request: Request
   readonly #grant: Grant
   readonly #renews: boolean
+  readonly #since: number
   #ttl: number
   #trustedUntil: number
   #ended: "released" | LockLostError | LockClosedError | undefined
@@ -44,6 +47,7 @@ export class KeptLease implements Lease, Appointment {
     this.#request = request
     this.#grant = grant
     this.#renews = renews
+    this.#since = asked
     this.#ttl = request.ttl
     this.#trustedUntil = asked + request.ttl * TRUSTED
   }
@@ -89,7 +93,7 @@ export class KeptLease implements Lease, Appointment {
   }
 
   get loss(): LockLostError | LockClosedError | undefined {
-    if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.#expire()
+    if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.giveUp("it expired")
     return this.#ended === "released" ? undefined : this.#ended
   }
 
@@ -97,17 +101,22 @@ export class KeptLease implements Lease, Appointment {
     const wanted = checkTtl(ttl)
     if (this.loss) throw this.loss
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
-    if (!(await this.#keeper.renew(this, wanted)))
+    if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this)))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
   }
 
   async release(): Promise<boolean> {
     if (this.loss || this.#ended) return false
     this.#end("released")
-    const held = await this.#keeper.release(this)
-    if (!held)
-      this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
-    return held
+    try {
+      const answer = this.#keeper.release(this.exactly)
+      const held = typeof answer === "boolean" ? answer : await answer
+      if (!held)
+        this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
+      return held
+    } finally {
+      this.#tellEnd()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -123,19 +132,23 @@ export class KeptLease implements Lease, Appointment {
   }
 
   onDue(now: number): void {
-    if (now >= this.#trustedUntil) this.#expire()
+    if (now >= this.#trustedUntil) this.giveUp("it expired")
     else this.#askToRenew()
   }
 
-  /** Lets go of it in the store too: a renewal that was on its way may have kept it there. */
-  #expire(): void {
-    this.lose("it expired")
-    this.#keeper.release(this).catch(() => false)
+  /** Loses it, and lets go of it in the store too: a renewal that was on its way may have kept it there. */
+  async giveUp(why: string | LockClosedError): Promise<void> {
+    this.lose(why)
+    try {
+      await this.#keeper.release(this.exactly)
+    } catch {
+      // It ends by its ttl.
+    }
   }
 
   #askToRenew(): void {
     this.#keeper.remind(this, this.#trustedUntil)
-    this.#keeper.renew(this, this.#ttl).catch(() => this.#retryRenewal())
+    this.#keeper.renew({ ...this.exactly, ttl: this.#ttl }, this).catch(() => this.#retryRenewal())
   }
 
   #retryRenewal(): void {
@@ -149,6 +162,7 @@ export class KeptLease implements Lease, Appointment {
     this.#ttl = ttl
     this.#trustedUntil = asked + ttl * TRUSTED
     this.keep()
+    this.#keeper.on.renewed?.({ ...this.#event(), ttl })
   }
 
   lose(why: string | LockClosedError, cause?: unknown): void {
@@ -156,10 +170,22 @@ export class KeptLease implements Lease, Appointment {
     const loss = typeof why === "string" ? new LockLostError(this.keys, why, { cause }) : why
     this.#end(loss)
     this.#abort?.abort(loss)
+    this.#tellEnd()
   }
 
   #end(how: "released" | LockLostError | LockClosedError): void {
     this.#ended = how
     this.#keeper.forget(this)
+  }
+
+  #tellEnd(): void {
+    const { on } = this.#keeper
+    if (this.#ended instanceof LockLostError) on.lost?.({ ...this.#event(), error: this.#ended })
+    else on.released?.(this.#event())
+  }
+
+  #event(): HoldEvent {
+    const held = performance.now() - this.#since
+    return { id: this.id, owner: this.owner, keys: this.keys, token: this.token, held }
   }
 }

@@ -2,16 +2,22 @@ import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
 import { Client } from "./client.js"
 import { LockStoreError, LockTimeoutError } from "./errors.js"
+import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
 import type { KeyState, Session, Store } from "./store.js"
-import type { Busy, Wish } from "./waiter.js"
+import type { Wish } from "./waiter.js"
 
 export interface LockDefaults {
   /** How long a lease outlives a dead holder, in ms; `Infinity` for ever. 30,000 by default. */
   ttl?: number
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
   timeout?: number
+}
+
+export interface LocksOptions extends LockDefaults {
+  /** Hears what happens to requests and leases. */
+  on?: LockListener
 }
 
 export interface TryOptions {
@@ -39,11 +45,11 @@ export class Locks implements AsyncDisposable {
   #count = 0
   #closing: Promise<void> | undefined
 
-  constructor(store: Store, defaults: LockDefaults = {}) {
-    this.#client = new Client(store)
+  constructor(store: Store, options: LocksOptions = {}) {
+    this.#client = new Client(store, guarded(options.on ?? {}))
     this.#defaults = {
-      ttl: checkTtl(defaults.ttl ?? 30_000),
-      timeout: checkTimeout(defaults.timeout ?? 5_000),
+      ttl: checkTtl(options.ttl ?? 30_000),
+      timeout: checkTimeout(options.timeout ?? 5_000),
     }
   }
 
@@ -53,8 +59,8 @@ export class Locks implements AsyncDisposable {
    * Throws `LockTimeoutError` where they stay busy, `LockAbortedError`, `LockClosedError`, `LockStoreError`,
    * or `LockArgumentError`.
    */
-  async acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
-    return this.#insist(this.#wish(keys, options))
+  acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
+    return this.#insist(keys, options)
   }
 
   /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
@@ -74,7 +80,7 @@ export class Locks implements AsyncDisposable {
     job: (lease: Lease) => T | Promise<T>,
     options: AcquireOptions = {},
   ): Promise<T> {
-    const lease = await this.#insist(this.#wish(keys, options))
+    const lease = await this.#insist(keys, options)
     let result: T
     try {
       result = await job(lease)
@@ -96,18 +102,18 @@ export class Locks implements AsyncDisposable {
     keys: string | readonly string[],
     options: Omit<AcquireOptions, "renew"> = {},
   ): Promise<bigint> {
-    const lease = await this.#insist({ ...this.#wish(keys, options, checkName("id", id)), kept: false })
+    const lease = await this.#insist(keys, options, checkName("id", id))
     return lease.token
   }
 
   /** Makes what is held under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
   async renewById(id: string, keys: string | readonly string[], ttl: number): Promise<boolean> {
-    return this.#client.renewById({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
+    return this.#client.renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
   }
 
   /** Frees those of `keys` that are held under `id`. False where it didn't hold them all. */
   async releaseById(id: string, keys: string | readonly string[]): Promise<boolean> {
-    return this.#client.releaseById({ id: checkName("id", id), keys: checkKeys(keys) })
+    return this.#client.release({ id: checkName("id", id), keys: checkKeys(keys) })
   }
 
   /** What is held and who waits, in all processes that share the store. */
@@ -148,25 +154,25 @@ export class Locks implements AsyncDisposable {
     }
   }
 
-  async #insist(wish: Wish): Promise<Lease> {
-    const result: KeptLease | Busy = await this.#client.acquire(wish)
+  async #insist(keys: string | readonly string[], options: AcquireOptions, id?: string): Promise<Lease> {
+    const wish = this.#wish(keys, options, id)
+    const answer = this.#client.acquire(wish)
+    const result = answer instanceof Promise ? await answer : answer
     if (result instanceof KeptLease) return result
     throw new LockTimeoutError(wish.keys, wish.timeout, result.key)
   }
 
-  #wish(
-    keys: string | readonly string[],
-    options: AcquireOptions,
-    id = `${this.#name}.${++this.#count}`,
-  ): Wish {
+  /** @param id is given for a lease that is not kept here. */
+  #wish(keys: string | readonly string[], options: AcquireOptions, id?: string): Wish {
+    const name = id ?? `${this.#name}.${++this.#count}`
     return {
-      id,
-      owner: options.owner === undefined ? id : checkName("owner", options.owner),
+      id: name,
+      owner: options.owner === undefined ? name : checkName("owner", options.owner),
       keys: checkKeys(keys),
       ttl: options.ttl === undefined ? this.#defaults.ttl : checkTtl(options.ttl),
       timeout: options.timeout === undefined ? this.#defaults.timeout : checkTimeout(options.timeout),
       renews: options.renew ?? true,
-      kept: true,
+      kept: id === undefined,
       signal: options.signal,
     }
   }

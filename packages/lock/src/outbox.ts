@@ -1,14 +1,35 @@
 import type { KeptLease } from "./kept-lease.js"
+import { Reply } from "./reply.js"
 import type { Cancellation, Release, Renewal } from "./store.js"
-import type { Settlement, Waiter } from "./waiter.js"
+import type { Waiter } from "./waiter.js"
+
+export class ReleaseOrder extends Reply<boolean> implements Release {
+  constructor(
+    readonly id: string,
+    readonly keys: readonly string[],
+    readonly token: number | undefined,
+  ) {
+    super()
+  }
+}
 
 /** Of a lease that is kept here, or of one that is only known by its id. */
-export type LeaseRenewal = Renewal & Settlement<boolean> & { readonly lease?: KeptLease }
+export class RenewalOrder extends ReleaseOrder implements Renewal {
+  readonly ttl: number
+
+  constructor(
+    { id, keys, token, ttl }: Renewal,
+    readonly lease: KeptLease | undefined,
+  ) {
+    super(id, keys, token)
+    this.ttl = ttl
+  }
+}
 
 /** What is to be asked next: all that comes up in one tick, or while an answer is awaited, is one question. */
 export class Outbox {
-  readonly renew: LeaseRenewal[] = []
-  readonly release: (Release & Settlement<boolean>)[] = []
+  readonly renew: RenewalOrder[] = []
+  readonly release: ReleaseOrder[] = []
   readonly cancel: Cancellation[] = []
   acquire: Waiter[] = []
   /** When the store was asked, as a time of `performance.now()`. */

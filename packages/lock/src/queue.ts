@@ -2,7 +2,8 @@ import type { Grant, Request } from "./store.js"
 
 /** What the rules know of a session: what it waits for, and what it has yet to be told. */
 export class Party {
-  readonly waiting = new Set<Entry>()
+  /** How many of its requests wait. */
+  waiting = 0
   granted: Entry[] = []
   dropped: number[] = []
   taken: number[] = []
@@ -15,6 +16,7 @@ export class Party {
 export class Entry {
   due = Number.POSITIVE_INFINITY
   slot = -1
+  waits = false
   held = false
   /** Whether the session knows that it holds. */
   claimed = false

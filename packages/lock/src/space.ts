@@ -1,5 +1,6 @@
 import { Deadlines } from "./deadlines.js"
 import { Entry, type Party, Queue } from "./queue.js"
+import { SteadyMap } from "./steady-map.js"
 import {
   type Answer,
   CLAIM_WINDOW,
@@ -8,6 +9,8 @@ import {
   type Renewal,
   type Request,
 } from "./store.js"
+
+const toGrant = (entry: Entry) => entry.toGrant()
 
 /**
  * The rules of the lock, on one page: no I/O, no timers, and a clock that is given.
@@ -27,7 +30,7 @@ import {
  *   before a dead waiter the next one learns in time.
  */
 export class Space {
-  readonly #queues = new Map<string, Queue>()
+  readonly #queues = new SteadyMap<string, Queue>()
   readonly #expiries = new Deadlines<Entry>()
   readonly #clock: () => number
   readonly #waiting = new Set<Party>()
@@ -44,16 +47,18 @@ export class Space {
 
   ask(party: Party, question: Question): Answer {
     this.#begin(party)
-    const renewed = question.renew.map((renewal) => this.#renew(renewal))
-    const released = question.release.map((release) => this.#release(release))
+    const renewed: boolean[] = []
+    const released: boolean[] = []
+    const refused: { seq: number; key: string }[] = []
+    for (const renewal of question.renew) renewed.push(this.#renew(renewal))
+    for (const release of question.release) released.push(this.#release(release))
     for (const { seq, keys } of question.cancel) this.#cancel(party, seq, keys)
     this.#advance()
-    const refused: { seq: number; key: string }[] = []
     for (const request of question.acquire) {
       const busy = this.#acquire(party, request)
       if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
     }
-    return { renewed, released, refused, ...this.#collect(party) }
+    return this.#collect(party, renewed, released, refused)
   }
 
   /** Lets the time pass that went by since the last call. */
@@ -101,7 +106,8 @@ export class Space {
 
   #wait(entry: Entry): void {
     for (const key of entry.request.keys) this.#queue(key).waiters.push(entry)
-    entry.party.waiting.add(entry)
+    entry.waits = true
+    entry.party.waiting++
     this.#waiting.add(entry.party)
   }
 
@@ -148,8 +154,9 @@ export class Space {
   }
 
   #waitNoLonger(entry: Entry): void {
-    const { waiting } = entry.party
-    if (waiting.delete(entry) && waiting.size === 0) this.#waiting.delete(entry.party)
+    if (!entry.waits) return
+    entry.waits = false
+    if (--entry.party.waiting === 0) this.#waiting.delete(entry.party)
   }
 
   #renew({ ttl, ...lease }: Renewal): boolean {
@@ -199,27 +206,35 @@ export class Space {
 
   /** The session did not come when it was its turn: what it waits for leaves the queues. */
   #drop(party: Party): void {
-    for (const entry of [...party.waiting, ...party.granted]) {
+    for (const entry of [...this.#waitersOf(party), ...party.granted]) {
       party.dropped.push(entry.request.seq)
       this.#leave(entry)
     }
     party.granted = []
   }
 
-  #collect(party: Party): Pick<Answer, "granted" | "dropped" | "taken" | "askIn"> {
+  /** As they came, each once. To look through all queues when somebody is gone is cheaper than to keep a list. */
+  #waitersOf(party: Party): Entry[] {
+    if (party.waiting === 0) return []
+    const all = [...this.#queues].flatMap(([, { waiters }]) => waiters)
+    return [...new Set(all.filter((entry) => entry.party === party))].sort((a, b) => a.number - b.number)
+  }
+
+  #collect(
+    party: Party,
+    renewed: Answer["renewed"],
+    released: Answer["released"],
+    refused: Answer["refused"],
+  ): Answer {
     const { granted, dropped, taken } = party
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
     if (granted.length > 0) party.granted = []
     if (dropped.length > 0) party.dropped = []
     if (taken.length > 0) party.taken = []
-    const next = party.waiting.size > 0 ? this.#expiries.first : undefined
+    const next = party.waiting > 0 ? this.#expiries.first : undefined
     party.askAt = next?.due ?? Number.POSITIVE_INFINITY
-    return {
-      granted: granted.map((entry) => entry.toGrant()),
-      dropped,
-      taken,
-      askIn: next && next.due - this.#now,
-    }
+    const askIn = next && next.due - this.#now
+    return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, askIn }
   }
 
   forceRelease(key: string): boolean {
@@ -241,7 +256,7 @@ export class Space {
   }
 
   /** The queues as they are now. */
-  look(): { now: number; queues: ReadonlyMap<string, Queue> } {
+  look(): { now: number; queues: SteadyMap<string, Queue> } {
     this.#begin(undefined)
     return { now: this.#now, queues: this.#queues }
   }

@@ -1,5 +1,8 @@
 import type { Appointment } from "./agenda.js"
+import type { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
+import { Reply } from "./reply.js"
 import type { Request } from "./store.js"
 
 /** What a request comes to when its time is up: an answer, not an error. */
@@ -20,13 +23,8 @@ export interface Wish extends Omit<Request, "seq" | "wait"> {
   readonly signal: AbortSignal | undefined
 }
 
-export interface Settlement<T> {
-  resolve(value: T): void
-  reject(error: unknown): void
-}
-
 /** One request that has not been granted yet, on the caller's side. */
-export class Waiter implements Request, Appointment {
+export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointment {
   due = 0
   slot = -1
   /** Whether the store has been asked, and must be told when the wait ends early. */
@@ -41,14 +39,17 @@ export class Waiter implements Request, Appointment {
   constructor(
     readonly seq: number,
     readonly wish: Wish,
-    readonly settlement: Settlement<KeptLease | Busy>,
+    readonly since: number,
     readonly giveUp: (waiter: Waiter) => void,
+    readonly on: LockListener,
   ) {
+    super()
     this.id = wish.id
     this.owner = wish.owner
     this.keys = wish.keys
     this.ttl = wish.ttl
     this.wait = wish.timeout > 0
+    on.requested?.({ id: wish.id, owner: wish.owner, keys: wish.keys })
   }
 
   listen(signal: AbortSignal, onAbort: () => void): void {
@@ -58,7 +59,31 @@ export class Waiter implements Request, Appointment {
 
   onDue(): void {
     this.giveUp(this)
-    this.settlement.resolve(new Busy(undefined))
+    this.refuse(undefined)
+  }
+
+  grant(lease: KeptLease): void {
+    this.resolve(lease)
+    this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.wish.kept })
+  }
+
+  refuse(busyKey: string | undefined): void {
+    this.resolve(new Busy(busyKey))
+    this.on.timedOut?.({ ...this.#event(), timeout: this.wish.timeout })
+  }
+
+  abort(error: LockAbortedError | LockClosedError): void {
+    this.reject(error)
+    this.on.aborted?.({ ...this.#event(), error })
+  }
+
+  fail(error: LockStoreError): void {
+    this.reject(error)
+    this.on.failed?.({ ...this.#event(), error })
+  }
+
+  #event(): WaitEvent {
+    return { id: this.id, owner: this.owner, keys: this.keys, waited: performance.now() - this.since }
   }
 
   end(): void {

@@ -5,7 +5,9 @@ const require = createRequire(import.meta.url)
 const EXPORTS = [
   "@holdfast/lock",
   "@holdfast/lock/memory",
+  "@holdfast/lock/redis",
   "@holdfast/lock/postgres",
+  "@holdfast/lock/opentelemetry",
   "@holdfast/lock/testing",
 ]
 

@@ -1,0 +1,48 @@
+import { LockStoreError } from "./errors.js"
+import type { Outbox } from "./outbox.js"
+import type { Answer, Session, Store } from "./store.js"
+
+/** The way to a store: opened when it is first needed, and again after it could not be. */
+export class Connection {
+  readonly #store: Store
+  readonly #wake: (within: number) => void
+  #opening: Promise<Session> | undefined
+  #session: Session | undefined
+
+  constructor(store: Store, wake: (within: number) => void) {
+    this.#store = store
+    this.#wake = wake
+  }
+
+  get isOpen(): boolean {
+    return this.#session !== undefined
+  }
+
+  async open(): Promise<Session> {
+    try {
+      this.#opening ??= Promise.resolve(this.#store.connect(this.#wake))
+      this.#session = await this.#opening
+      return this.#session
+    } catch (error) {
+      this.#opening = undefined
+      throw new LockStoreError(error)
+    }
+  }
+
+  ask(outbox: Outbox): Answer | Promise<Answer> {
+    return this.#session ? put(this.#session, outbox) : this.open().then((session) => put(session, outbox))
+  }
+
+  async close(): Promise<void> {
+    await this.#session?.close()
+  }
+}
+
+/**
+ * Trust is reckoned from before the question: the store's ttl starts at some moment after it. Connecting comes before
+ * both, and may take longer than a short lease lasts.
+ */
+function put(session: Session, outbox: Outbox): Answer | Promise<Answer> {
+  outbox.asked = performance.now()
+  return session.ask(outbox)
+}
