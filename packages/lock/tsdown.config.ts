@@ -6,6 +6,7 @@ export default defineConfig({
     memory: "src/memory.ts",
     opentelemetry: "src/opentelemetry.ts",
     redis: "src/redis/index.ts",
+    postgres: "src/postgres/index.ts",
     testing: "src/testing/index.ts",
   },
   format: ["esm", "cjs"],

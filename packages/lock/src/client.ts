@@ -136,13 +136,11 @@ export class Client implements Keeper {
     const outbox = this.#outbox
     this.#outbox = new Outbox()
     for (const waiter of outbox.acquire) waiter.sent = true
-    // Trust is reckoned from before the question: the store's ttl starts at some moment after it.
-    const asked = performance.now()
     try {
       const answer = this.#connection.ask(outbox)
       this.#answersAtOnce = !("then" in answer)
-      if ("then" in answer) return void this.#await(answer, outbox, asked)
-      this.#settle(outbox, answer, asked)
+      if ("then" in answer) return void this.#await(answer, outbox)
+      this.#settle(outbox, answer)
     } catch (error) {
       this.#fail(outbox, error)
     }
@@ -151,10 +149,10 @@ export class Client implements Keeper {
   }
 
   /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
-  async #await(answer: Promise<Answer>, outbox: Outbox, asked: number): Promise<void> {
+  async #await(answer: Promise<Answer>, outbox: Outbox): Promise<void> {
     this.#agenda.arm(this.#waiting.size > 0)
     try {
-      this.#settle(outbox, await answer, asked)
+      this.#settle(outbox, await answer)
     } catch (error) {
       this.#fail(outbox, error)
     }
@@ -163,7 +161,8 @@ export class Client implements Keeper {
     else this.#onQuiet?.()
   }
 
-  #settle(outbox: Outbox, answer: Answer, asked: number): void {
+  #settle(outbox: Outbox, answer: Answer): void {
+    const { asked } = outbox
     let at = 0
     for (const renewal of outbox.renew) this.#renewed(renewal, answer.renewed[at++] === true, asked)
     at = 0

@@ -1,5 +1,6 @@
 import { LockStoreError } from "./errors.js"
-import type { Answer, Question, Session, Store } from "./store.js"
+import type { Outbox } from "./outbox.js"
+import type { Answer, Session, Store } from "./store.js"
 
 /** The way to a store: opened when it is first needed, and again after it could not be. */
 export class Connection {
@@ -28,8 +29,17 @@ export class Connection {
     }
   }
 
-  ask(question: Question): Answer | Promise<Answer> {
-    return this.#session ? this.#session.ask(question) : this.open().then((session) => session.ask(question))
+  ask(outbox: Outbox): Answer | Promise<Answer> {
+    return this.#session
+      ? this.#put(outbox, this.#session)
+      : this.open().then((session) => this.#put(outbox, session))
+  }
+
+  #put(outbox: Outbox, session: Session): Answer | Promise<Answer> {
+    // Trust is reckoned from before the question: the store's ttl starts at some moment after it. To connect comes
+    // before both, and may take longer than a short lease lasts.
+    outbox.asked = performance.now()
+    return session.ask(outbox)
   }
 
   async close(): Promise<void> {

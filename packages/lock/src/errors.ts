@@ -6,6 +6,7 @@ export type LockErrorCode =
   | "LOCK_CLOSED"
   | "LOCK_STORE_FAILED"
   | "LOCK_INVALID_ARGUMENT"
+  | "LOCK_NOT_SET_UP"
 
 /** What every error of this package extends. `code` never changes; `cause` is what lay behind it, if anything did. */
 export abstract class LockError extends Error {
@@ -74,6 +75,20 @@ export class LockStoreError extends LockError {
 export class LockArgumentError extends LockError {
   override readonly name = "LockArgumentError"
   readonly code = "LOCK_INVALID_ARGUMENT"
+}
+
+/** The store lacks something that somebody has to do first; the message says what. */
+export class LockSetupError extends LockError {
+  override readonly name = "LockSetupError"
+  readonly code = "LOCK_NOT_SET_UP"
+  constructor(
+    message: string,
+    /** The SQL to run, where that is what it takes. */
+    readonly sql?: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
 }
 
 function list(keys: readonly string[]): string {

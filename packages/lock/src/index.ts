@@ -5,6 +5,7 @@ export {
   LockError,
   type LockErrorCode,
   LockLostError,
+  LockSetupError,
   LockStoreError,
   LockTimeoutError,
 } from "./errors.js"

@@ -32,4 +32,6 @@ export class Outbox {
   readonly release: ReleaseOrder[] = []
   readonly cancel: Cancellation[] = []
   acquire: Waiter[] = []
+  /** When the store was asked, as a time of `performance.now()`. */
+  asked = 0
 }

@@ -6,6 +6,8 @@ const EXPORTS = [
   "@holdfast/lock",
   "@holdfast/lock/memory",
   "@holdfast/lock/opentelemetry",
+  "@holdfast/lock/postgres",
+  "@holdfast/lock/redis",
   "@holdfast/lock/testing",
 ]
 

@@ -75,6 +75,11 @@ export class Trial {
     })
   }
 
+  /** Waits until nothing is held or waited for: what was given up is taken back a little later than its caller is told. */
+  async empty(witness: Locks): Promise<void> {
+    await this.#eventually("nothing is left behind", async () => (await witness.inspect()).length === 0)
+  }
+
   /** The outcome of `promise`, which has to be there soon. */
   soon<T>(what: string, promise: PromiseLike<T>): Promise<T> {
     return within(this.patience, what, promise)
@@ -107,7 +112,7 @@ export class Trial {
       await Promise.all(this.#locks.map((locks) => locks.close()))
       for (const session of this.#sessions) await session.close()
       const witness = new Locks(this.#space.store())
-      await this.#eventually("nothing is left behind", async () => (await witness.inspect()).length === 0)
+      await this.empty(witness)
       await witness.close()
     } finally {
       await this.#space.close?.()

@@ -1,0 +1,125 @@
+import { LockArgumentError, LockSetupError } from "../errors.js"
+
+/** What is used of a client of `pg`, so that its types are no part of ours. */
+export interface PgClient {
+  connect(): Promise<unknown>
+  query(query: object): Promise<{ rows: unknown[] }>
+  end(): Promise<void>
+  on(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
+  removeListener(event: string, listener: (...args: never[]) => void): unknown
+  ref?(): void
+  unref?(): void
+  readonly processID?: number | null
+}
+
+export interface PgPoolClient extends Pick<PgClient, "query"> {
+  release(destroy?: boolean | Error): void
+}
+
+/** A pool of `pg`. */
+export interface PgPool {
+  connect(): Promise<PgPoolClient>
+  readonly options: object
+}
+
+export interface Statement {
+  readonly text: string
+  readonly values?: readonly unknown[]
+  /** Prepares it under this name, where the connection is one's own. */
+  readonly name?: string
+}
+
+export type Query = <Row>(statement: Statement) => Promise<Row[]>
+
+export type Connect = () => Promise<PgClient>
+
+/** Clients of one's own, by a connection string. */
+export function byConnectionString(connectionString: string, patience: number): Connect {
+  return async () => {
+    const { Client } = await loadPg()
+    try {
+      const config = { connectionString, connectionTimeoutMillis: patience, keepAlive: true }
+      return new Client({ application_name: "holdfast lock", ...config })
+    } catch {
+      // Its own error carries the string, with the password in it.
+      throw new LockArgumentError("connectionString can't be read by pg")
+    }
+  }
+}
+
+interface Pg {
+  Client: new (config: object) => PgClient
+}
+
+async function loadPg(): Promise<Pg> {
+  try {
+    const pg = (await import("pg")) as unknown as Pg & { default?: Pg }
+    return pg.default ?? pg
+  } catch (cause) {
+    throw new LockSetupError(
+      "The Postgres store needs the package pg: run `npm install pg`, or give it a pool",
+      undefined,
+      { cause },
+    )
+  }
+}
+
+/** Clients beside the pool, made as the pool makes its own. */
+export function besidePool(pool: PgPool, patience: number): Connect {
+  return async () => {
+    const { Client } = pool as unknown as Pg
+    const { options } = pool as { options: { password?: unknown } }
+    // The pool hides the password from being enumerated.
+    const config = {
+      ...options,
+      password: options.password,
+      connectionTimeoutMillis: patience,
+      keepAlive: true,
+    }
+    return new Client(config)
+  }
+}
+
+/** `promise`, or an error after `ms`; `onLate` is then given what it comes to after all. */
+export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      reject(new Error(`Postgres has not answered within ${ms} ms`))
+    }, ms)
+    promise.then(
+      (value) => {
+        clearTimeout(timer)
+        if (late) onLate(value)
+        else resolve(value)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+/** Statements through a pool, each on a client that is given back at once. */
+export function throughPool(pool: PgPool, patience: number): Query {
+  return async <Row>(statement: Statement) => {
+    const started = performance.now()
+    const client = await within(pool.connect(), patience, (late) => late.release())
+    const rest = Math.max(patience - (performance.now() - started), 1)
+    try {
+      const { rows } = await within(client.query(statement), rest, () => undefined)
+      client.release()
+      return rows as Row[]
+    } catch (error) {
+      // What has no SQLSTATE is the connection's fault, and nobody knows what comes through it next.
+      client.release(typeof (error as { code?: unknown }).code !== "string" || isBroken(error))
+      throw error
+    }
+  }
+}
+
+function isBroken(error: unknown): boolean {
+  return !("severity" in (error as object))
+}

@@ -1,0 +1,55 @@
+import { LockSetupError } from "../errors.js"
+import type { Query } from "./connection.js"
+import type { Names } from "./names.js"
+import { namesOf } from "./names.js"
+import { operations } from "./operations.js"
+import { rules } from "./rules.js"
+import { tables, VERSION } from "./tables.js"
+
+/** The SQL that makes the tables and functions of the lock space `schema`, or brings them up to date; may be run again. */
+export function installSql(schema = "holdfast_lock"): string {
+  return sqlOf(namesOf(schema))
+}
+
+export function sqlOf(names: Names): string {
+  const version = `
+CREATE OR REPLACE FUNCTION ${names.schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${VERSION}';
+`
+  return `${tables(names)}${rules(names)}${operations(names)}${version}`
+}
+
+/** Makes sure that the lock space is there, in the version that this code speaks. */
+export async function install(query: Query, names: Names): Promise<void> {
+  const found = await versionOf(query, names)
+  if (found === VERSION) return
+  if (found !== undefined && found > VERSION)
+    throw new LockSetupError(
+      `The schema ${names.schema} is of version ${found}, and this process knows version ${VERSION}: bring @holdfast/lock up to date`,
+      "",
+    )
+  const sql = sqlOf(names)
+  try {
+    // Many statements in one message are one transaction. Two that create the same at once would fail each other.
+    await query({ text: `SELECT pg_advisory_xact_lock(${names.latch});\n${sql}` })
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "42501") throw cause
+    throw new LockSetupError(
+      `The role may not create the schema ${names.schema}. Let one that may run installSql(${JSON.stringify(names.schema)}) ` +
+        "of @holdfast/lock/postgres (it is this error's `sql`), and grant what it made to this role",
+      sql,
+      { cause },
+    )
+  }
+}
+
+const MISSING = new Set(["3F000", "42883"])
+
+async function versionOf(query: Query, { schema }: Names): Promise<number | undefined> {
+  try {
+    const [row] = await query<{ version: number }>({ text: `SELECT ${schema}.version()` })
+    return row?.version
+  } catch (error) {
+    if (MISSING.has((error as { code?: string }).code ?? "")) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,83 @@
+import type { Names } from "./names.js"
+
+/** Of the tables and functions together; a process that finds a lower one brings it up to its own. */
+export const VERSION = 1
+
+/**
+ * Where the rules of `space.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties it,
+ * and `recover` in `rules.ts` sees to it that nobody notices by holding what another still believes to hold.
+ * Times are ms since 1970 by the server's clock, and `Infinity` is a time as well.
+ */
+export const tables = ({ schema }: Names) => `
+CREATE SCHEMA IF NOT EXISTS ${schema};
+
+-- A request that waits, or a lease: a row for each of its keys.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.queue (
+  key text COLLATE "C" NOT NULL,
+  waits boolean NOT NULL,
+  number bigint NOT NULL,           -- of the request, in the order of arrival
+  token bigint NOT NULL,            -- on this key: the number, or that of the lease that it re-enters
+  lease bigint NOT NULL,            -- the greatest token of its keys, once it is held
+  claimed boolean NOT NULL,         -- whether its session knows that it holds
+  due double precision,             -- when it ends; none for what waits
+  since double precision NOT NULL,
+  ttl double precision NOT NULL,
+  lasting boolean NOT NULL,         -- ends later than a restart is waited for: has a copy in ${schema}.lasting
+  several boolean NOT NULL,         -- has more keys than this one
+  session text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  owner text COLLATE "C" NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000000);
+-- A key of 1,024 characters is too long for an index: its beginning is in it, and the whole is compared.
+CREATE INDEX IF NOT EXISTS queue_turn ON ${schema}.queue (left(key, 512), waits, number);
+CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
+CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session) WHERE NOT claimed;
+
+-- The sessions that have something in the queue that they have not claimed.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.waiting (
+  session text COLLATE "C" PRIMARY KEY,
+  ask_at double precision NOT NULL  -- when it is going to ask again, by what it has been told
+);
+CREATE INDEX IF NOT EXISTS waiting_ask_at ON ${schema}.waiting (ask_at);
+
+-- What a session has yet to be told of leases that others have ended.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.ended (
+  session text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  lease bigint NOT NULL,
+  taken boolean NOT NULL,
+  at double precision NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ended_session ON ${schema}.ended (session);
+
+-- Questions that their session has given up, up to this turn: the server may still come to read them.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.given_up (
+  session text COLLATE "C" PRIMARY KEY,
+  turn bigint NOT NULL,
+  at double precision NOT NULL
+);
+
+-- Its row is gone after a crash, and so tells of it.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.epoch (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  barred_until double precision     -- nothing is granted before this time
+);
+
+-- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
+CREATE TABLE IF NOT EXISTS ${schema}.horizon (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  version integer NOT NULL,
+  ttl double precision NOT NULL,    -- no lease that a crash forgets is for longer
+  number bigint NOT NULL            -- no number that has been given out is greater
+);
+-- Leases for longer than that, which a crash must not forget.
+CREATE TABLE IF NOT EXISTS ${schema}.lasting (LIKE ${schema}.queue);
+CREATE INDEX IF NOT EXISTS lasting_number ON ${schema}.lasting (number);
+
+INSERT INTO ${schema}.horizon (version, ttl, number) VALUES (${VERSION}, 0, 0) ON CONFLICT DO NOTHING;
+
+CREATE SEQUENCE IF NOT EXISTS ${schema}.number;
+`
