@@ -2,6 +2,7 @@ import { defineConfig } from "tsdown"
 
 export default defineConfig({
   entry: {
+    cli: "src/cli.ts",
     index: "src/index.ts",
     memory: "src/memory.ts",
     opentelemetry: "src/opentelemetry.ts",
