@@ -86,10 +86,7 @@ export class Connection {
   /** The outcome of `promise`, or an error after so long; a user's client may be set up to try for ever. */
   bounded<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => fail(new Error(`Redis did not answer within ${this.#patience} ms`)),
-        this.#patience,
-      )
+      const timer = setTimeout(() => this.#timedOut(fail), this.#patience)
       const end = () => {
         clearTimeout(timer)
         this.#pending.delete(fail)
@@ -104,6 +101,12 @@ export class Connection {
         resolve(value)
       }, fail)
     })
+  }
+
+  #timedOut(fail: (error: Error) => void): void {
+    fail(new Error(`Redis did not answer within ${this.#patience} ms`))
+    // The machine at the other end may be gone without a word, and TCP would hope for a quarter of an hour.
+    if (this.#owned) this.#client.disconnect(true)
   }
 
   #abandon(error: Error): void {
