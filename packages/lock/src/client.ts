@@ -11,6 +11,9 @@ import { type Busy, Waiter, type Wish } from "./waiter.js"
 /** When to ask again after the store has failed, in ms. */
 const RETRY_AFTER = 500
 
+/** How often to ask while somebody waits and nothing is heard, in ms: a message may have been lost. */
+const SAFETY_CHECK = 15_000
+
 const TICK = Promise.resolve()
 
 /** One session's conversation with its store: who waits, what is held, and when to ask again. */
@@ -175,8 +178,10 @@ export class Client implements Keeper {
     for (const { seq, key } of answer.refused) this.#refuse(this.#waiter(seq, outbox), key)
     for (const seq of answer.dropped) this.#queueAgain(seq)
     if (answer.taken.length > 0) this.#lose(answer.taken)
-    if (answer.askIn === undefined) this.#agenda.delete(this.#lookAgain)
-    else this.#agenda.set(this.#lookAgain, performance.now() + answer.askIn)
+    const check = this.#waiting.size > 0 ? SAFETY_CHECK : Number.POSITIVE_INFINITY
+    const within = Math.min(answer.askIn ?? check, check)
+    if (within === Number.POSITIVE_INFINITY) this.#agenda.delete(this.#lookAgain)
+    else this.#agenda.set(this.#lookAgain, performance.now() + within)
     this.#agenda.arm(this.#waiting.size > 0)
   }
 

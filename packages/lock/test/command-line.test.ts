@@ -10,6 +10,8 @@ import { server } from "./postgres-server.js"
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url))
 
+const PATIENT = { timeout: 20_000 }
+
 /** Runs the built program. */
 async function cli(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH, ...env } })
@@ -51,7 +53,7 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
     })
     const lease = await locks.acquire(["item:2", "item:1"], { owner: "me" })
     const waiting = locks.acquire("item:1", { owner: "you" }).catch(() => undefined)
-    await expect.poll(() => locks.inspect()).toMatchObject([{ waiters: [{}] }, {}])
+    await expect.poll(() => locks.inspect(), PATIENT).toMatchObject([{ waiters: [{}] }, {}])
 
     const { stdout } = await cli(["list", ...args])
     const lines = stdout.trimEnd().split("\n")
@@ -79,7 +81,7 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
       stdout: `Released a, which me held with token ${token}, and with it b\n`,
       stderr: "",
     })
-    await expect.poll(() => lease.loss?.code).toBe("LOCK_LOST")
+    await expect.poll(() => lease.loss?.code, PATIENT).toBe("LOCK_LOST")
     expect(await cli(["release", "a", ...args])).toEqual({
       status: 1,
       stdout: "",

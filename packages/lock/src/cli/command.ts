@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util"
+import { checkName } from "../arguments.js"
 
 /** The command line has no meaning. The message is for whoever typed it. */
 export class UsageError extends Error {}
@@ -26,8 +27,8 @@ Commands:
   release <key>   takes the key away from whoever holds it; the next one gets it
 
 Options:
-  --store <url>   redis://, rediss:// or postgres://; by default HOLDFAST_LOCK_STORE,
-                  which keeps a password out of the list of processes
+  --store <url>   redis://, rediss:// or postgres://; HOLDFAST_LOCK_STORE by
+                  default, which keeps a password out of the list of processes
   --prefix <name> the lock space in Redis, "holdfast" by default
   --schema <name> the lock space in Postgres, "holdfast_lock" by default
   --json          list: as JSON, a line
@@ -58,7 +59,7 @@ export function parseCommand(args: string[], env: NodeJS.ProcessEnv): Command {
   if (name === "release" && key === undefined) throw new UsageError("release needs a key")
   if (rest.length > (name === "release" ? 1 : 0)) throw new UsageError("There are too many arguments")
   const place = placeOf(values.store ?? env.HOLDFAST_LOCK_STORE, values)
-  if (name === "release") return { name, place, key: key as string }
+  if (name === "release") return { name, place, key: checkName("key", key) }
   return name === "list" ? { name, place, json: values.json } : { name, place }
 }
 

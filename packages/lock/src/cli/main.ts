@@ -20,7 +20,7 @@ export async function main(args: string[]): Promise<number> {
     if (command.name === "version") return say(version())
     return await at(command.place, (locks) => run(command, locks))
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error
+    if (!(error instanceof UsageError || error instanceof LockArgumentError)) throw error
     return complain(`${error.message}. See holdfast-lock --help`, MISTAKE)
   }
 }

@@ -67,6 +67,11 @@ export class Subscriber {
     }
   }
 
+  /** Connects anew, since a message seems not to have come through. */
+  renew(): void {
+    this.#redis?.disconnect()
+  }
+
   /** Resolves when what was sent to the channel before has been heard; for tests. */
   async arrived(): Promise<void> {
     if (!this.#closed) await this.#redis?.ping()
