@@ -165,23 +165,20 @@ export class Client implements Keeper {
   }
 
   #settle(outbox: Outbox, answer: Answer): void {
-    const { asked } = outbox
+    for (const [at, order] of outbox.renew.entries())
+      this.#renewed(order, answer.renewed[at] === true, outbox.asked)
     let at = 0
-    for (const renewal of outbox.renew) this.#renewed(renewal, answer.renewed[at++] === true, asked)
-    at = 0
     for (const release of outbox.release) release.resolve(answer.released[at++] === true)
     for (const grant of answer.granted) {
       const waiter = this.#waiter(grant.seq, outbox)
       // One that has given up in the meantime is being cancelled, granted or not.
-      if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, asked))
+      if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, outbox.asked))
     }
-    for (const { seq, key } of answer.refused) this.#refuse(this.#waiter(seq, outbox), key)
+    for (const { seq, key } of answer.refused) this.#refuse(seq, key, outbox)
     for (const seq of answer.dropped) this.#queueAgain(seq)
     if (answer.taken.length > 0) this.#lose(answer.taken)
     const check = this.#waiting.size > 0 ? SAFETY_CHECK : Number.POSITIVE_INFINITY
-    const within = Math.min(answer.askIn ?? check, check)
-    if (within === Number.POSITIVE_INFINITY) this.#agenda.delete(this.#lookAgain)
-    else this.#agenda.set(this.#lookAgain, performance.now() + within)
+    this.#agenda.set(this.#lookAgain, performance.now() + Math.min(answer.askIn ?? check, check))
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
@@ -203,7 +200,8 @@ export class Client implements Keeper {
     waiter.grant(lease)
   }
 
-  #refuse(waiter: Waiter | undefined, key: string): void {
+  #refuse(seq: number, key: string, outbox: Outbox): void {
+    const waiter = this.#waiter(seq, outbox)
     if (!waiter) return
     this.#stopWaiting(waiter)
     waiter.refuse(key)
@@ -214,7 +212,7 @@ export class Client implements Keeper {
       if (taken.includes(lease.seq)) lease.lose("it was taken away by forceRelease")
   }
 
-  /** A lease that is kept has an appointment, be it at no time: to keep a map of them as well costs more than this. */
+  /** A lease that is kept has an appointment, be it at no time: there is no need for a map of them. */
   #held(): KeptLease[] {
     return this.#agenda.appointments.filter((it) => it instanceof KeptLease)
   }
