@@ -80,12 +80,12 @@ export class Client implements Keeper {
   }
 
   /** Nobody is in a hurry here: what is due at the same time is renewed by one question, in any store. */
-  async renew(renewal: Renewal, lease?: KeptLease): Promise<boolean> {
+  renew(renewal: Renewal, lease?: KeptLease): RenewalOrder {
     if (this.#closed) throw new LockClosedError()
     const order = new RenewalOrder(renewal, lease)
     this.#outbox.renew.push(order)
     this.#schedule()
-    return order.take()
+    return order
   }
 
   release({ id, keys, token }: Release): boolean | Promise<boolean> {
@@ -165,8 +165,7 @@ export class Client implements Keeper {
   }
 
   #settle(outbox: Outbox, answer: Answer): void {
-    for (const [at, order] of outbox.renew.entries())
-      this.#renewed(order, answer.renewed[at] === true, outbox.asked)
+    for (const [at, order] of outbox.renew.entries()) order.settle(answer.renewed[at] === true, outbox.asked)
     let at = 0
     for (const release of outbox.release) release.resolve(answer.released[at++] === true)
     for (const grant of answer.granted) {
@@ -186,12 +185,6 @@ export class Client implements Keeper {
   #waiter(seq: number, { acquire }: Outbox): Waiter | undefined {
     const last = acquire.at(-1)
     return last?.seq === seq && last.pending ? last : this.#waiting.get(seq)
-  }
-
-  #renewed(order: RenewalOrder, held: boolean, asked: number): void {
-    if (held) order.lease?.renewed(asked, order.ttl)
-    else order.lease?.lose("it had expired, or was taken away, when it was to be renewed")
-    order.resolve(held)
   }
 
   #hold(waiter: Waiter, lease: KeptLease): void {
