@@ -8,6 +8,9 @@ import { Busy, type Settlement, Waiter, type Wish } from "./waiter.js"
 /** When to ask again after the store has failed, in ms. */
 const RETRY_AFTER = 500
 
+/** How often to ask while somebody waits and nothing is heard, in ms: a message may have been lost. */
+const SAFETY_CHECK = 15_000
+
 const TICK = Promise.resolve()
 
 /** One session's conversation with its store: who waits, what is held, and when to ask again. */
@@ -192,7 +195,8 @@ export class Client implements Keeper {
     for (const { seq, key } of answer.refused) this.#refuse(seq, key)
     for (const seq of answer.dropped) this.#queueAgain(seq)
     for (const seq of answer.taken) this.#held.get(seq)?.lose("it was taken away by forceRelease")
-    this.#agenda.set(this.#lookAgain, performance.now() + (answer.askIn ?? Number.POSITIVE_INFINITY))
+    const check = this.#waiting.size > 0 ? SAFETY_CHECK : Number.POSITIVE_INFINITY
+    this.#agenda.set(this.#lookAgain, performance.now() + Math.min(answer.askIn ?? check, check))
     this.#agenda.arm(this.#waiting.size > 0)
   }
 
