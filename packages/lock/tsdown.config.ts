@@ -4,7 +4,8 @@ export default defineConfig({
   entry: {
     index: "src/index.ts",
     memory: "src/memory.ts",
-    postgres: "src/postgres/index.ts", fence: "src/fence.ts",
+    postgres: "src/postgres/index.ts",
+    fence: "src/fence.ts",
     testing: "src/testing/index.ts",
   },
   format: ["esm", "cjs"],

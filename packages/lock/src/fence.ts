@@ -46,15 +46,18 @@ export async function fence(transaction: Transaction, held: Held, options: Fence
   const { schema } = namesOf(options.schema ?? "holdfast_lock")
   const tokens = tokensOf(held)
   const execute = executeIn(transaction)
-  const keys = [...tokens.keys()]
-  const parameters = [keys.map(idOf), keys, [...tokens.values()].map(String)]
-  const passed = await remember(execute, schema, parameters)
-  if (passed.length < keys.length) await refuse(execute, schema, tokens, passed)
+  // As JSON: lists are not the same to all who pass parameters on.
+  const rows = [...tokens].map(([key, token]) => ({ id: idOf(key), key, token: String(token) }))
+  const passed = await remember(execute, schema, JSON.stringify(rows))
+  if (passed.length < rows.length) await refuse(execute, schema, tokens, passed)
 }
 
 /** Makes the table that `fence` needs, if it isn't there; the Postgres store makes it too. */
-export async function installFence(database: Execute | PgTransaction | KnexTransaction, options: FenceOptions = {}): Promise<void> {
-  const execute = typeof database === "function" && !("raw" in database) ? database : executeBy(database)
+export async function installFence(
+  database: Execute | PgTransaction | KnexTransaction,
+  options: FenceOptions = {},
+): Promise<void> {
+  const execute = isFunction(database) ? database : executeBy(database)
   await execute(fenceSql(options.schema), [])
 }
 
@@ -70,7 +73,8 @@ function tokensOf(held: Held): Map<string, bigint> {
   const tokens = new Map<string, bigint>()
   for (const key of keys) {
     const token = isLease ? (held as Lease).tokenOf(key) : (held as Record<string, bigint>)[key]
-    if (typeof token !== "bigint") throw new LockArgumentError(`The token of ${JSON.stringify(key)} must be a bigint`)
+    if (typeof token !== "bigint")
+      throw new LockArgumentError(`The token of ${JSON.stringify(key)} must be a bigint`)
     tokens.set(checkName("key", key), token)
   }
   return tokens
@@ -83,16 +87,16 @@ const idOf = (key: string) => createHash("sha256").update(key).digest("hex")
  * Returns the ids of the keys whose token is not older. A row that somebody else is writing is waited for, and seen as
  * he has left it; the order of the ids keeps two with the same keys from waiting for each other.
  */
-async function remember(execute: Execute, schema: string, parameters: unknown[]): Promise<string[]> {
+async function remember(execute: Execute, schema: string, held: string): Promise<string[]> {
   const sql = `
     INSERT INTO ${schema}.fence AS newest (id, key, token)
-    SELECT held.id, held.key, held.token FROM unnest($1::text[], $2::text[], $3::bigint[]) AS held (id, key, token)
+    SELECT held.id, held.key, held.token FROM json_to_recordset($1::json) AS held (id text, key text, token bigint)
     ORDER BY held.id
     ON CONFLICT (id) DO UPDATE SET token = excluded.token
       WHERE newest.token <= excluded.token AND newest.key = excluded.key
     RETURNING id`
   try {
-    return ((await execute(sql, parameters)) as { id: string }[]).map(({ id }) => id)
+    return ((await execute(sql, [held])) as { id: string }[]).map(({ id }) => id)
   } catch (cause) {
     if (!["42P01", "3F000"].includes((cause as { code?: string }).code ?? "")) throw cause
     throw new LockSetupError(
@@ -115,23 +119,37 @@ async function refuse(
   throw new LockFencedError(key, token, BigInt(row?.token ?? 0))
 }
 
+/** A knex is a function as well. */
+const isFunction = (given: Transaction): given is Execute => typeof given === "function" && !("raw" in given)
+
 function executeIn(transaction: Transaction): Execute {
-  const notOne = (what: string) => new LockArgumentError(`fence needs a transaction, not ${what}: it guards what is written in the same one`)
-  if (typeof transaction === "function" && !("raw" in transaction)) return transaction
+  const notOne = (what: string) =>
+    new LockArgumentError(`fence needs a transaction, not ${what}: it guards what is written in the same one`)
+  if (isFunction(transaction)) return transaction
   if ("totalCount" in transaction) throw notOne("a pool")
-  if ("raw" in transaction && transaction.isTransaction !== true) throw notOne("a knex that is outside of one")
-  if ("isInTransaction" in transaction && !transaction.isInTransaction()) throw notOne("an EntityManager that is outside of one")
+  if ("raw" in transaction && transaction.isTransaction !== true)
+    throw notOne("a knex that is outside of one")
+  if ("isInTransaction" in transaction && !transaction.isInTransaction())
+    throw notOne("an EntityManager that is outside of one")
   return executeBy(transaction)
 }
 
 function executeBy(database: Exclude<Transaction, Execute>): Execute {
-  if ("raw" in database) return async (sql, parameters) => rowsOf(await database.raw(...positional(sql, parameters)))
-  if ("execute" in database) return async (sql, parameters) => rowsOf(await database.execute(...positional(sql, parameters)))
+  if ("raw" in database)
+    return async (sql, parameters) => rowsOf(await database.raw(...positional(sql, parameters)))
+  if ("execute" in database)
+    return async (sql, parameters) => rowsOf(await database.execute(...positional(sql, parameters)))
   if ("query" in database) return async (sql, parameters) => rowsOf(await database.query(sql, parameters))
-  throw new LockArgumentError("fence needs a transaction of pg, knex or MikroORM, or a function that executes a statement")
+  throw new LockArgumentError(
+    "fence needs a transaction of pg, knex or MikroORM, or a function that executes a statement",
+  )
 }
 
 /** knex and MikroORM count question marks. Each parameter is named once, in order. */
-const positional = (sql: string, parameters: unknown[]): [string, unknown[]] => [sql.replaceAll(/\$\d+/g, "?"), parameters]
+const positional = (sql: string, parameters: unknown[]): [string, unknown[]] => [
+  sql.replaceAll(/\$\d+/g, "?"),
+  parameters,
+]
 
-const rowsOf = (result: unknown): unknown[] => (Array.isArray(result) ? result : (result as { rows: unknown[] }).rows)
+const rowsOf = (result: unknown): unknown[] =>
+  Array.isArray(result) ? result : (result as { rows: unknown[] }).rows

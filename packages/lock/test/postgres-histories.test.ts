@@ -72,7 +72,7 @@ function lend(client: pg.Client, now: () => number): PgClient {
       await client.query("UNLISTEN *")
     },
     on: (event, listener) => client.on(event as "notification", listener as () => void),
-    removeListener: (event, listener) => client.removeListener(event, listener),
+    removeListener: (event, listener) => client.removeListener(event, listener as () => void),
     processID: (client as unknown as { processID: number }).processID,
   }
 }
