@@ -8,6 +8,7 @@ export default defineConfig({
     opentelemetry: "src/opentelemetry.ts",
     redis: "src/redis/index.ts",
     postgres: "src/postgres/index.ts",
+    fence: "src/fence.ts",
     testing: "src/testing/index.ts",
   },
   format: ["esm", "cjs"],

@@ -235,7 +235,9 @@ BEGIN
   first_due := least(first_due, barred_until, 'Infinity');
   WITH late AS (
     UPDATE ${schema}.session s SET ask_at = first_due
-    WHERE s.ask_at > first_due AND s.session <> asker RETURNING s.session)
+    WHERE s.ask_at > first_due AND s.session <> asker
+      AND EXISTS (SELECT FROM ${schema}.queue q WHERE q.session = s.session AND NOT q.claimed AND q.waits)
+    RETURNING s.session)
   SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO told FROM late l;
   IF NOT is_waiting THEN RETURN NULL; END IF;
   SELECT s.ask_at INTO told FROM ${schema}.session s WHERE s.session = asker;

@@ -18,8 +18,6 @@ import type { Names } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
 import { describe, type Row } from "./states.js"
 
-/** How often to look, in ms, whether a message was lost. */
-const LISTENING = 10_000
 /** How often to look, in ms, where no messages come: well within the claim window. */
 const NOT_LISTENING = 200
 
@@ -151,8 +149,8 @@ export class PostgresSession implements Session {
   }
 
   #askIn(due: number | undefined): number | undefined {
-    if (this.#waiting.size === 0) return due
-    return Math.min(due ?? LISTENING, this.#line.listens ? LISTENING : NOT_LISTENING)
+    if (this.#waiting.size === 0 || this.#line.listens) return due
+    return Math.min(due ?? NOT_LISTENING, NOT_LISTENING)
   }
 
   async inspect(): Promise<KeyState[]> {

@@ -3,6 +3,16 @@ import type { Names } from "./names.js"
 /** Of the tables and functions together; a process that finds a lower one brings it up to its own. */
 export const VERSION = 1
 
+/** The newest token that a writer has shown for each key. It outlasts everything. */
+export const fenceTable = ({ schema }: Names) => `
+CREATE SCHEMA IF NOT EXISTS ${schema};
+CREATE TABLE IF NOT EXISTS ${schema}.fence (
+  id text COLLATE "C" PRIMARY KEY,  -- the key's SHA-256: the key itself may be too long for an index
+  key text COLLATE "C" NOT NULL,
+  token bigint NOT NULL
+);
+`
+
 /**
  * Where the rules of `space.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties it,
  * and `recover` in `rules.ts` sees to it that nobody notices by holding what another still believes to hold.
