@@ -18,22 +18,22 @@ import type { Names } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
 import { describe, type Row } from "./states.js"
 
-/** How often to look, in ms, whether a message was lost. */
-const LISTENING = 10_000
 /** How often to look, in ms, where no messages come: well within the claim window. */
 const NOT_LISTENING = 200
 
 /** What `ask` answers, with lists in place of members: see operations.ts. */
 interface Reply {
-  renewed: number[] | null
-  released: number[] | null
-  placed: number[] | null
-  numbers: number[] | null
-  granted: [seq: number, token: number, tokens?: Record<string, number>][] | null
+  renewed: number[]
+  released: number[]
+  /** Requests that were granted at once, and their numbers beside them. */
+  placed: number[]
+  numbers: number[]
+  granted: [seq: number, token: number, tokens?: Record<string, number>][]
   refused: [seq: number, key: string][]
-  ended: [seq: number, token: number, taken: boolean][] | null
+  ended: [seq: number, token: number, taken: boolean][]
+  /** Whether nothing is known of what the session waits for. */
   lost: boolean
-  recalled: number[] | null
+  recalled: number[]
   askIn: number | null
 }
 
@@ -118,25 +118,25 @@ export class PostgresSession implements Session {
     for (const { seq, keys, wait } of question.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
     return {
-      renewed: question.renew.map((_, i) => reply.renewed?.includes(i + 1) === true),
-      released: countReleased(question.release, reply.released ?? []),
+      renewed: question.renew.map((_, i) => reply.renewed.includes(i + 1)),
+      released: countReleased(question.release, reply.released),
       granted,
       refused,
       dropped,
-      taken: (reply.ended ?? []).flatMap(([seq, , taken]) => (taken ? [seq] : [])),
+      taken: reply.ended.flatMap(([seq, , taken]) => (taken ? [seq] : [])),
       askIn: this.#askIn(reply.askIn ?? undefined),
     }
   }
 
   #granted(question: Question, { placed, numbers, granted, ended }: Reply): Grant[] {
-    const grants: Grant[] = (placed ?? []).map((seq, i) => ({ seq, token: numbers?.[i] ?? 0 }))
-    for (const [seq, token, byKey] of granted ?? []) {
+    const grants: Grant[] = placed.map((seq, i) => ({ seq, token: numbers[i] ?? 0 }))
+    for (const [seq, token, byKey] of granted) {
       const keys =
         this.#waiting.get(seq) ?? question.acquire.find((request) => request.seq === seq)?.keys ?? []
       grants.push(byKey ? { seq, token, tokens: keys.map((key) => byKey[key] ?? token) } : { seq, token })
     }
     // What somebody ended before this session knew of it was granted all the same.
-    for (const [seq, token] of ended ?? []) if (this.#waiting.has(seq)) grants.push({ seq, token })
+    for (const [seq, token] of ended) if (this.#waiting.has(seq)) grants.push({ seq, token })
     return grants
   }
 
@@ -149,8 +149,8 @@ export class PostgresSession implements Session {
   }
 
   #askIn(due: number | undefined): number | undefined {
-    if (this.#waiting.size === 0) return due
-    return Math.min(due ?? LISTENING, this.#line.listens ? LISTENING : NOT_LISTENING)
+    if (this.#waiting.size === 0 || this.#line.listens) return due
+    return Math.min(due ?? NOT_LISTENING, NOT_LISTENING)
   }
 
   async inspect(): Promise<KeyState[]> {

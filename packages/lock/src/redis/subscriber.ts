@@ -28,6 +28,7 @@ export class Subscriber {
     const redis = this.#duplicate()
     this.#redis = redis
     redis.on("error", () => undefined)
+    letExit(redis)
     redis.on("message", (_, message) => this.#onMessage(message))
     redis.once("end", () => this.#openLater())
     await redis.connect()
@@ -67,6 +68,11 @@ export class Subscriber {
     }
   }
 
+  /** Connects anew, since a message seems not to have come through. */
+  renew(): void {
+    this.#redis?.disconnect()
+  }
+
   /** Resolves when what was sent to the channel before has been heard; for tests. */
   async arrived(): Promise<void> {
     if (!this.#closed) await this.#redis?.ping()
@@ -77,4 +83,9 @@ export class Subscriber {
     clearTimeout(this.#retry)
     this.#redis?.disconnect()
   }
+}
+
+/** An open connection is no reason for a process to go on: whoever asks or waits keeps it alive. */
+export function letExit(client: Redis): void {
+  client.on("connect", () => client.stream.unref())
 }
