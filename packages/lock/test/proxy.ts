@@ -3,8 +3,10 @@ import { createConnection, createServer, type Socket } from "node:net"
 /** Stands between a client and a server, and loses what it is told to. */
 export class LossyProxy implements AsyncDisposable {
   port = 0
-  /** Decides, of what the server sends, what is lost. */
-  loses: (chunk: Buffer) => boolean = () => false
+  /** Decides, of what the server sends, what is lost; `connection` counts them, from 1. */
+  loses: (chunk: Buffer, connection: number) => boolean = () => false
+  /** How many there have been. */
+  connections = 0
   readonly #sockets = new Set<Socket>()
   readonly #server = createServer((client) => this.#join(client))
   readonly #target: number
@@ -26,7 +28,8 @@ export class LossyProxy implements AsyncDisposable {
 
   #join(client: Socket): void {
     const server = createConnection({ port: this.#target, host: "127.0.0.1" })
-    server.on("data", (chunk) => this.loses(chunk) || client.write(chunk))
+    const number = ++this.connections
+    server.on("data", (chunk) => this.loses(chunk, number) || client.write(chunk))
     client.on("data", (chunk) => server.write(chunk))
     for (const [one, other] of [
       [client, server],

@@ -77,6 +77,7 @@ describe("redisStore", () => {
   it("keeps a lease without an end for as long as it is held, and then lets the space vanish again", async () => {
     const prefix = crypto.randomUUID()
     const locks = new Locks(redisStore({ url: redis.url, prefix }))
+    await (await locks.acquire("other")).release()
     const lease = await locks.acquire("key", { ttl: Number.POSITIVE_INFINITY })
     expect(await redis.say("PTTL", `{${prefix}}`)).toBe(":-1\r\n")
     await lease.release()
