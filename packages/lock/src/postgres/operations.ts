@@ -9,7 +9,7 @@ const NUMBERS = 1_000_000
  * the clock then; what it reads after that is what the last holder of the latch left. That is so at read committed
  * only: at any other level all of it is seen as it was before the latch, and two callers held the same key.
  */
-export const operations = (names: Names) => `${ask(names)}${acquire(names)}${others(names)}`
+export const operations = (names: Names) => `${ask(names)}${acquire(names)}${single(names)}${others(names)}`
 
 /** Plans that are made once and keep to the indexes, whatever the size of the tables when they are made. */
 const PLANNING = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -24,10 +24,6 @@ const takeLatch = ({ latch, clock }: Names) => `
   PERFORM set_config('synchronous_commit', 'off', true);
   now := ${clock};`
 
-/**
- * A request or a release that is alone has a statement of its own below: what costs is the number of nodes in a plan
- * more than the number of rows, and one in flight is then as good as two thirds of the work.
- */
 const ask = (names: Names) => `
 -- Does all of a question at one instant, as \`Session.ask\` in store.ts says. Each list has one element for each key
 -- of each of its members; \`…_of\` says which member, counted from 1. \`alone\`: no other request of the question
@@ -87,11 +83,7 @@ BEGIN${takeLatch(names)}
   IF cardinality(renew_of) > 0 THEN
     renewed := ${names.schema}.renew(now, renew_of, renew_key, renew_id, renew_token, renew_ttl);
   END IF;
-  IF cardinality(release_of) = 1 AND NOT state.crowded THEN
-    DELETE FROM ${names.schema}.queue q WHERE ${sameKey("q", "release_key[1]")} AND NOT q.waits
-      AND q.id = release_id[1] AND (release_token[1] IS NULL OR q.lease = release_token[1]);
-    IF FOUND THEN released := release_of; END IF;
-  ELSIF cardinality(release_of) > 0 THEN
+  IF cardinality(release_of) > 0 THEN
     SELECT r.gone, changed || r.left_keys INTO released, changed
       FROM ${names.schema}.release(now, release_of, release_key, release_id, release_token) r(gone, left_keys);
   END IF;
@@ -106,15 +98,7 @@ BEGIN${takeLatch(names)}
     granted := ${names.schema}.advance(asker, now, changed);
   END IF;
 
-  IF cardinality(acquire_of) = 1 AND barred IS NOT TRUE THEN
-    INSERT INTO ${names.schema}.queue
-      SELECT acquire_key[1], false, n.number, n.number, n.number, true, now + acquire_ttl[1], now, acquire_ttl[1],
-        acquire_ttl[1] > ${LONGEST_FORGOTTEN}, false, asker, acquire_seq[1], acquire_id[1], acquire_owner[1]
-      FROM (SELECT nextval('${names.schema}.number') AS number) n
-      WHERE NOT EXISTS (SELECT FROM ${names.schema}.queue q WHERE ${sameKey("q", "acquire_key[1]")})
-      RETURNING ARRAY[number] INTO numbers;
-    IF FOUND THEN placed := acquire_seq; END IF;
-  ELSIF cardinality(acquire_of) > 1 AND barred IS NOT TRUE THEN
+  IF true = ANY (acquire_alone) AND barred IS NOT TRUE THEN
     WITH placing_rows AS (
       INSERT INTO ${names.schema}.queue
       SELECT a.key, false, a.number, a.number, a.number, true, now + a.ttl, now, a.ttl,
@@ -218,6 +202,58 @@ BEGIN
     END IF;
   END LOOP;
   refused := array_to_json(refusals);
+END $$;
+`
+
+/** Whether nothing has to be done but what is asked, which is nearly always so where one thing at a time is asked. */
+const isQuiet = (schema: string) => `e.one AND e.barred_until IS NULL
+      AND NOT EXISTS (SELECT FROM ${schema}.queue q WHERE q.due <= now)
+      AND NOT EXISTS (SELECT FROM ${schema}.session s WHERE s.session = asker)
+      AND NOT EXISTS (SELECT FROM ${schema}.session s WHERE s.ask_at IS NOT NULL)`
+
+/**
+ * The same as `ask` for one request or one release of one key, by one statement where it is quiet: that takes half of
+ * the time. Where it isn't quiet, nothing comes of that statement, and `ask` does it.
+ */
+const single = (names: Names) => `
+-- Returns the number of the request, or the answer of \`ask\`.
+CREATE OR REPLACE FUNCTION ${names.schema}.acquire_one(
+  asker text, this_turn bigint, asked_seq bigint, target text, lease_id text, lease_owner text,
+  lease_ttl double precision, may_wait boolean
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  now double precision;
+  given bigint;
+BEGIN${takeLatch(names)}
+  INSERT INTO ${names.schema}.queue
+    SELECT target, false, e.next, e.next, e.next, true, now + lease_ttl, now, lease_ttl, false, false,
+      asker, asked_seq, lease_id, lease_owner
+    FROM (SELECT e.*, nextval('${names.schema}.number') AS next FROM ${names.schema}.epoch e) e
+    WHERE ${isQuiet(names.schema)} AND e.ttl >= lease_ttl AND e.number >= e.next
+      AND NOT EXISTS (SELECT FROM ${names.schema}.queue q WHERE ${sameKey("q", "target")})
+    RETURNING number INTO given;
+  IF FOUND THEN RETURN given; END IF;
+  RETURN ${names.schema}.ask(asker, this_turn, NULL, false,
+    CASE WHEN lease_ttl <= ${LONGEST_FORGOTTEN} THEN lease_ttl ELSE 0 END,
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+    ARRAY[1], ARRAY[target], ARRAY[asked_seq], ARRAY[lease_id], ARRAY[lease_owner], ARRAY[lease_ttl], ARRAY[may_wait],
+    ARRAY[true], '{}', '{}');
+END $$;
+
+-- Returns true, or the answer of \`ask\`.
+CREATE OR REPLACE FUNCTION ${names.schema}.release_one(
+  asker text, this_turn bigint, target text, lease_id text, held_token bigint
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  now double precision;
+BEGIN${takeLatch(names)}
+  DELETE FROM ${names.schema}.queue l USING ${names.schema}.epoch e
+    WHERE ${sameKey("l", "target")} AND NOT l.waits AND l.claimed AND l.id = lease_id
+      AND (held_token IS NULL OR l.lease = held_token) AND ${isQuiet(names.schema)};
+  IF FOUND THEN RETURN 'true'; END IF;
+  RETURN ${names.schema}.ask(asker, this_turn, NULL, false, 0, '{}', '{}', '{}', '{}', '{}',
+    ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 END $$;
 `
 

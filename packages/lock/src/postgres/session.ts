@@ -10,7 +10,7 @@ import type {
   Request,
   Session,
 } from "../store.js"
-import { type Query, throughPool } from "./connection.js"
+import { type Query, type Statement, throughPool } from "./connection.js"
 import type { Access } from "./index.js"
 import { install } from "./install.js"
 import { Line } from "./line.js"
@@ -37,15 +37,12 @@ interface Reply {
   askIn: number | null
 }
 
-const ASK = 26
-
 export class PostgresSession implements Session {
   readonly #name = randomBytes(9).toString("base64url")
   readonly #names: Names
   readonly #line: Line
   readonly #query: Query
   readonly #hasPool: boolean
-  readonly #text: string
   /** What this session waits for, as far as it knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
@@ -64,7 +61,6 @@ export class PostgresSession implements Session {
     })
     this.#query = others ?? this.#line.query
     this.#hasPool = pool !== undefined
-    this.#text = `SELECT ${names.schema}.ask(${Array.from({ length: ASK }, (_, i) => `$${i + 1}`)}) AS reply`
   }
 
   async open(): Promise<this> {
@@ -88,25 +84,46 @@ export class PostgresSession implements Session {
     const turn = ++this.#turn
     for (const { seq } of question.cancel) this.#waiting.delete(seq)
     const recall = this.#givenUp === null ? [] : [...this.#waiting].map(([seq, keys]) => ({ seq, keys }))
-    const values = [this.#name, turn, this.#givenUp, this.#waiting.size > 0, ...argumentsOf(question, recall)]
-    let reply: Reply
     try {
-      const [row] = await this.#put<{ reply: string }>({ text: this.#text, values })
-      reply = JSON.parse(row?.reply ?? "") as Reply
+      const [row] = await this.#put<{ reply: string }>(
+        this.#single(question, turn) ?? this.#whole(question, turn, recall),
+      )
+      const reply = JSON.parse(row?.reply ?? "") as Reply | number | true
+      this.#givenUp = null
+      return this.#read(question, typeof reply === "object" ? reply : replyTo(question, reply), recall)
     } catch (error) {
       this.#givenUp = turn
       throw error
     }
-    this.#givenUp = null
-    return this.#read(question, reply, recall)
   }
 
-  #put<T>(statement: { text: string; values: unknown[] }): Promise<T[]> {
-    if (this.#hasPool) void this.#openLine()
+  #whole(question: Question, turn: number, recall: readonly Cancellation[]): Statement {
+    const session = [this.#name, turn, this.#givenUp, this.#waiting.size > 0]
+    return this.#call("ask", [...session, ...argumentsOf(question, recall)])
+  }
+
+  /** One request or one release of one key, where there is nothing else to do. */
+  #single({ renew, release, cancel, acquire }: Question, turn: number): Statement | undefined {
+    if (release.length + acquire.length !== 1 || renew.length > 0 || cancel.length > 0) return undefined
+    if (this.#givenUp !== null || this.#waiting.size > 0) return undefined
+    const [freed, wanted] = [release[0], acquire[0]]
+    if (freed?.keys.length === 1)
+      return this.#call("release_one", [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
+    if (wanted?.keys.length !== 1) return undefined
+    const { seq, keys, id, owner, ttl, wait } = wanted
+    return this.#call("acquire_one", [this.#name, turn, seq, keys[0], id, owner, ttl, wait])
+  }
+
+  #call(name: string, values: unknown[]): Statement {
+    const parameters = values.map((_, i) => `$${i + 1}`)
+    const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
     // What is prepared stays with its connection, and that is another one each time where it is shared.
-    return this.#query(
-      this.#line.listens ? { ...statement, name: `holdfast ${this.#names.schema}` } : statement,
-    )
+    return this.#line.listens ? { text, values, name: text } : { text, values }
+  }
+
+  #put<T>(statement: Statement): Promise<T[]> {
+    if (this.#hasPool) void this.#openLine()
+    return this.#query(statement)
   }
 
   #read(question: Question, reply: Reply, recall: readonly Cancellation[]): Answer {
@@ -171,6 +188,26 @@ export class PostgresSession implements Session {
     await this.#query({ text, values: [this.#name] }).catch(() => undefined)
     await this.#line.close()
   }
+}
+
+const NOTHING: Reply = {
+  ...{
+    renewed: [],
+    released: [],
+    placed: [],
+    numbers: [],
+    granted: [],
+    refused: [],
+    ended: [],
+    recalled: [],
+  },
+  ...{ lost: false, askIn: null },
+}
+
+/** What `acquire_one` and `release_one` say in short. */
+function replyTo({ acquire }: Question, reply: number | true): Reply {
+  if (reply === true) return { ...NOTHING, released: [1] }
+  return { ...NOTHING, placed: acquire.map(({ seq }) => seq), numbers: [reply] }
 }
 
 function argumentsOf(
