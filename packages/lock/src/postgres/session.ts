@@ -118,7 +118,9 @@ export class PostgresSession implements Session {
     const parameters = values.map((_, i) => `$${i + 1}`)
     const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
     // What is prepared stays with its connection, and that is another one each time where it is shared.
-    return this.#line.listens ? { text, values, name: text } : { text, values }
+    return this.#line.listens
+      ? { text, values, name: `holdfast_${name}_${this.#names.latch}` }
+      : { text, values }
   }
 
   #put<T>(statement: Statement): Promise<T[]> {
