@@ -67,11 +67,18 @@ export class PostgresSession implements Session {
     try {
       await install(this.#query, this.#names)
       await this.#openLine()
+      await this.#rehearse()
       return this
     } catch (error) {
       await this.#line.close()
       throw error
     }
+  }
+
+  /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before anybody waits for it. */
+  async #rehearse(): Promise<void> {
+    await this.#query(this.#call("acquire_one", [this.#name, 0, 0, "", "", "", 0, false]))
+    await this.#query(this.#call("release_one", [this.#name, 0, "", "", null]))
   }
 
   /** With a pool the line is only for messages, and what it says otherwise is found out by looking. */
