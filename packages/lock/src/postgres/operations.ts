@@ -229,10 +229,12 @@ BEGIN${takeLatch(names)}
     SELECT target, false, e.next, e.next, e.next, true, now + lease_ttl, now, lease_ttl, false, false,
       asker, asked_seq, lease_id, lease_owner
     FROM (SELECT e.*, nextval('${names.schema}.number') AS next FROM ${names.schema}.epoch e) e
-    WHERE ${isQuiet(names.schema)} AND e.ttl >= lease_ttl AND e.number >= e.next
+    WHERE ${isQuiet(names.schema)} AND e.ttl >= lease_ttl AND e.number >= e.next AND lease_ttl > 0
       AND NOT EXISTS (SELECT FROM ${names.schema}.queue q WHERE ${sameKey("q", "target")})
     RETURNING number INTO given;
   IF FOUND THEN RETURN given; END IF;
+  -- A rehearsal, for the plan's sake.
+  IF lease_ttl = 0 THEN RETURN NULL; END IF;
   RETURN ${names.schema}.ask(asker, this_turn, NULL, false,
     CASE WHEN lease_ttl <= ${LONGEST_FORGOTTEN} THEN lease_ttl ELSE 0 END,
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',

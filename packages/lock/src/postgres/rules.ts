@@ -233,12 +233,15 @@ DECLARE
 BEGIN
   SELECT q.due INTO first_due FROM ${schema}.queue q WHERE q.due IS NOT NULL ORDER BY q.due LIMIT 1;
   first_due := least(first_due, barred_until, 'Infinity');
-  WITH late AS (
-    UPDATE ${schema}.session s SET ask_at = first_due
-    WHERE s.ask_at > first_due AND s.session <> asker
-      AND EXISTS (SELECT FROM ${schema}.queue q WHERE q.session = s.session AND NOT q.claimed AND q.waits)
-    RETURNING s.session)
-  SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO told FROM late l;
+  IF EXISTS (SELECT FROM ${schema}.session s WHERE s.ask_at > first_due AND s.session <> asker) THEN
+    -- A subquery, not an EXISTS: as a join that would look at all who wait.
+    WITH late AS (
+      UPDATE ${schema}.session s SET ask_at = first_due
+      WHERE s.ask_at > first_due AND s.session <> asker
+        AND (SELECT true FROM ${schema}.queue q WHERE q.session = s.session AND NOT q.claimed AND q.waits LIMIT 1)
+      RETURNING s.session)
+    SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO told FROM late l;
+  END IF;
   IF NOT is_waiting THEN RETURN NULL; END IF;
   SELECT s.ask_at INTO told FROM ${schema}.session s WHERE s.session = asker;
   IF told > now AND told <= first_due THEN RETURN told; END IF;

@@ -67,11 +67,18 @@ export class PostgresSession implements Session {
     try {
       await install(this.#query, this.#names)
       await this.#openLine()
+      await this.#rehearse()
       return this
     } catch (error) {
       await this.#line.close()
       throw error
     }
+  }
+
+  /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before anybody waits for it. */
+  async #rehearse(): Promise<void> {
+    await this.#query(this.#call("acquire_one", [this.#name, 0, 0, "", "", "", 0, false]))
+    await this.#query(this.#call("release_one", [this.#name, 0, "", "", null]))
   }
 
   /** With a pool the line is only for messages, and what it says otherwise is found out by looking. */
@@ -118,7 +125,9 @@ export class PostgresSession implements Session {
     const parameters = values.map((_, i) => `$${i + 1}`)
     const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
     // What is prepared stays with its connection, and that is another one each time where it is shared.
-    return this.#line.listens ? { text, values, name: text } : { text, values }
+    return this.#line.listens
+      ? { text, values, name: `holdfast_${name}_${this.#names.latch}` }
+      : { text, values }
   }
 
   #put<T>(statement: Statement): Promise<T[]> {

@@ -44,7 +44,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.queue (
 CREATE INDEX IF NOT EXISTS queue_turn ON ${schema}.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
-CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session) WHERE NOT claimed;
+CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session, waits) WHERE NOT claimed;
 
 -- What is known of a session that waits, or has yet to be told something.
 CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.session (
