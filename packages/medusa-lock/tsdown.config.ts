@@ -1,7 +1,13 @@
 import { defineConfig } from "tsdown"
 
 export default defineConfig({
-  entry: { memory: "src/memory.ts", steps: "src/steps.ts" },
+  entry: {
+    memory: "src/memory.ts",
+    redis: "src/redis.ts",
+    postgres: "src/postgres.ts",
+    steps: "src/steps.ts",
+    inspect: "src/inspect.ts",
+  },
   format: ["esm", "cjs"],
   unbundle: true,
   fixedExtension: false,

@@ -1,5 +1,6 @@
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
-import { afterAll, beforeAll, describe, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { Locks } from "../src/index.js"
 import { redisStore } from "../src/redis/index.js"
 import { exerciseStore } from "../src/testing/index.js"
 
@@ -18,4 +19,11 @@ describe("redisStore", () => {
       return { store: () => redisStore({ url: redis.url, prefix }) }
     },
   })
+})
+
+it("opens its connections with more settings of ioredis, where it is given them", async () => {
+  const locks = new Locks(redisStore({ url: redis.url, redisOptions: { connectionName: "my-own" } }))
+  await locks.inspect()
+  expect(await redis.say("CLIENT", "LIST")).toContain("name=my-own")
+  await locks.close()
 })

@@ -33,17 +33,16 @@ function latestTwo(candidates: readonly Held[]): Held[] {
 }
 
 /**
- * The resource takes writes with tokens that never go back (that is its own guard, and is checked here too), and never
- * refuses a holder that trusts its lease after that: nobody with a later token can have been there.
+ * What is behind the fence was written with tokens that never go back, and nobody was refused who trusted its lease
+ * after that: nobody with a later token can have been there.
  */
 export function fencing({ leases, writes, troubles }: History): string[] {
   const found: string[] = []
-  const newest = new Map<string, { token: number; version: number }>()
-  for (const { key, token, version } of writes) {
-    const before = newest.get(key) ?? { token: 0, version: 0 }
-    if (token < before.token) found.push(`${key}: a write with token ${token} came after ${before.token}`)
-    if (version !== before.version + 1) found.push(`${key}: version ${version} came after ${before.version}`)
-    newest.set(key, { token, version })
+  const newest = new Map<string, number>()
+  for (const { key, token, lease } of writes) {
+    const before = newest.get(key) ?? 0
+    if (token < before) found.push(`${key}: ${lease} wrote with token ${token} after token ${before}`)
+    newest.set(key, token)
   }
   const wipes = wipesOf(troubles)
   for (const lease of leases) {

@@ -1,28 +1,15 @@
 import pg from "pg"
+import { fence, installFence, LockFencedError } from "../src/fence.ts"
+import type { Lease } from "../src/index.ts"
 
-/** A write that the guarded resource took, as it tells of it itself: `version` counts the writes to a key. */
+/** A write that was accepted. */
 export interface Write {
   readonly key: string
-  readonly version: number
   readonly token: number
   readonly lease: string
 }
 
-const TABLES = `
-CREATE TABLE guarded (key text PRIMARY KEY, token bigint NOT NULL, version bigint NOT NULL) WITH (fillfactor = 10);
-CREATE TABLE writes (key text, version bigint, token bigint, lease text);
-`
-
-/** Refuses an older token than the newest seen, in the statement that writes. */
-const WRITE = `
-WITH row AS (
-  INSERT INTO guarded AS g VALUES ($1, $2, 1)
-  ON CONFLICT (key) DO UPDATE SET token = excluded.token, version = g.version + 1 WHERE g.token <= excluded.token
-  RETURNING key, version, token)
-INSERT INTO writes SELECT key, version, token, $3 FROM row
-`
-
-/** What the lock is there to guard: rows of a Postgres that nothing happens to. */
+/** What the lock is there to guard: rows of a Postgres that nothing happens to, behind the fence. */
 export class Guard {
   readonly #pool: pg.Pool
 
@@ -32,23 +19,37 @@ export class Guard {
   }
 
   async install(): Promise<void> {
-    await this.#pool.query(TABLES)
+    await this.#pool.query("CREATE TABLE writes (place bigserial, key text, token bigint, lease text)")
+    await installFence((sql) => this.#pool.query(sql).then(({ rows }) => rows))
   }
 
-  /** Whether the write was accepted. */
-  async write(key: string, token: bigint, lease: string): Promise<boolean> {
-    const { rowCount } = await this.#pool.query({ name: "write", text: WRITE, values: [key, token, lease] })
-    return rowCount === 1
+  /** Writes to all that the lease is for. Whether it was accepted. */
+  async write(lease: Lease): Promise<boolean> {
+    const client = await this.#pool.connect()
+    try {
+      await client.query("BEGIN")
+      await fence(client, lease)
+      const tokens = lease.keys.map((key) => lease.tokenOf(key))
+      await client.query({
+        name: "write",
+        text: "INSERT INTO writes (key, token, lease) SELECT key, token, $3 FROM unnest($1::text[], $2::bigint[]) w(key, token)",
+        values: [lease.keys, tokens, lease.id],
+      })
+      await client.query("COMMIT")
+      return true
+    } catch (error) {
+      await client.query("ROLLBACK")
+      if (error instanceof LockFencedError) return false
+      throw error
+    } finally {
+      client.release()
+    }
   }
 
-  /** All that was accepted, each key's in the order in which it was. */
+  /** All that was accepted. The place is drawn behind the fence, so that it tells the order of what shares a key. */
   async writes(): Promise<Write[]> {
-    const { rows } = await this.#pool.query("SELECT * FROM writes ORDER BY key, version")
-    return rows.map(({ key, version, token, lease }) => ({
-      ...{ key, lease },
-      version: Number(version),
-      token: Number(token),
-    }))
+    const { rows } = await this.#pool.query("SELECT key, token, lease FROM writes ORDER BY place")
+    return rows.map(({ key, token, lease }) => ({ key, lease, token: Number(token) }))
   }
 
   async close(): Promise<void> {

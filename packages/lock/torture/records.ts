@@ -23,7 +23,7 @@ export type WorkerEntry =
   | { readonly e: "refused"; readonly n: number; readonly why: string }
   /** The holder has looked at its lease after `t`, and it was not lost. */
   | { readonly e: "trusted"; readonly n: number }
-  | { readonly e: "wrote"; readonly n: number; readonly key: string; readonly accepted: boolean }
+  | { readonly e: "wrote"; readonly n: number; readonly accepted: boolean }
   | { readonly e: "ended"; readonly n: number; readonly how: "released" | "lost" | "unknown" }
   /** The event loop did not run for so long, in ms. */
   | { readonly e: "stalled"; readonly ms: number }

@@ -177,11 +177,8 @@ class Worker {
     const tokens = lease.keys.map((key) => Number(lease.tokenOf(key)))
     this.#grants++
     this.#recorder.write({ e: "granted", n, id: lease.id, tokens })
-    for (const key of lease.keys) {
-      if (!this.#look(n, lease)) return
-      const accepted = await this.#guard.write(key, lease.tokenOf(key), lease.id)
-      this.#recorder.write({ e: "wrote", n, key, accepted })
-    }
+    if (!this.#look(n, lease)) return
+    this.#recorder.write({ e: "wrote", n, accepted: await this.#guard.write(lease) })
     if (this.#random.chance(0.05)) await sleep(this.#random.between(1, 40))
     this.#look(n, lease)
   }

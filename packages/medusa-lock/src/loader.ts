@@ -1,33 +1,34 @@
 import type { Locks } from "@holdfast/lock"
 import { asValue } from "@medusajs/framework/awilix"
 import type { LoaderOptions } from "@medusajs/framework/types"
-import { MedusaError } from "@medusajs/framework/utils"
+import { CHECKS, type Checks, checkOptions, type LockingOptions } from "./options.js"
 
 type ProviderLoaderOptions = LoaderOptions & { moduleOptions?: object }
+type Container = LoaderOptions["container"]
+
+export interface ProviderSetup<Options extends LockingOptions> {
+  /** What the provider is called in messages. */
+  identifier: string
+  /** How each of its own options is checked. */
+  checks: Checks<Omit<Options, keyof LockingOptions>>
+  /** Options that must be there, with what to do about it. */
+  required?: Partial<Record<keyof Options, string>>
+  /** Connects to nothing yet: `db:migrate` loads the providers too. */
+  open(options: Options, container: Container): Locks
+}
 
 /**
  * Opens the locks of a provider when Medusa starts. Medusa gives a provider's options to its loaders only: a
  * locking provider's constructor gets those of the whole module.
  *
- * @param known the names of the options that the provider has.
- * @throws MedusaError INVALID_ARGUMENT, at the start, for an option that the provider does not have.
+ * @throws MedusaError INVALID_ARGUMENT, at the start, where the options make no sense.
  */
-export function locksLoader<Options extends object>(
-  provider: string,
-  known: readonly (keyof Options & string)[],
-  open: (options: Options) => Locks,
-) {
+export function locksLoader<Options extends LockingOptions>(setup: ProviderSetup<Options>) {
+  const checks = { ...CHECKS, ...setup.checks } as unknown as Checks<Options>
   return async ({ container, options, moduleOptions }: ProviderLoaderOptions): Promise<void> => {
     // A provider without options is given those of the whole module instead, and no `moduleOptions`.
-    const given = moduleOptions ? (options ?? {}) : {}
-    for (const name of Object.keys(given)) {
-      if ((known as readonly string[]).includes(name)) continue
-      const has = known.length > 0 ? `it has ${known.join(", ")}` : "it has none"
-      throw new MedusaError(
-        MedusaError.Types.INVALID_ARGUMENT,
-        `The locking provider "${provider}" has no option "${name}": ${has}`,
-      )
-    }
-    container.register({ locks: asValue(open(given as Options)) })
+    const given = (moduleOptions ? (options ?? {}) : {}) as Options
+    checkOptions(setup.identifier, given, checks, setup.required)
+    container.register({ locks: asValue(setup.open(given, container)), lockingOptions: asValue(given) })
   }
 }

@@ -1,15 +1,24 @@
 import { randomUUID } from "node:crypto"
 import { LockError, type Locks } from "@holdfast/lock"
-import type { ILockingProvider } from "@medusajs/framework/types"
+import type { ILockingProvider, Logger } from "@medusajs/framework/types"
 import { MedusaError } from "@medusajs/framework/utils"
+import { Keeper } from "./keeper.js"
+import type { LockingOptions } from "./options.js"
 import { milliseconds } from "./seconds.js"
+import { atShutdown } from "./shutdown.js"
+import { type LockView, toView } from "./view.js"
 
 /** What `acquire` takes beside Medusa's arguments. The Locking Module passes them on as they are. */
 export interface AcquireArgs {
   ownerId?: string | null
   /** Seconds until the lock expires; without, it never does. */
   expire?: number
-  /** Seconds to wait in the queue while the keys are busy; 0 by default, as in Medusa. */
+  /**
+   * Keeps the lock alive for as long as this process lives and the answer is true: it is renewed, and lasts beyond
+   * that for `keepAlive` (an option of the provider), `expire` at most. Once the answer is false it is released.
+   */
+  keep?: () => boolean
+  /** Seconds to wait in the queue while the keys are busy. By default the provider's option `wait`, which is 0 as in Medusa. */
   wait?: number
   /** Medusa's Redis provider's word for a wait without an end. `wait` goes before it. */
   awaitQueue?: boolean
@@ -30,16 +39,33 @@ export interface Receipt {
 }
 
 export interface ExecuteArgs {
-  /** Seconds to wait for the lock; 5 by default. */
+  /** Seconds to wait for the lock. By default the provider's option `waitLockingTimeout`, which is 5. */
   timeout?: number
-  /** Seconds that the lock outlives a process that dies; 60 by default. It is renewed while the job runs. */
+  /** Seconds that the lock outlives a process that dies. By default the provider's option `keepAlive`. It is renewed while the job runs. */
   expire?: number
   /** See `AcquireArgs`: lets the job run inside a lock that was acquired within the same name. */
   within?: string
 }
 
+/** An argument of `release`: an object on which the provider that is asked puts itself. */
+export const REACH = Symbol.for("@holdfast/medusa-lock.reach")
+
+interface ReleaseArgs {
+  ownerId?: string | null
+  [REACH]?: { provider?: HoldfastLockingProvider }
+}
+
 /** How many lapsed locks without an owner are remembered for each key, to tell whose a late release is. */
 const REMEMBERED = 8
+
+/** For how long a shutdown waits for the jobs that run in a lock, in ms. */
+const LAST_JOBS = 5_000
+
+interface Dependencies {
+  locks: Locks
+  lockingOptions: LockingOptions
+  logger?: Logger
+}
 
 /**
  * Medusa's Locking Module on `@holdfast/lock`: a translation, and no more. An `ownerId` is the id of a lease, so a
@@ -47,11 +73,24 @@ const REMEMBERED = 8
  */
 export class HoldfastLockingProvider implements ILockingProvider {
   readonly #locks: Locks
+  readonly #keeper: Keeper
+  readonly #logger: Logger | undefined
+  readonly #keepAlive: number
+  readonly #wait: number
+  readonly #timeout: number
+  readonly #jobs = new Set<Promise<unknown>>()
   /** For each key, the leases that were taken here without an owner, the oldest first. */
   readonly #ownerless = new Map<string, string[]>()
 
-  constructor({ locks }: { locks: Locks }) {
+  constructor({ locks, lockingOptions, logger }: Dependencies) {
+    const { wait = 0, waitLockingTimeout = 5, keepAlive = 10 } = lockingOptions
     this.#locks = locks
+    this.#keeper = new Keeper(locks)
+    this.#logger = logger
+    this.#wait = wait
+    this.#timeout = waitLockingTimeout
+    this.#keepAlive = keepAlive
+    atShutdown(() => this.close())
   }
 
   async execute<T>(
@@ -60,11 +99,11 @@ export class HoldfastLockingProvider implements ILockingProvider {
     args: ExecuteArgs = {},
   ): Promise<T> {
     if (toList(keys).length === 0) return job()
-    const timeout = atLeastASecond(args.timeout, 5)
-    const ttl = atLeastASecond(args.expire, 60)
+    const timeout = atLeastASecond(args.timeout, this.#timeout)
+    const ttl = atLeastASecond(args.expire, this.#keepAlive)
     const owner = args.within
     const [outcome] = await this.#locks
-      .run(keys, (lease) => Promise.allSettled([job(lease.signal)]), { timeout, ttl, owner })
+      .run(keys, (lease) => this.#watched(job, lease.signal), { timeout, ttl, owner })
       .catch((error) => {
         throw translated(error, "Timed-out acquiring lock.")
       })
@@ -72,13 +111,23 @@ export class HoldfastLockingProvider implements ILockingProvider {
     return outcome.value
   }
 
+  #watched<T>(job: (signal?: AbortSignal) => Promise<T>, signal: AbortSignal) {
+    const running = Promise.allSettled([(async () => job(signal))()])
+    this.#jobs.add(running)
+    return running.finally(() => this.#jobs.delete(running))
+  }
+
   async acquire(keys: string | string[], args: AcquireArgs = {}): Promise<void> {
     if (args.receipt) args.receipt.accepted = true
     const wanted = toList(keys)
     if (wanted.length === 0) return
     const id = args.ownerId ?? `ownerless:${randomUUID()}`
-    const ttl = args.expire ? milliseconds("expire", args.expire) : Number.POSITIVE_INFINITY
-    const timeout = milliseconds("wait", args.wait ?? (args.awaitQueue ? Number.POSITIVE_INFINITY : 0))
+    const expire = args.expire ? milliseconds("expire", args.expire) : Number.POSITIVE_INFINITY
+    const ttl = args.keep ? Math.min(expire, this.#keepAlive * 1000) : expire
+    const timeout = milliseconds(
+      "wait",
+      args.wait ?? (args.awaitQueue ? Number.POSITIVE_INFINITY : this.#wait),
+    )
     try {
       const token = await this.#locks.acquireById(id, wanted, { owner: args.within ?? id, ttl, timeout })
       if (args.receipt) args.receipt.token = String(token)
@@ -86,14 +135,23 @@ export class HoldfastLockingProvider implements ILockingProvider {
       const busy = (error as { busyKey?: string }).busyKey ?? wanted[0]
       throw translated(error, `Failed to acquire lock for key "${busy}"`)
     }
+    if (args.keep) this.#keep(id, wanted, ttl, args.keep)
+    else this.#keeper.stop(id, wanted)
     if (args.ownerId == null) for (const key of wanted) this.#remember(key, id)
   }
 
-  async release(keys: string | string[], args: { ownerId?: string | null } = {}): Promise<boolean> {
+  #keep(id: string, keys: string[], ttl: number, isWanted: () => boolean): void {
+    const onLost = (lost: readonly string[]) =>
+      this.#logger?.warn(`Lost the lock on ${lost.join(", ")}, held by ${id}: it expired or was taken away`)
+    this.#keeper.keep({ id, keys, ttl, isWanted, onLost })
+  }
+
+  async release(keys: string | string[], args: ReleaseArgs = {}): Promise<boolean> {
+    if (args[REACH]) args[REACH].provider = this
     const wanted = toList(keys)
     if (wanted.length === 0) return true
     try {
-      if (args.ownerId != null) return await this.#locks.releaseById(args.ownerId, wanted)
+      if (args.ownerId != null) return await this.#releaseById(args.ownerId, wanted)
       const released = await Promise.all(wanted.map((key) => this.#releaseOwnerless(key)))
       return released.every(Boolean)
     } catch (error) {
@@ -107,7 +165,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
       const held = (await this.#locks.inspect()).filter(({ holders }) => holders.length > 0)
       const own = held.filter(({ holders }) => holders.some(({ id }) => id === ownerId)).map(({ key }) => key)
       if (ownerId == null) await Promise.all(held.map(({ key }) => this.#locks.forceRelease(key)))
-      else if (own.length > 0) await this.#locks.releaseById(ownerId, own)
+      else if (own.length > 0) await this.#releaseById(ownerId, own)
     } catch (error) {
       throw translated(error)
     }
@@ -125,6 +183,44 @@ export class HoldfastLockingProvider implements ILockingProvider {
     if (later.length > 0) this.#ownerless.set(key, later)
     else this.#ownerless.delete(key)
     return this.#locks.releaseById(id, key)
+  }
+
+  #releaseById(id: string, keys: string[]): Promise<boolean> {
+    this.#keeper.stop(id, keys)
+    return this.#locks.releaseById(id, keys)
+  }
+
+  /** What is held and who waits, in all processes that share the store. */
+  async inspect(): Promise<LockView[]> {
+    try {
+      return (await this.#locks.inspect()).map(toView)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  /** Ends every lock on `key`, with all keys of that lock, whoever holds it. False where nobody does. */
+  async forceRelease(key: string): Promise<boolean> {
+    try {
+      return await this.#locks.forceRelease(key)
+    } catch (error) {
+      throw translated(error)
+    }
+  }
+
+  /**
+   * Gives back all connections, once the jobs that run in a lock have ended, or 5 s later. A lock that a workflow
+   * acquired is not freed, for it may be at work still: it ends by itself.
+   */
+  async close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, LAST_JOBS)
+    })
+    await Promise.race([Promise.all(this.#jobs), late])
+    clearTimeout(timer)
+    this.#keeper.stopAll()
+    await this.#locks.close()
   }
 }
 
@@ -145,6 +241,7 @@ const TYPES = {
   LOCK_INVALID_ARGUMENT: MedusaError.Types.INVALID_ARGUMENT,
   LOCK_CLOSED: MedusaError.Types.UNEXPECTED_STATE,
   LOCK_STORE_FAILED: MedusaError.Types.UNEXPECTED_STATE,
+  LOCK_NOT_SET_UP: MedusaError.Types.UNEXPECTED_STATE,
 }
 
 /** The same in Medusa's terms, with Medusa's own words where the lock was busy. */

@@ -1,15 +1,17 @@
 import { MedusaError } from "@medusajs/framework/utils"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { HOLDFAST, type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
 
 let medusa: Medusa
 let locking: Locking
-beforeAll(async () => {
-  medusa = await startMedusa(HOLDFAST)
-  locking = medusa.locking
-})
-afterEach(() => locking.releaseAll())
-afterAll(() => medusa.stop())
+function openOn(store: StoreName) {
+  beforeAll(async () => {
+    medusa = await startMedusa(holdfast(store))
+    locking = medusa.locking
+  })
+  afterEach(() => locking.releaseAll())
+  afterAll(() => medusa.stop())
+}
 
 const anna = { ownerId: "anna" }
 const busy = (key: string) => `Failed to acquire lock for key "${key}"`
@@ -22,7 +24,9 @@ function job() {
   return { run: () => ended.then(() => "done"), end }
 }
 
-describe("execute", () => {
+describe.each(STORES)("execute (%s)", (store) => {
+  openOn(store)
+
   it("keeps a stock from being oversold by those who look before they take", async () => {
     let stock = 5
     const buy = async () => {

@@ -1,16 +1,18 @@
 import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { acquireLockStep, releaseLockStep } from "../src/steps.js"
-import { HOLDFAST, type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
 
 let medusa: Medusa
 let locking: Locking
-beforeAll(async () => {
-  medusa = await startMedusa(HOLDFAST)
-  locking = medusa.locking
-})
-afterEach(() => locking.releaseAll())
-afterAll(() => medusa.stop())
+function openOn(store: StoreName) {
+  beforeAll(async () => {
+    medusa = await startMedusa(holdfast(store))
+    locking = medusa.locking
+  })
+  afterEach(() => locking.releaseAll())
+  afterAll(() => medusa.stop())
+}
 
 const stranger = { ownerId: "a stranger" }
 
@@ -62,7 +64,9 @@ const isHeld = (key: string) =>
     () => true,
   )
 
-describe("a nested workflow", () => {
+describe.each(STORES)("a nested workflow (%s)", (store) => {
+  openOn(store)
+
   const nested = { key: "key", executeOnSubWorkflow: true }
 
   it("leaves the lock to its parent, as in Medusa", async () => {

@@ -1,23 +1,27 @@
 import { createRequire } from "node:module"
 import { MedusaError } from "@medusajs/framework/utils"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { HOLDFAST, type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
 
 let medusa: Medusa
 let locking: Locking
-beforeAll(async () => {
-  medusa = await startMedusa(HOLDFAST)
-  locking = medusa.locking
-})
-afterEach(() => locking.releaseAll())
-afterAll(() => medusa.stop())
+function openOn(store: StoreName) {
+  beforeAll(async () => {
+    medusa = await startMedusa(holdfast(store))
+    locking = medusa.locking
+  })
+  afterEach(() => locking.releaseAll())
+  afterAll(() => medusa.stop())
+}
 
 const anna = { ownerId: "anna" }
 const ben = { ownerId: "ben" }
 const busy = (key: string) => `Failed to acquire lock for key "${key}"`
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-describe("acquire and release, as Medusa means them", () => {
+describe.each(STORES)("acquire and release, as Medusa means them (%s)", (store) => {
+  openOn(store)
+
   it("gives the key to one owner, and frees it for no other", async () => {
     await locking.acquire("key", anna)
     await expect(locking.acquire("key", ben)).rejects.toThrow(busy("key"))
@@ -132,7 +136,9 @@ describe("acquire and release, as Medusa means them", () => {
   })
 })
 
-describe("acquire, beyond what Medusa asks", () => {
+describe.each(STORES)("acquire, beyond what Medusa asks (%s)", (store) => {
+  openOn(store)
+
   it("waits in the queue, first come first served, and gives the fencing token", async () => {
     const receipts = [{}, {}, {}] as { token?: string; accepted?: true }[]
     await locking.acquire("key", { ...anna, receipt: receipts[0] })
@@ -177,11 +183,16 @@ describe("acquire, beyond what Medusa asks", () => {
 })
 
 describe("the package", () => {
+  openOn("memory")
+
   it("is loaded the same by require and by import", async () => {
     const require = createRequire(import.meta.url)
-    for (const path of ["@holdfast/medusa-lock/memory", "@holdfast/medusa-lock/steps"])
+    for (const name of ["memory", "redis", "postgres", "steps", "inspect"]) {
+      const path = `@holdfast/medusa-lock/${name}`
       expect(Object.keys(require(path)).sort()).toEqual(Object.keys(await import(path)).sort())
-    expect(require("@holdfast/medusa-lock/memory").default).toMatchObject({ module: "locking" })
+    }
+    for (const store of STORES)
+      expect(require(`@holdfast/medusa-lock/${store}`).default).toMatchObject({ module: "locking" })
   })
 
   it("stays out of the way when another provider is named", async () => {

@@ -95,7 +95,7 @@ export class LocalRedis {
     const { path, env } = await findBinary()
     await writeFile(join(folder, "keep"), "")
     const settings = {
-      ...{ bind: "127.0.0.1", port: String(this.port), dir: folder, "enable-debug-command": "yes" },
+      ...{ bind: "127.0.0.1", port: String(this.port), dir: folder },
       ...(this.#options.sentinel ? {} : { save: "", appendonly: "no", "repl-diskless-sync-delay": "0" }),
       ...this.#options.settings,
     }

@@ -6,7 +6,7 @@ export interface PgClient {
   query(query: object): Promise<{ rows: unknown[] }>
   end(): Promise<void>
   on(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
-  removeListener(event: string, listener: (...args: never[]) => void): unknown
+  removeListener(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
   ref?(): void
   unref?(): void
   readonly processID?: number | null

@@ -1,15 +1,17 @@
 import { LockArgumentError } from "../errors.js"
 import type { Store } from "../store.js"
-import { besidePool, byConnectionString, type Connect, type PgPool } from "./connection.js"
+import { besidePool, byConnectionString, type Connect, type PgClient, type PgPool } from "./connection.js"
 import { type Names, namesOf } from "./names.js"
 import { PostgresSession } from "./session.js"
 
-export type { PgPool } from "./connection.js"
+export type { PgClient, PgPool } from "./connection.js"
 export { installSql } from "./install.js"
 
 export interface PostgresOptions {
   /** Where the server is. Each `Locks` opens one connection there, for everything. */
   connectionString?: string
+  /** In its place, where a string can't say it all: makes a `Client` of `pg`, not connected yet. It is ended here. */
+  client?: () => PgClient | Promise<PgClient>
   /** A pool of `pg`, for the statements; each `Locks` opens one connection beside it, for messages. It is never ended here. */
   pool?: PgPool
   /** The lock space: a schema of its own, which is made if it isn't there. `holdfast_lock` by default. */
@@ -29,23 +31,25 @@ export interface Access {
 /**
  * A store for all processes that share a PostgreSQL server, 13 or later.
  *
- * Throws `LockArgumentError` where neither or both of `connectionString` and `pool` are given.
+ * Throws `LockArgumentError` unless exactly one of `connectionString`, `client` and `pool` is given.
  */
 export function postgresStore(options: PostgresOptions): Store {
   return storeAt(options, namesOf(options.schema ?? "holdfast_lock"))
 }
 
 /** For tests, which bring a clock of their own. */
-export function storeAt(
-  { connectionString, pool, responseTimeout = 5_000 }: PostgresOptions,
-  names: Names,
-): Store {
-  if ((connectionString === undefined) === (pool === undefined))
-    throw new LockArgumentError("The Postgres store takes either a connectionString or a pool")
-  const connect = pool
-    ? besidePool(pool, responseTimeout)
-    : byConnectionString(connectionString ?? "", responseTimeout)
-  return {
-    connect: (wake) => new PostgresSession({ names, connect, pool, patience: responseTimeout }, wake).open(),
-  }
+export function storeAt(options: PostgresOptions, names: Names): Store {
+  const { pool, responseTimeout: patience = 5_000 } = options
+  const connect = connectOf(options, patience)
+  return { connect: (wake) => new PostgresSession({ names, connect, pool, patience }, wake).open() }
+}
+
+function connectOf({ connectionString, client, pool }: PostgresOptions, patience: number): Connect {
+  if ([connectionString, client, pool].filter((it) => it !== undefined).length !== 1)
+    throw new LockArgumentError(
+      "The Postgres store takes a connectionString, a client or a pool, one of them",
+    )
+  if (pool) return besidePool(pool, patience)
+  if (client) return async () => client()
+  return byConnectionString(connectionString ?? "", patience)
 }

@@ -3,11 +3,13 @@ import { LockArgumentError } from "../errors.js"
 import type { Store } from "../store.js"
 import { Connection, type RedisClient } from "./connection.js"
 import { RedisSession } from "./session.js"
-import { Subscriber } from "./subscriber.js"
+import { letExit, Subscriber } from "./subscriber.js"
 
 export interface RedisStoreOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Connections are opened, and closed by `locks.close()`. */
   url?: string
+  /** More of ioredis's settings for the connections that are opened to `url`: `tls`, for instance. */
+  redisOptions?: RedisOptions
   /** In place of `url`: a Redis or Cluster of ioredis, which is used as it is and never closed. Needs a second connection, as its duplicate. */
   client?: RedisClient
   /** Names the lock space: locks of another prefix know nothing of each other. 1 to 200 characters without braces. "holdfast" by default. */
@@ -29,7 +31,7 @@ export function redisStore(options: RedisStoreOptions): Store {
 
 /** With a clock in place of Redis's own, for tests. */
 export function storeOn(options: RedisStoreOptions, clock?: () => number): Store {
-  const { url, client, prefix = "holdfast", commandTimeout = 5_000 } = options
+  const { url, redisOptions, client, prefix = "holdfast", commandTimeout = 5_000 } = options
   if ((url === undefined) === (client === undefined))
     throw new LockArgumentError("redisStore needs either a url or a client")
   // An empty pair of braces, or a stray one, would put the keys of the space into different slots of a cluster.
@@ -41,7 +43,7 @@ export function storeOn(options: RedisStoreOptions, clock?: () => number): Store
     throw new LockArgumentError(`commandTimeout must be a number of ms above 0, not ${commandTimeout}`)
   return {
     async connect(wake) {
-      const redis = client ?? (await openClient(url as string))
+      const redis = client ?? (await openClient(url as string, redisOptions))
       const connection = new Connection(redis, client === undefined, {
         prefix,
         patience: commandTimeout,
@@ -86,13 +88,14 @@ const OWN_CLIENT: RedisOptions = {
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
 }
 
-async function openClient(url: string): Promise<RedisClient> {
-  const { Redis } = await import("ioredis").catch((cause) => {
+async function openClient(url: string, options: RedisOptions | undefined): Promise<RedisClient> {
+  const ioredis = await import("ioredis").catch((cause) => {
     throw new Error("redisStore({ url }) needs the package ioredis, version 5 or 6: npm install ioredis", {
       cause,
     })
   })
-  const client = new Redis(url, OWN_CLIENT)
+  const client = new ioredis.Redis(url, { ...OWN_CLIENT, ...options })
   client.on("error", () => undefined)
+  letExit(client)
   return client
 }

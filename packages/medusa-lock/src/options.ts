@@ -1,0 +1,60 @@
+import { MedusaError } from "@medusajs/framework/utils"
+
+/** What every provider can be told. */
+export interface LockingOptions {
+  /** Seconds that `acquire` waits in the queue where the call doesn't say; 0 by default, as in Medusa. */
+  wait?: number
+  /** Seconds that `execute` waits where the call doesn't say; 5 by default. */
+  waitLockingTimeout?: number
+  /**
+   * Seconds that the lock of a job or of a workflow outlives its process; 10 by default. It is renewed each third of
+   * that while the process lives, so a process that stands still for longer than two thirds may lose it.
+   */
+  keepAlive?: number
+}
+
+/** Says what the option has to be where it isn't. Values are never shown: they may hold a password. */
+export type Check = (value: unknown) => string | undefined
+
+export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check }
+
+const isSeconds = (value: unknown): value is number => typeof value === "number" && value >= 0
+
+export const CHECKS: Checks<LockingOptions> = {
+  wait: (value) => (isSeconds(value) ? undefined : "must be a number of seconds from 0"),
+  waitLockingTimeout: (value) => (isSeconds(value) ? undefined : "must be a number of seconds from 0"),
+  keepAlive: (value) =>
+    isSeconds(value) && value >= 1 && value < Number.POSITIVE_INFINITY
+      ? undefined
+      : "must be a number of seconds from 1",
+}
+
+export const isText: Check = (value) =>
+  typeof value === "string" && value.length > 0 ? undefined : "must be a text that is not empty"
+
+export const isObject: Check = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "must be an object"
+
+/**
+ * @param required the options that must be there, with what to do about it.
+ * @throws MedusaError INVALID_ARGUMENT for an option that the provider doesn't have, lacks, or can't use.
+ */
+export function checkOptions<Options extends object>(
+  provider: string,
+  given: Options,
+  checks: Checks<Options>,
+  required: Partial<Record<keyof Options, string>> = {},
+): void {
+  const refuse = (what: string) => {
+    throw new MedusaError(MedusaError.Types.INVALID_ARGUMENT, `The locking provider "${provider}" ${what}`)
+  }
+  for (const [name, value] of Object.entries(given)) {
+    const check = Object.hasOwn(checks, name) ? checks[name as keyof Options] : undefined
+    if (!check) refuse(`has no option "${name}": it has ${Object.keys(checks).join(", ")}`)
+    const wrong = value === undefined ? undefined : check?.(value)
+    if (wrong) refuse(`can't start: its option "${name}" ${wrong}`)
+  }
+  for (const [name, remedy] of Object.entries(required))
+    if (given[name as keyof Options] === undefined)
+      refuse(`can't start: its option "${name}" is missing; ${remedy}`)
+}

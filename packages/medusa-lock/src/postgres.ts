@@ -1,0 +1,85 @@
+import { Locks } from "@holdfast/lock"
+import { postgresStore } from "@holdfast/lock/postgres"
+import { Client, type ClientConfig } from "@medusajs/framework/pg"
+import type { ModuleProviderExports } from "@medusajs/framework/types"
+import { ContainerRegistrationKeys, MedusaError, ModuleProvider, Modules } from "@medusajs/framework/utils"
+import { locksLoader, type ProviderSetup } from "./loader.js"
+import { isObject, isText, type LockingOptions } from "./options.js"
+import { HoldfastLockingProvider } from "./provider.js"
+
+/** By default the locks are where Medusa's own data is, reached with Medusa's own settings. */
+export interface PostgresLockingOptions extends LockingOptions {
+  /** Another database for the locks: `postgres://user:password@host:port/database`. */
+  databaseUrl?: string
+  /** Settings of `pg` for that database, such as `{ ssl: { … } }`; also in the form of Medusa's `databaseDriverOptions`, under `connection`. */
+  databaseDriverOptions?: ClientConfig & { connection?: ClientConfig }
+  /** The schema that the locks have to themselves, and which is made if it isn't there. "holdfast_lock" by default. */
+  schema?: string
+}
+
+/** Locks for all processes that share a PostgreSQL, on one connection each. */
+export class PostgresLockingProvider extends HoldfastLockingProvider {
+  static identifier = "holdfast-postgres"
+}
+
+type Container = Parameters<ProviderSetup<PostgresLockingOptions>["open"]>[1]
+
+const loader = locksLoader<PostgresLockingOptions>({
+  identifier: PostgresLockingProvider.identifier,
+  checks: {
+    databaseUrl: isText,
+    databaseDriverOptions: isObject,
+    schema: (value) =>
+      typeof value === "string" && /^[a-z_][a-z0-9_]{0,62}$/.test(value)
+        ? undefined
+        : "must be 1 to 63 of a-z, 0-9 and _, without a digit in front",
+  },
+  open: (options, container) =>
+    new Locks(postgresStore({ client: () => openClient(options, container), schema: options.schema })),
+})
+
+const LIKE_MEDUSA: ClientConfig = {
+  application_name: "holdfast lock",
+  connectionTimeoutMillis: 5_000,
+  keepAlive: true,
+}
+
+async function openClient(options: PostgresLockingOptions, container: Container): Promise<Client> {
+  const { databaseUrl, databaseDriverOptions = {} } = options
+  const { connection, ...driverOptions } = databaseDriverOptions
+  const config = databaseUrl ? { connectionString: databaseUrl } : await medusaConnection(container)
+  try {
+    return new Client({ ...LIKE_MEDUSA, ...config, ...driverOptions, ...connection })
+  } catch {
+    // Its own error carries the address, with the password in it.
+    throw new MedusaError(
+      MedusaError.Types.INVALID_ARGUMENT,
+      `The locking provider "${PostgresLockingProvider.identifier}" can't read its "databaseUrl"`,
+    )
+  }
+}
+
+/** What Medusa's own pool connects with: the address, TLS, a password that is made anew for each connection. */
+interface MedusaPool {
+  client?: { config?: { connection?: ClientConfig | (() => ClientConfig | Promise<ClientConfig>) } }
+}
+
+async function medusaConnection(container: Container): Promise<ClientConfig> {
+  const pool = container.resolve<MedusaPool | undefined>(ContainerRegistrationKeys.PG_CONNECTION, {
+    allowUnregistered: true,
+  })
+  const connection = pool?.client?.config?.connection
+  if (!connection)
+    throw new MedusaError(
+      MedusaError.Types.INVALID_ARGUMENT,
+      `The locking provider "${PostgresLockingProvider.identifier}" finds no database of Medusa's: set "databaseUrl"`,
+    )
+  return typeof connection === "function" ? await connection() : connection
+}
+
+const provider: ModuleProviderExports = ModuleProvider(Modules.LOCKING, {
+  services: [PostgresLockingProvider],
+  loaders: [loader],
+})
+
+export default provider
