@@ -35,9 +35,9 @@ const KEYS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "ключ"]
 const TTL = 700
 const PATIENCE = 1_000
 /** How many grants there are between one trouble and the next, on average: a slow machine would know nothing else. */
-const GRANTS_BETWEEN = 100
-/** When the next trouble comes although there were fewer, in ms. */
-const LONGEST_CALM = 3_000
+const GRANTS_BETWEEN = 250
+/** When a run in which nobody is granted anything is given up, in ms: the checker tells what is wrong. */
+const LONGEST_STILL = 60_000
 /** How long after the last trouble everybody has to be done, in ms: the longest timeout and more. */
 const FINISH_WITHIN = 40_000
 
@@ -101,17 +101,19 @@ async function play(
   onProgress: TortureOptions["onProgress"],
 ): Promise<void> {
   const granted = () => posts.reduce((sum, post) => sum + post.grants, 0)
+  const failed = () => posts.some(({ failure }) => failure)
   // The first trouble has to find everybody at work.
-  while (posts.some(({ grants, failure }) => grants === 0 && !failure)) await sleep(20)
-  while (granted() < wanted || !chaos.isComplete) {
-    if (posts.some(({ failure }) => failure)) break
+  while (posts.some(({ grants }) => grants === 0) && !failed()) await sleep(20)
+  let before = -1
+  while ((granted() < wanted || !chaos.isComplete) && granted() > before && !failed()) {
+    before = granted()
     chaos.next()
-    const pace = granted() + random.between(0, 2 * GRANTS_BETWEEN)
-    const latest = performance.now() + LONGEST_CALM
-    do {
-      await sleep(random.between(100, 300))
+    const next = before + random.between(1, 2 * GRANTS_BETWEEN)
+    const latest = performance.now() + LONGEST_STILL
+    while (granted() < next && performance.now() < latest && !failed()) {
+      await sleep(100)
       onProgress?.(granted(), chaos.counts)
-    } while (granted() < pace && performance.now() < latest)
+    }
   }
   await chaos.end()
 }
