@@ -57,15 +57,17 @@ function plain(client: CountedRedis): Opened {
 
 async function redlock(client: CountedRedis): Promise<Opened> {
   const { default: Redlock } = await import("redlock")
-  // Its own settings, but that it gives up after ten tries.
-  const locks = new Redlock([client], { retryCount: -1 })
+  // Its own settings, but that it gives up after ten tries, 200 ms apart; a renewal or release that fails is tried as often.
+  const locks = new Redlock([client])
   locks.on("error", () => undefined)
+  const patient = (timeout: number) => ({ retryCount: Math.ceil(timeout / 200) })
   return {
     async pair(key) {
       const lock = await locks.acquire([key], TTL)
       await lock.release()
     },
-    run: (keys, job, { ttl = TTL } = {}) => locks.using([...keys], ttl, job),
+    run: (keys, job, { ttl = TTL, timeout = TIMEOUT } = {}) =>
+      locks.using([...keys], ttl, patient(timeout), job),
     close: async () => undefined,
   }
 }
