@@ -10,7 +10,9 @@ const worker = fileURLToPath(new URL("worker.ts", import.meta.url))
 /** What a process of a crew can be told to do. */
 export type Order =
   | { readonly do: "crowd"; readonly waiters: number; readonly job: number }
+  /** Answered as soon as it holds. */
   | ({ readonly do: "hold" } & Hold)
+  | { readonly do: "report" }
   | { readonly do: "gather"; readonly what: What; readonly count: number }
   | { readonly do: "rest"; readonly window: number }
 
@@ -41,6 +43,7 @@ export class Crew {
 
 function answer<Outcome>(member: ChildProcess, order: Order): Promise<Outcome | undefined> {
   return new Promise((resolve) => {
+    if (isDead(member)) return resolve(undefined)
     const hear = (message: unknown) => {
       member.off("exit", die)
       resolve(message as Outcome)
@@ -56,8 +59,12 @@ function answer<Outcome>(member: ChildProcess, order: Order): Promise<Outcome | 
 }
 
 async function end(member: ChildProcess): Promise<void> {
-  if (member.exitCode !== null || member.signalCode !== null) return
+  if (isDead(member)) return
   const ended = once(member, "exit")
   member.kill("SIGKILL")
   await ended
+}
+
+function isDead({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
 }

@@ -18,18 +18,25 @@ export interface Held {
   readonly said: string
 }
 
-/** Holds a key for as long as a job takes that looks at nothing meanwhile. */
-export async function hold({ run }: Opened, { key, ttl, job, blocks }: Hold): Promise<Held> {
+/** Holds a key for as long as a job takes that looks at nothing meanwhile. Calls `begun` when it holds. */
+export async function hold(
+  { run }: Opened,
+  { key, ttl, job, blocks }: Hold,
+  begun = () => {},
+): Promise<Held> {
   let [from, to] = [Number.NaN, Number.NaN]
   const work = async () => {
     from = clock()
+    begun()
+    // What `begun` has to say goes out first.
+    await sleep(50)
     if (blocks) while (clock() < from + job);
-    else await sleep(job)
+    else await sleep(job - 50)
     to = clock()
   }
   const said = await run([key], work, { ttl, timeout: 5_000 }).then(
     () => "success",
-    () => "an error",
+    (error: Error) => (error.name === "Error" ? "an error" : error.name),
   )
   return { from, to, said }
 }

@@ -4,10 +4,9 @@ import { addressOf, type Contender, contendersOf } from "./contenders/index.ts"
 import { Crew } from "./crew.ts"
 import { type Held, hold } from "./holder.ts"
 
-/** In ms: of the lease, of the job, and until all of them hold. */
+/** In ms: of the lease, of the job, and for how long a report is waited for. */
 const TTL = 1_000
 const JOB = 3_000
-const SETTLED = 500
 const PATIENCE = 15_000
 
 interface Outcome {
@@ -63,19 +62,23 @@ async function throughIt(
   strike: () => Promise<void>,
 ): Promise<Pair[]> {
   const crews: Crew[] = []
-  for (const contender of contenders) crews.push(await Crew.of(1, contender, address))
+  for (const contender of contenders) {
+    crews.push(await Crew.of(1, contender, address))
+    // Loads its code here, so that those who come after needn't.
+    const opened = await contender.open(address)
+    await opened.pair("loaded")
+    await opened.close()
+  }
   const order = { do: "hold", key, ttl: TTL, job: JOB, blocks: key === "blocked" } as const
-  // One that never says anything is not waited for.
-  const first = Promise.all(crews.map((crew) => Promise.race([crew.order<Held>(order), sleep(PATIENCE, [])])))
-  await sleep(SETTLED)
+  await Promise.all(crews.map((crew) => crew.order(order)))
   await strike()
-  const second = await Promise.all(contenders.map((it) => succeed(it, address, key)))
-  const held = await first
+  const second = Promise.all(contenders.map((it) => succeed(it, address, key)))
+  // One that never says anything is not waited for.
+  const report = (crew: Crew) => Promise.race([crew.order<Held>({ do: "report" }), sleep(PATIENCE, [SILENT])])
+  const first = await Promise.all(crews.map(report))
+  const found = await second
   await Promise.all(crews.map((it) => it.dismiss()))
-  return contenders.map((_, i) => ({
-    first: held[i]?.length === 0 ? SILENT : held[i]?.[0],
-    second: second[i],
-  }))
+  return contenders.map((_, i) => ({ first: first[i]?.[0], second: found[i] }))
 }
 
 const SILENT: Held = { from: 0, to: Number.POSITIVE_INFINITY, said: `nothing in ${PATIENCE / 1_000} s` }
@@ -100,7 +103,7 @@ function table(store: StoreName, outcomes: Map<Contender, Outcome>): Table {
 
 function describe({ first, second }: Pair): string {
   const said = first ? first.said : "the process crashed"
-  if (!second || Number.isNaN(second.from)) return `${said}; nobody else got in`
+  if (!second || Number.isNaN(second.from)) return `${said}; nobody else got in (${second?.said})`
   const together = !first || second.from < first.to
   return `${said}; ${together ? "two held it" : "one after the other"}`
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Locks } from "@holdfast/lock"
 import { redisStore } from "@holdfast/lock/redis"
@@ -98,6 +99,8 @@ async function redisSemaphore(client: CountedRedis): Promise<Opened> {
 async function ioredfour(client: CountedRedis): Promise<Opened> {
   const { default: Lock } = await import("ioredfour")
   const locks = new Lock({ redis: client, namespace: "ioredfour" })
+  // To close it while it is connecting would end the process.
+  await once(locks._redisSubscriber, "ready")
   return {
     async pair(key) {
       await locks.releaseLock(await locks.waitAcquireLock(key, TTL, TIMEOUT))
@@ -113,7 +116,7 @@ async function ioredfour(client: CountedRedis): Promise<Opened> {
       }
       if (result === "conflict") throw new Error("released: conflict")
     },
-    close: async () => locks._redisSubscriber.disconnect(),
+    close: () => locks._redisSubscriber.quit(),
   }
 }
 
