@@ -6,6 +6,9 @@ import { redisContenders } from "./redis.ts"
 
 export type { Contender, Opened, Terms } from "./contender.ts"
 
+/** How our own contenders' names begin. */
+export const OURS = "Holdfast"
+
 const ALL = [...memoryContenders, ...redisContenders, ...postgresContenders]
 
 export function contendersOf(store: StoreName): Contender[] {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Locks } from "@holdfast/lock"
 import { redisStore } from "@holdfast/lock/redis"
@@ -57,15 +58,17 @@ function plain(client: CountedRedis): Opened {
 
 async function redlock(client: CountedRedis): Promise<Opened> {
   const { default: Redlock } = await import("redlock")
-  // Its own settings, but that it gives up after ten tries.
-  const locks = new Redlock([client], { retryCount: -1 })
+  // Its own settings, but that it gives up after ten tries, 200 ms apart; a renewal or release that fails is tried as often.
+  const locks = new Redlock([client])
   locks.on("error", () => undefined)
+  const patient = (timeout: number) => ({ retryCount: Math.ceil(timeout / 200) })
   return {
     async pair(key) {
       const lock = await locks.acquire([key], TTL)
       await lock.release()
     },
-    run: (keys, job, { ttl = TTL } = {}) => locks.using([...keys], ttl, job),
+    run: (keys, job, { ttl = TTL, timeout = TIMEOUT } = {}) =>
+      locks.using([...keys], ttl, patient(timeout), job),
     close: async () => undefined,
   }
 }
@@ -96,6 +99,8 @@ async function redisSemaphore(client: CountedRedis): Promise<Opened> {
 async function ioredfour(client: CountedRedis): Promise<Opened> {
   const { default: Lock } = await import("ioredfour")
   const locks = new Lock({ redis: client, namespace: "ioredfour" })
+  // To close it while it is connecting would end the process.
+  await once(locks._redisSubscriber, "ready")
   return {
     async pair(key) {
       await locks.releaseLock(await locks.waitAcquireLock(key, TTL, TIMEOUT))
@@ -111,7 +116,7 @@ async function ioredfour(client: CountedRedis): Promise<Opened> {
       }
       if (result === "conflict") throw new Error("released: conflict")
     },
-    close: async () => locks._redisSubscriber.disconnect(),
+    close: () => locks._redisSubscriber.quit(),
   }
 }
 

@@ -3,9 +3,9 @@
 declare module "redlock" {
   import type { Redis } from "ioredis"
   export default class Redlock {
-    constructor(clients: Iterable<Redis>, settings?: { retryCount?: number })
+    constructor(clients: Iterable<Redis>)
     acquire(keys: string[], ttl: number): Promise<{ release(): Promise<unknown> }>
-    using<T>(keys: string[], ttl: number, job: () => Promise<T>): Promise<T>
+    using<T>(keys: string[], ttl: number, settings: { retryCount: number }, job: () => Promise<T>): Promise<T>
     on(event: "error", listener: (error: Error) => void): this
   }
 }
