@@ -8,6 +8,11 @@ const stripe = env.STRIPE_HOST
   ? { host: env.STRIPE_HOST, port: Number(env.STRIPE_PORT), protocol: "http" }
   : {}
 
+/** Shared by all processes of the shop: in its own database, or in Redis where there is one. */
+const locking = env.REDIS_URL
+  ? { resolve: "@holdfast/medusa-lock/redis", id: "redis", options: { redisUrl: env.REDIS_URL } }
+  : { resolve: "@holdfast/medusa-lock/postgres", id: "postgres" }
+
 export default defineConfig({
   projectConfig: {
     databaseUrl: env.DATABASE_URL,
@@ -26,7 +31,7 @@ export default defineConfig({
   modules: [
     {
       resolve: "@medusajs/medusa/locking",
-      options: { providers: [{ resolve: "@holdfast/medusa-lock/memory", id: "memory", is_default: true }] },
+      options: { providers: [{ ...locking, is_default: true }] },
     },
     {
       resolve: "@medusajs/medusa/payment",

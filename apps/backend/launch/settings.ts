@@ -16,6 +16,7 @@ export function readSettings(portOption?: string): Settings {
   oneOf("CAPTURE_METHOD", ["manual", "automatic"])
   seconds("HOLDFAST_LOCK_TIMEOUT")
   seconds("HOLDFAST_LOCK_TTL")
+  redisUrl("REDIS_URL")
   return {
     port: readPort(portOption === undefined ? "PORT" : "--port", portOption ?? env.PORT ?? "9000"),
     databaseUrl: readDatabaseUrl(env.DATABASE_URL),
@@ -33,6 +34,13 @@ function seconds(name: string) {
   const value = process.env[name]
   if (value === undefined || Number(value) > 0) return
   throw new LaunchError(`${name} is "${value}", and must be a number of seconds above 0.`)
+}
+
+/** The address itself isn't shown: it may hold a password. */
+function redisUrl(name: string) {
+  const value = process.env[name]
+  if (value === undefined || (URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol))) return
+  throw new LaunchError(`${name} must look like redis://user:password@host:6379, or rediss:// for TLS.`)
 }
 
 function readPort(name: string, text: string): number {

@@ -74,7 +74,9 @@ async function medusaConnection(container: Container): Promise<ClientConfig> {
       MedusaError.Types.INVALID_ARGUMENT,
       `The locking provider "${PostgresLockingProvider.identifier}" finds no database of Medusa's: set "databaseUrl"`,
     )
-  return typeof connection === "function" ? await connection() : connection
+  const config = typeof connection === "function" ? await connection() : connection
+  // knex hides the password from being copied.
+  return { ...config, password: config.password }
 }
 
 const provider: ModuleProviderExports = ModuleProvider(Modules.LOCKING, {

@@ -4,6 +4,7 @@ import type { ILockingProvider, Logger } from "@medusajs/framework/types"
 import { MedusaError } from "@medusajs/framework/utils"
 import { Keeper } from "./keeper.js"
 import type { LockingOptions } from "./options.js"
+import { Ownerless } from "./ownerless.js"
 import { milliseconds } from "./seconds.js"
 import { atShutdown } from "./shutdown.js"
 import { type LockView, toView } from "./view.js"
@@ -55,9 +56,6 @@ interface ReleaseArgs {
   [REACH]?: { provider?: HoldfastLockingProvider }
 }
 
-/** How many lapsed locks without an owner are remembered for each key, to tell whose a late release is. */
-const REMEMBERED = 8
-
 /** For how long a shutdown waits for the jobs that run in a lock, in ms. */
 const LAST_JOBS = 5_000
 
@@ -79,8 +77,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
   readonly #wait: number
   readonly #timeout: number
   readonly #jobs = new Set<Promise<unknown>>()
-  /** For each key, the leases that were taken here without an owner, the oldest first. */
-  readonly #ownerless = new Map<string, string[]>()
+  readonly #ownerless = new Ownerless()
 
   constructor({ locks, lockingOptions, logger }: Dependencies) {
     const { wait = 0, waitLockingTimeout = 5, keepAlive = 10 } = lockingOptions
@@ -137,7 +134,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
     }
     if (args.keep) this.#keep(id, wanted, ttl, args.keep)
     else this.#keeper.stop(id, wanted)
-    if (args.ownerId == null) for (const key of wanted) this.#remember(key, id)
+    if (args.ownerId == null) for (const key of wanted) this.#ownerless.remember(key, id, ttl)
   }
 
   #keep(id: string, keys: string[], ttl: number, isWanted: () => boolean): void {
@@ -161,6 +158,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
 
   async releaseAll(args: { ownerId?: string | null } = {}): Promise<void> {
     const { ownerId } = args
+    if (ownerId == null) this.#ownerless.forgetAll()
     try {
       const held = (await this.#locks.inspect()).filter(({ holders }) => holders.length > 0)
       const own = held.filter(({ holders }) => holders.some(({ id }) => id === ownerId)).map(({ key }) => key)
@@ -171,18 +169,9 @@ export class HoldfastLockingProvider implements ILockingProvider {
     }
   }
 
-  #remember(key: string, id: string): void {
-    const ids = [...(this.#ownerless.get(key) ?? []), id]
-    this.#ownerless.set(key, ids.slice(-REMEMBERED))
-  }
-
-  /** A release without an owner ends the oldest lease: one that has lapsed must not free its successor's. */
   async #releaseOwnerless(key: string): Promise<boolean> {
-    const [id, ...later] = this.#ownerless.get(key) ?? []
-    if (id === undefined) return false
-    if (later.length > 0) this.#ownerless.set(key, later)
-    else this.#ownerless.delete(key)
-    return this.#locks.releaseById(id, key)
+    const id = this.#ownerless.take(key)
+    return id !== undefined && this.#locks.releaseById(id, key)
   }
 
   #releaseById(id: string, keys: string[]): Promise<boolean> {

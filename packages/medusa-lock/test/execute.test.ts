@@ -1,6 +1,7 @@
 import { MedusaError } from "@medusajs/framework/utils"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
+import { type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, STORES, type StoreName } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { forceReleaseLock, inspectLocks } from "../src/inspect.js"
-import { holdfast, type Locking, type Medusa, SHARED, STORES, startMedusa } from "./medusa.js"
+import { type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, SHARED, STORES } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking

@@ -1,10 +1,7 @@
-import { randomBytes } from "node:crypto"
 import { asValue } from "@medusajs/framework/awilix"
 import { MedusaApp, MedusaModule } from "@medusajs/framework/modules-sdk"
 import type { ILockingModule, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, createMedusaContainer, Modules } from "@medusajs/framework/utils"
-import { inject } from "vitest"
-import type { LockingOptions } from "../src/options.js"
 import type { AcquireArgs, ExecuteArgs } from "../src/provider.js"
 
 export interface Medusa {
@@ -28,30 +25,6 @@ export interface ProviderConfig {
   id: string
   is_default?: boolean
   options?: object
-}
-
-export type StoreName = "memory" | "redis" | "postgres"
-
-/** All of our providers. */
-export const STORES: StoreName[] = ["memory", "redis", "postgres"]
-
-/** Those that processes share. */
-export const SHARED: StoreName[] = ["redis", "postgres"]
-
-/** A provider of ours as the default one, on a lock space of its own. */
-export function holdfast(store: StoreName, options: LockingOptions = {}): ProviderConfig {
-  const space = `test_${randomBytes(6).toString("hex")}`
-  const places = {
-    memory: () => ({}),
-    redis: () => ({ redisUrl: inject("lockRedisUrl"), namespace: space }),
-    postgres: () => ({ databaseUrl: inject("lockPostgresUrl"), schema: space }),
-  }
-  return {
-    resolve: `@holdfast/medusa-lock/${store}`,
-    id: "holdfast",
-    is_default: true,
-    options: { ...places[store](), ...options },
-  }
 }
 
 /** Medusa's own Locking Module with the given providers, loaded as Medusa loads it. It needs no database. */

@@ -1,7 +1,8 @@
 import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { acquireLockStep, releaseLockStep } from "../src/steps.js"
-import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
+import { type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, STORES, type StoreName } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking

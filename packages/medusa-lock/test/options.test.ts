@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest"
 import memory from "../src/memory.js"
 import postgres from "../src/postgres.js"
 import redis from "../src/redis.js"
-import { holdfast, startMedusa } from "./medusa.js"
+import { startMedusa } from "./medusa.js"
+import { holdfast } from "./stores.js"
 
 /** Loads a provider as Medusa does at its start, and returns what it refuses. */
 async function refusal(provider: typeof memory, options: object): Promise<MedusaError> {

@@ -1,7 +1,8 @@
 import { createRequire } from "node:module"
 import { MedusaError } from "@medusajs/framework/utils"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
+import { type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, STORES, type StoreName } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking

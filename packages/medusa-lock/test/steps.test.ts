@@ -3,7 +3,8 @@ import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@med
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { forceReleaseLock } from "../src/inspect.js"
 import { acquireLockStep, releaseLockStep } from "../src/steps.js"
-import { holdfast, type Locking, type Medusa, STORES, type StoreName, startMedusa } from "./medusa.js"
+import { type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, STORES, type StoreName } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking

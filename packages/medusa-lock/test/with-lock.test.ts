@@ -2,7 +2,8 @@ import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@med
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { forceReleaseLock, inspectLocks } from "../src/inspect.js"
 import { withLock } from "../src/steps.js"
-import { holdfast, type Locking, type Medusa, STORES, startMedusa } from "./medusa.js"
+import { type Locking, type Medusa, startMedusa } from "./medusa.js"
+import { holdfast, STORES } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking

@@ -8,6 +8,7 @@ const NAMES = [
   "STRIPE_WEBHOOK_SECRET",
   "HOLDFAST_STOCK",
   "HOLDFAST_LOCK_KEY",
+  "REDIS_URL",
 ]
 const outside = { ...process.env }
 
@@ -43,6 +44,8 @@ test.each([
   [{ STRIPE_WEBHOOK_SECRET: "whsec_x" }, "STRIPE_API_KEY is missing"],
   [{ STRIPE_API_KEY: "pk_test_x", STRIPE_WEBHOOK_SECRET: "whsec_x" }, "STRIPE_API_KEY must be a secret key"],
   [{ STRIPE_API_KEY: "sk_x", STRIPE_WEBHOOK_SECRET: "whsec_a,b" }, "STRIPE_WEBHOOK_SECRET must be"],
+  [{ REDIS_URL: "localhost:6379" }, "REDIS_URL must look like redis://"],
+  [{ REDIS_URL: "" }, "REDIS_URL must look like redis://"],
   [{ HOLDFAST_STOCK: "both" }, "HOLDFAST_STOCK is"],
   [{ HOLDFAST_LOCK_KEY: "item" }, "must be one of: payment_intent, cart, both"],
   [{ CAPTURE_METHOD: "later" }, "CAPTURE_METHOD is"],
