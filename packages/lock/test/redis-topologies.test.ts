@@ -12,7 +12,7 @@ describe("redisStore on a Cluster, with ioredis 5", () => {
   beforeAll(async () => {
     cluster = await startCluster()
     client = new ioredis5.Cluster(cluster.nodes.map(({ url }) => url)) as unknown as Cluster
-  }, 120_000)
+  }, 30_000)
   afterAll(async () => {
     client.disconnect()
     await cluster.kill()
@@ -51,7 +51,7 @@ describe("redisStore behind Sentinel", () => {
   let sentinels: LocalSentinels
   beforeAll(async () => {
     sentinels = await startSentinels()
-  }, 120_000)
+  }, 30_000)
   afterAll(() => sentinels.kill())
 
   it.each([
