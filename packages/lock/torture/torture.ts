@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises"
+import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { careless, startPostgres } from "@holdfast/postgres-local"
@@ -43,8 +43,14 @@ const FINISH_WITHIN = 40_000
 
 /** Lets processes fight for a few keys while everything fails, and checks what they recorded. */
 export async function torture(options: TortureOptions): Promise<Report> {
+  await mkdir(options.folder, { recursive: true })
+  const report = await onServers(options)
+  if (report.violations.length === 0) await rm(options.folder, { recursive: true, force: true })
+  return report
+}
+
+async function onServers(options: TortureOptions): Promise<Report> {
   const { folder, store } = options
-  await mkdir(folder, { recursive: true })
   const server = await (store === "redis" ? startRedisServer() : startPostgresServer(folder))
   try {
     const guardServer = await startPostgres({
@@ -83,14 +89,18 @@ async function fight(
   const posts = Array.from({ length: WORKERS }, (_, place) => {
     return new Post(place, job, seed + place, recorder, server.port, server.urlAt)
   })
-  await Promise.all(posts.map((post) => post.open()))
-  const chaos = new Chaos(random, posts, server, recorder, TTL)
-  await play(posts, chaos, random, grants, options.onProgress)
-  await Promise.all(posts.map((post) => post.finish(FINISH_WITHIN)))
-  const left = [...posts.flatMap(({ failure }) => failure ?? []), ...(await leftovers(server))]
+  const failures: string[] = []
+  try {
+    await Promise.all(posts.map((post) => post.open()))
+    await play(posts, new Chaos(random, posts, server, recorder, TTL), random, grants, options.onProgress)
+    await Promise.all(posts.map((post) => post.finish(FINISH_WITHIN)))
+    failures.push(...posts.flatMap(({ failure }) => failure ?? []), ...(await leftovers(server)))
+  } finally {
+    for (const post of posts) post.close()
+  }
   const writes = await guard.writes()
   await guard.close()
-  return report(options, server, writes, left)
+  return report(options, server, writes, failures)
 }
 
 async function play(
@@ -143,6 +153,6 @@ async function report(
   const records = await readRecords(folder)
   const history = historyOf(records, writes)
   const violations = [...left.map((what) => ({ promise: "nothing left behind", what })), ...check(history)]
-  if (violations.length === 0) await rm(folder, { recursive: true, force: true })
+  await writeFile(join(folder, "writes.json"), JSON.stringify(writes, null, 1))
   return { server: server.version, figures: figuresOf(history), violations }
 }
