@@ -109,7 +109,7 @@ export class Post {
     this.recorder.write({ e: "pause", worker, until: now() }, t)
   }
 
-  async cut(how: "cut" | "hang", ms: Promise<unknown>): Promise<void> {
+  async disturb(how: "cut" | "hang" | "deafen", ms: Promise<unknown>): Promise<void> {
     const worker = this.#name
     const t = now()
     this.wire[how]()

@@ -13,6 +13,8 @@ export interface Figures {
   readonly pauses: number
   readonly cuts: number
   readonly hangs: number
+  /** For how many times a process could ask, and heard no answer. */
+  readonly lostAnswers: number
   readonly restarts: number
   /** How many requests were waiting for an answer when the server went, at most. */
   readonly waitingAtRestart: number
@@ -43,6 +45,7 @@ export function figuresOf(history: History): Figures {
     pauses: count("pause"),
     cuts: count("cut"),
     hangs: count("hang"),
+    lostAnswers: count("deafen"),
     restarts: restarts.length,
     waitingAtRestart: Math.max(0, ...restarts.map(({ from }) => waitingAt(from))),
     wipes: troubles.filter(({ forgets }) => forgets).length,

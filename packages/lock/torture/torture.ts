@@ -30,8 +30,9 @@ export interface Report {
 }
 
 const WORKERS = 5
-const IN_FLIGHT = 44
+const IN_FLIGHT = [42, 2] as const
 const KEYS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "ключ"]
+const SLOW_KEYS = ["slow 1", "slow 2", "slow 3", "slow 4"]
 const TTL = 700
 const PATIENCE = 1_000
 /** How many grants there are between one trouble and the next, on average: a slow machine would know nothing else. */
@@ -85,7 +86,14 @@ async function fight(
   const recorder = new Recorder(fileOf(folder, CHAOS))
   const random = new Random(seed)
   const place = { folder, store, guardUrl, space: SPACE, program }
-  const job: Job = { ...place, keys: KEYS, inFlight: IN_FLIGHT, ttl: TTL, patience: PATIENCE }
+  const job: Job = {
+    ...place,
+    keys: KEYS,
+    slowKeys: SLOW_KEYS,
+    inFlight: IN_FLIGHT,
+    ttl: TTL,
+    patience: PATIENCE,
+  }
   const posts = Array.from({ length: WORKERS }, (_, place) => {
     return new Post(place, job, seed + place, recorder, server.port, server.urlAt)
   })
@@ -131,7 +139,7 @@ async function play(
 /** What the dead held runs out by its ttl; `inspect` lets the time pass. */
 async function leftovers(server: Server): Promise<string[]> {
   const locks = server.locks()
-  const giveUp = performance.now() + 2 * TTL + 2_000
+  const giveUp = performance.now() + 4 * TTL + 2_000
   let keys = await locks.inspect()
   while (keys.length > 0 && performance.now() < giveUp) {
     await sleep(50)
