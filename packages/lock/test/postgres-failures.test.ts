@@ -156,7 +156,8 @@ describe("a server that hangs", () => {
     const lease = await two.acquire("key")
     expect((await two.inspect()).map(({ holders }) => holders.length)).toEqual([1])
     await lease.release()
-    expect(await two.inspect()).toEqual([])
+    // What was given up is undone by the next question, which may come after the late one was read.
+    await eventually(() => two.inspect()).toEqual([])
   })
 
   it("does nothing of a question that was given up, if it comes to it after the next one", async () => {
