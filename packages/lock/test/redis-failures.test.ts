@@ -159,6 +159,21 @@ describe("a Redis store whose server is in trouble", () => {
     expect(await Promise.all(turns)).toEqual([0, 1, 2])
   })
 
+  it("keeps what an answer granted that was lost for as long as its holder trusts it", async () => {
+    await using proxy = await LossyProxy.open(redis.port)
+    const [one, two, three] = [open(), open({ url: proxy.url, commandTimeout: 300 }), open()]
+    const lease = await one.acquire("key")
+    const heard = two.acquire("key", { ttl: 2_000, renew: false })
+    await expect.poll(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
+    proxy.loses = () => true
+    await lease.release()
+    await expect(two.tryAcquire("other")).rejects.toEqual(STORE_FAILED)
+    proxy.loses = () => false
+    const held = await heard
+    await three.acquire("key")
+    expect(held.loss).toBeDefined()
+  })
+
   it("comes to its turn, and before the next, when the connection that hears of it is lost at that moment", async () => {
     const [one, two, three] = [open(), open(), open()]
     const lease = await one.acquire("key")

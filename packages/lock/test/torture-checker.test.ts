@@ -122,6 +122,18 @@ describe("the checker of the torture finds", () => {
     expect(broken({ a, b: session("b", ["ask", 2, 1], ["grant", 3, [1, 6]]) })).toEqual([])
   })
 
+  it("nothing where one that was told to be dropped had kept its place", () => {
+    const b: Line[] = [
+      ...session("b", ["ask", 0, 1], ["none", 1], ["ask", 6]),
+      [7, { e: "answered", s: 1, q: 3, granted: [], refused: [], dropped: [1] }],
+      [8, { e: "asked", s: 1, q: 4, acquire: [{ seq: 1, owner: "b 1", keys: ["k"] }], cancel: [] }],
+      [9, { e: "answered", s: 1, q: 4, granted: [{ seq: 1, token: 5 }], refused: [], dropped: [] }],
+    ]
+    expect(
+      broken({ a: session("a", ["ask", 2, 1], ["none", 3], ["ask", 10], ["grant", 11, [1, 6]]), b }),
+    ).toEqual([])
+  })
+
   it("a token that doesn't grow, and one that two owners got", () => {
     const a = session("a", ["ask", 0, 1], ["grant", 1, [1, 5]])
     expect(broken({ a, b: session("b", ["ask", 2, 1], ["grant", 3, [1, 4]]) })).toEqual(["growing tokens"])

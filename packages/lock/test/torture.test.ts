@@ -12,8 +12,8 @@ it.each(["redis", "postgres"] as const)(
     const folder = join(tmpdir(), `holdfast-torture-${store}-${seed}-${process.pid}`)
     const { figures, violations } = await torture({ store, grants: 2_500, seed, folder })
     expect(violations, `seed ${seed}, the records are in ${folder}`).toEqual([])
-    const { kills, pauses, cuts, hangs, restarts, wipes, grants } = figures
-    expect(Math.min(kills, pauses, cuts, hangs, restarts)).toBeGreaterThan(0)
+    const { kills, pauses, cuts, hangs, lostAnswers, restarts, wipes, grants } = figures
+    expect(Math.min(kills, pauses, cuts, hangs, lostAnswers, restarts)).toBeGreaterThan(0)
     expect(wipes > 0).toBe(store === "redis")
     expect(grants).toBeGreaterThanOrEqual(2_500)
   },

@@ -5,15 +5,34 @@ import type { Random } from "./random.ts"
 import type { Recorder } from "./records.ts"
 import type { Server } from "./servers.ts"
 
-export const KINDS = ["kill", "pause", "cut", "hang", "restart"] as const
+export const KINDS = ["kill", "pause", "cut", "hang", "deafen", "restart"] as const
 export type Kind = (typeof KINDS)[number]
 
 /** How often each is drawn, the first round apart, in which each comes once. */
-const LOTS: readonly Kind[] = ["kill", "kill", "kill", "pause", "pause", "cut", "hang", "restart"]
+const LOTS: readonly Kind[] = [
+  "kill",
+  "kill",
+  "kill",
+  "pause",
+  "pause",
+  "cut",
+  "hang",
+  "deafen",
+  "deafen",
+  "restart",
+]
 
 /** What goes wrong, drawn by lot: several things at once, but nothing twice to the same process. */
 export class Chaos {
-  readonly counts: Record<Kind | "wipe", number> = { kill: 0, pause: 0, cut: 0, hang: 0, restart: 0, wipe: 0 }
+  readonly counts: Record<Kind | "wipe", number> = {
+    kill: 0,
+    pause: 0,
+    cut: 0,
+    hang: 0,
+    deafen: 0,
+    restart: 0,
+    wipe: 0,
+  }
   readonly #running = new Set<Promise<void>>()
   readonly #queue: Kind[]
   #restarting = false
@@ -65,7 +84,9 @@ export class Chaos {
     if (kind === "kill") return post.kill()
     // Past the ttl mostly, and past the claim window; at times for less than either.
     if (kind === "pause") return post.pause(sleep(this.ttl * this.random.between(0.3, 2.5)))
-    return post.cut(kind, sleep(this.random.between(300, 3_000)))
+    // Shorter than a lease, so that what was granted and not heard of is still held when it is asked for again.
+    if (kind === "deafen") return post.disturb(kind, sleep(this.random.between(50, 800)))
+    return post.disturb(kind, sleep(this.random.between(300, 3_000)))
   }
 
   async #restart(): Promise<void> {

@@ -44,6 +44,7 @@ export class Post {
   #incarnation = 0
   #before = 0
   #failure: string | undefined
+  #url = ""
 
   constructor(
     private readonly place: number,
@@ -66,8 +67,6 @@ export class Post {
     this.start()
   }
 
-  #url = ""
-
   start(): void {
     this.#name = `worker-${this.place}.${++this.#incarnation}`
     const seed = this.seed * 1_000 + this.#incarnation
@@ -83,7 +82,9 @@ export class Post {
     let said = ""
     child.stderr?.on("data", (chunk) => (said += chunk))
     child.on("message", (grants: number) => (this.grants = this.#before + grants))
+    running.add(child)
     child.on("exit", (code) => {
+      running.delete(child)
       if (code) this.#failure = `${options.name} ended with status ${code}: ${said.trim().slice(-2_000)}`
     })
     this.#child = child
@@ -108,7 +109,7 @@ export class Post {
     this.recorder.write({ e: "pause", worker, until: now() }, t)
   }
 
-  async cut(how: "cut" | "hang", ms: Promise<unknown>): Promise<void> {
+  async disturb(how: "cut" | "hang" | "deafen", ms: Promise<unknown>): Promise<void> {
     const worker = this.#name
     const t = now()
     this.wire[how]()
@@ -117,8 +118,8 @@ export class Post {
     this.recorder.write({ e: how, worker, until: now() }, t)
   }
 
-  /** Lets the process finish what it is doing. False where it does not end within `ms`. */
-  async finish(ms: number): Promise<boolean> {
+  /** Lets the process finish what it is doing; one that does not end within `ms` has failed. */
+  async finish(ms: number): Promise<void> {
     const child = this.#child as ChildProcess
     if (child.connected) child.send("stop")
     const timer = setTimeout(() => {
@@ -127,10 +128,19 @@ export class Post {
     }, ms)
     await ended(child)
     clearTimeout(timer)
+  }
+
+  close(): void {
+    this.#child?.kill("SIGKILL")
     this.wire.close()
-    return this.#failure === undefined
   }
 }
+
+// Not one of them may be left, least of all one that is paused.
+const running = new Set<ChildProcess>()
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL")
+})
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit")

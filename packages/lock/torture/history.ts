@@ -44,6 +44,7 @@ export interface Stay {
   readonly worker: string
   readonly owner: string
   readonly keys: readonly string[]
+  /** When it was first asked for: what was told to be dropped and is asked for again may never have left. */
   readonly asked: number
   /** When an answer came that left it waiting: from then on it was in the queue. */
   readonly queued: number | undefined
@@ -54,7 +55,7 @@ export interface Stay {
 }
 
 export interface Trouble {
-  readonly kind: "kill" | "pause" | "cut" | "hang" | "restart" | "stall"
+  readonly kind: "kill" | "pause" | "cut" | "hang" | "deafen" | "restart" | "stall"
   /** None for what happens to the server. */
   readonly worker: string | undefined
   readonly from: number
@@ -81,7 +82,7 @@ export function historyOf(records: ReadonlyMap<string, readonly Entry[]>, writes
 function troubleOf(entry: Entry): Trouble[] {
   if (entry.e === "kill")
     return [{ kind: "kill", worker: entry.worker, from: entry.t, until: entry.t, forgets: false }]
-  if (entry.e === "pause" || entry.e === "cut" || entry.e === "hang")
+  if (entry.e === "pause" || entry.e === "cut" || entry.e === "hang" || entry.e === "deafen")
     return [{ kind: entry.e, worker: entry.worker, from: entry.t, until: entry.until, forgets: false }]
   if (entry.e === "restart")
     return [{ kind: "restart", worker: undefined, from: entry.t, until: entry.until, forgets: entry.forgets }]
@@ -153,6 +154,7 @@ function sessionsOf(entries: readonly Entry[]): Iterable<Conversation[]> {
 function staysOf(worker: string, conversation: readonly Conversation[]): Stay[] {
   const stays: Stay[] = []
   const here = new Map<number, Mutable<Stay>>()
+  const first = new Map<number, number>()
   let asked: Extract<Conversation, { e: "asked" }> | undefined
   for (const entry of conversation) {
     if (entry.e === "asked") {
@@ -160,7 +162,8 @@ function staysOf(worker: string, conversation: readonly Conversation[]): Stay[] 
       for (const seq of entry.cancel) here.delete(seq)
       for (const { seq, keys, owner } of entry.acquire) {
         const never = { queued: undefined, certainUntil: Number.NEGATIVE_INFINITY, granted: undefined }
-        const stay = { worker, owner, keys, asked: entry.t, ...never, tokens: [] }
+        if (!first.has(seq)) first.set(seq, entry.t)
+        const stay = { worker, owner, keys, asked: first.get(seq) ?? entry.t, ...never, tokens: [] }
         here.set(seq, stay)
         stays.push(stay)
       }

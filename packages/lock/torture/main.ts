@@ -22,6 +22,9 @@ const { values } = parseArgs({
   },
 })
 
+// A signal's own way to end a process runs no exit handler, which ends the workers.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1))
+
 if (values.help) console.log(HELP)
 else process.exitCode = (await main()) ? 0 : 1
 
@@ -57,8 +60,9 @@ function progress(store: string) {
 }
 
 function row(figures: Figures, violations: number): object {
-  const { kills, killsHolding, killsWaiting, ...rest } = figures
-  return { ...rest, "kills (holding, waiting)": `${kills} (${killsHolding}, ${killsWaiting})`, violations }
+  const { kills, killsHolding, killsWaiting, restarts, waitingAtRestart, ...rest } = figures
+  const whom = { "kills (holding, waiting)": `${kills} (${killsHolding}, ${killsWaiting})` }
+  return { ...rest, ...whom, "restarts (waiting)": `${restarts} (${waitingAtRestart})`, violations }
 }
 
 function tell({ violations }: Report, folder: string): void {

@@ -62,7 +62,7 @@ export interface Granted {
 /** What is done to the processes, to the network and to the server; `until` is when that was over. */
 export type ChaosEntry =
   | { readonly e: "kill"; readonly worker: string }
-  | { readonly e: "pause" | "cut" | "hang"; readonly worker: string; readonly until: number }
+  | { readonly e: "pause" | "cut" | "hang" | "deafen"; readonly worker: string; readonly until: number }
   /** `forgets`: leases and queue are gone, and that can't be noticed before somebody is told. */
   | { readonly e: "restart"; readonly forgets: boolean; readonly until: number }
 

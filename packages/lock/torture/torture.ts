@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises"
+import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { careless, startPostgres } from "@holdfast/postgres-local"
@@ -30,8 +30,9 @@ export interface Report {
 }
 
 const WORKERS = 5
-const IN_FLIGHT = 44
+const IN_FLIGHT = [42, 2] as const
 const KEYS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "ключ"]
+const SLOW_KEYS = ["slow 1", "slow 2", "slow 3", "slow 4"]
 const TTL = 700
 const PATIENCE = 1_000
 /** How many grants there are between one trouble and the next, on average: a slow machine would know nothing else. */
@@ -43,8 +44,14 @@ const FINISH_WITHIN = 40_000
 
 /** Lets processes fight for a few keys while everything fails, and checks what they recorded. */
 export async function torture(options: TortureOptions): Promise<Report> {
+  await mkdir(options.folder, { recursive: true })
+  const report = await onServers(options)
+  if (report.violations.length === 0) await rm(options.folder, { recursive: true, force: true })
+  return report
+}
+
+async function onServers(options: TortureOptions): Promise<Report> {
   const { folder, store } = options
-  await mkdir(folder, { recursive: true })
   const server = await (store === "redis" ? startRedisServer() : startPostgresServer(folder))
   try {
     const guardServer = await startPostgres({
@@ -79,18 +86,29 @@ async function fight(
   const recorder = new Recorder(fileOf(folder, CHAOS))
   const random = new Random(seed)
   const place = { folder, store, guardUrl, space: SPACE, program }
-  const job: Job = { ...place, keys: KEYS, inFlight: IN_FLIGHT, ttl: TTL, patience: PATIENCE }
+  const job: Job = {
+    ...place,
+    keys: KEYS,
+    slowKeys: SLOW_KEYS,
+    inFlight: IN_FLIGHT,
+    ttl: TTL,
+    patience: PATIENCE,
+  }
   const posts = Array.from({ length: WORKERS }, (_, place) => {
     return new Post(place, job, seed + place, recorder, server.port, server.urlAt)
   })
-  await Promise.all(posts.map((post) => post.open()))
-  const chaos = new Chaos(random, posts, server, recorder, TTL)
-  await play(posts, chaos, random, grants, options.onProgress)
-  await Promise.all(posts.map((post) => post.finish(FINISH_WITHIN)))
-  const left = [...posts.flatMap(({ failure }) => failure ?? []), ...(await leftovers(server))]
+  const failures: string[] = []
+  try {
+    await Promise.all(posts.map((post) => post.open()))
+    await play(posts, new Chaos(random, posts, server, recorder, TTL), random, grants, options.onProgress)
+    await Promise.all(posts.map((post) => post.finish(FINISH_WITHIN)))
+    failures.push(...posts.flatMap(({ failure }) => failure ?? []), ...(await leftovers(server)))
+  } finally {
+    for (const post of posts) post.close()
+  }
   const writes = await guard.writes()
   await guard.close()
-  return report(options, server, writes, left)
+  return report(options, server, writes, failures)
 }
 
 async function play(
@@ -121,7 +139,7 @@ async function play(
 /** What the dead held runs out by its ttl; `inspect` lets the time pass. */
 async function leftovers(server: Server): Promise<string[]> {
   const locks = server.locks()
-  const giveUp = performance.now() + 2 * TTL + 2_000
+  const giveUp = performance.now() + 4 * TTL + 2_000
   let keys = await locks.inspect()
   while (keys.length > 0 && performance.now() < giveUp) {
     await sleep(50)
@@ -143,6 +161,6 @@ async function report(
   const records = await readRecords(folder)
   const history = historyOf(records, writes)
   const violations = [...left.map((what) => ({ promise: "nothing left behind", what })), ...check(history)]
-  if (violations.length === 0) await rm(folder, { recursive: true, force: true })
+  await writeFile(join(folder, "writes.json"), JSON.stringify(writes, null, 1))
   return { server: server.version, figures: figuresOf(history), violations }
 }

@@ -1,9 +1,9 @@
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
 
-type State = "open" | "cut" | "hung"
+type State = "open" | "cut" | "hung" | "deaf"
 
-/** One worker's way to the server, which can be cut, or hang as a network does that drops every packet. */
+/** One worker's way to the server, which can be cut, lose what comes back, or hang as where every packet is dropped. */
 export class Wire {
   readonly #target: number
   readonly #server: Server
@@ -34,8 +34,15 @@ export class Wire {
     for (const socket of this.#sockets) socket.pause()
   }
 
+  /** Passes on what is asked, and loses every answer. */
+  deafen(): void {
+    this.#state = "deaf"
+  }
+
   /** What hung goes on its way now: questions come late, their sender may have given them up. */
   mend(): void {
+    // After a gap nothing that came through would make sense.
+    if (this.#state === "deaf") this.cut()
     this.#state = "open"
     for (const socket of this.#sockets) socket.resume()
     for (const open of this.#opened.splice(0)) open()
@@ -53,8 +60,11 @@ export class Wire {
     const server = connect({ port: this.#target, host: "127.0.0.1", noDelay: true })
     client.setNoDelay(true)
     this.#keep(server)
-    pass(client, server)
-    pass(server, client)
+    // Not `pipe`, which resumes by itself what was paused to hang.
+    server.on("data", (data) => this.#state !== "deaf" && client.write(data))
+    client.on("data", (data) => server.write(data))
+    server.on("close", () => client.destroy())
+    client.on("close", () => server.destroy())
   }
 
   #keep(socket: Socket): void {
@@ -67,10 +77,4 @@ export class Wire {
     this.#server.close()
     this.cut()
   }
-}
-
-/** Not `pipe`, which resumes by itself what was paused to hang. */
-function pass(from: Socket, to: Socket): void {
-  from.on("data", (data) => to.write(data))
-  from.on("close", () => to.destroy())
 }

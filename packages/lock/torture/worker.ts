@@ -17,9 +17,11 @@ export interface WorkerOptions {
   readonly space: string
   readonly guardUrl: string
   readonly seed: number
-  /** How many requests it has in flight. */
-  readonly inFlight: number
+  /** How many requests it has in flight for a short while, and how many for long enough to be renewed. */
+  readonly inFlight: readonly [short: number, long: number]
   readonly keys: readonly string[]
+  /** Those that are held for long. */
+  readonly slowKeys: readonly string[]
   /** Of every lease, in ms. */
   readonly ttl: number
   /** How long to wait for an answer of the store, in ms. */
@@ -51,7 +53,11 @@ class Worker {
   async work(): Promise<void> {
     const heart = setInterval(this.#watch(), HEARTBEAT)
     const report = setInterval(() => process.send?.(this.#grants), 100)
-    await Promise.all(Array.from({ length: this.#options.inFlight }, () => this.#loop()))
+    const [short, long] = this.#options.inFlight
+    await Promise.all([
+      ...Array.from({ length: short }, () => this.#loop((n) => this.#draw(n))),
+      ...Array.from({ length: long }, () => this.#loop((n) => this.#linger(n))),
+    ])
     clearInterval(heart)
     clearInterval(report)
     process.send?.(this.#grants)
@@ -74,11 +80,11 @@ class Worker {
     }
   }
 
-  async #loop(): Promise<void> {
+  async #loop(job: (n: number) => Promise<void>): Promise<void> {
     while (!this.#stopping) {
       const n = ++this.#requests
       try {
-        await this.#draw(n)
+        await job(n)
       } catch (error) {
         if (!(error instanceof LockError)) throw error
         this.#recorder.write({ e: "refused", n, why: error.code })
@@ -159,6 +165,19 @@ class Worker {
     this.#recorder.write({ e: "ended", n, how: "lost" })
   }
 
+  /** Holds for about as long as its ttl, renewed or not. */
+  async #linger(n: number): Promise<void> {
+    const keys = [this.#random.pick(this.#options.slowKeys)]
+    const ttl = 2 * this.#options.ttl
+    const ask = { ...this.#request(n, keys, 30_000), ttl, renew: this.#random.chance(0.5) }
+    const lease = await this.locks.acquire(keys, ask)
+    const until = now() + this.#random.between(0.2, 1.5) * ttl
+    await this.#hold(n, lease)
+    while (this.#look(n, lease) && now() < until) await sleep(this.#random.between(10, 50))
+    await this.#write(n, lease)
+    await this.#release(n, lease)
+  }
+
   async #stopWaiting(n: number): Promise<void> {
     const keys = this.#keys()
     const signal = AbortSignal.timeout(Math.ceil(this.#random.between(0, 300)))
@@ -172,15 +191,19 @@ class Worker {
     return { timeout }
   }
 
-  /** Writes to what the keys guard, and looks at its lease before and after. */
   async #hold(n: number, lease: Lease): Promise<void> {
     const tokens = lease.keys.map((key) => Number(lease.tokenOf(key)))
     this.#grants++
     this.#recorder.write({ e: "granted", n, id: lease.id, tokens })
-    if (!this.#look(n, lease)) return
-    this.#recorder.write({ e: "wrote", n, accepted: await this.#guard.write(lease) })
+    await this.#write(n, lease)
     if (this.#random.chance(0.05)) await sleep(this.#random.between(1, 40))
     this.#look(n, lease)
+  }
+
+  /** Writes to what the keys guard, unless it knows by then that it has lost them. */
+  async #write(n: number, lease: Lease): Promise<void> {
+    if (this.#look(n, lease))
+      this.#recorder.write({ e: "wrote", n, accepted: await this.#guard.write(lease) })
   }
 
   #look(n: number, lease: Lease): boolean {

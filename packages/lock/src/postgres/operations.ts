@@ -136,6 +136,9 @@ BEGIN${takeLatch(names)}
     PERFORM ${names.schema}.told(asker, is_waiting);
   END IF;
   IF cardinality(recall_seq) > 0 THEN
+    -- Its session trusts a lease for a ttl from the question whose answer it gets, so that it has to last for as long.
+    UPDATE ${names.schema}.queue q SET due = now + q.ttl FROM unnest(recall_seq, recall_key) r(seq, key)
+      WHERE ${sameKey("q", "r.key")} AND q.session = asker AND q.seq = r.seq AND NOT q.waits;
     SELECT array_agg(DISTINCT q.seq), granted || array_agg(DISTINCT q.number) FILTER (WHERE NOT q.waits)
       INTO recalled, granted FROM unnest(recall_seq, recall_key) r(seq, key)
       JOIN ${names.schema}.queue q ON ${sameKey("q", "r.key")} AND q.session = asker AND q.seq = r.seq;

@@ -299,8 +299,12 @@ local function acquire(asked)
   local ref = asker .. ':' .. seq
   local known = request_of(ref)
   if known then
-    -- A client that lost its connection has sent the question twice, or has never heard the answer.
-    if known.claimed then mine[#mine + 1] = known end
+    -- A client that lost its connection has sent the question twice, or has never heard the answer. It trusts the
+    -- lease for a ttl from this question, so that it has to last for as long.
+    if known.claimed then
+      claim(known)
+      mine[#mine + 1] = known
+    end
     return
   end
   last = math.max(last + 1, now)
