@@ -46,6 +46,16 @@ async function queueUp(locks: Locks, key: string, count: number): Promise<Promis
   return turns
 }
 
+/** Until the store can be asked again, after it could not. */
+async function untilItLocks(locks: Locks): Promise<void> {
+  const turn = () =>
+    locks.acquire("key").then(
+      (it) => it.release(),
+      () => false,
+    )
+  await expect.poll(turn).toBe(true)
+}
+
 async function leftInRedis(): Promise<string[]> {
   const fields = await admin.hkeys(`{${prefix}}`)
   return fields.filter((field) => field !== "")
@@ -124,14 +134,7 @@ describe("a Redis store whose server is in trouble", () => {
     } finally {
       process.kill(redis.pid, "SIGCONT")
     }
-    await expect
-      .poll(() =>
-        locks.acquire("key").then(
-          (it) => it.release(),
-          () => false,
-        ),
-      )
-      .toBe(true)
+    await untilItLocks(locks)
     await session.close()
     expect(await leftInRedis()).toEqual([])
   })
@@ -277,14 +280,7 @@ describe("a Redis store whose server is in trouble", () => {
     await admin.replicaof("127.0.0.1", 1)
     await expect(locks.acquire("key")).rejects.toEqual(STORE_FAILED)
     await admin.replicaof("NO", "ONE")
-    await expect
-      .poll(() =>
-        locks.acquire("key").then(
-          (it) => it.release(),
-          () => false,
-        ),
-      )
-      .toBe(true)
+    await untilItLocks(locks)
   })
 
   it("tells that Redis is loading its data, and goes on when it has", async () => {
@@ -296,14 +292,7 @@ describe("a Redis store whose server is in trouble", () => {
     const loading = admin.call("DEBUG", "RELOAD")
     await expect(locks.acquire("key")).rejects.toEqual(STORE_FAILED)
     await loading
-    await expect
-      .poll(() =>
-        locks.acquire("key").then(
-          (it) => it.release(),
-          () => false,
-        ),
-      )
-      .toBe(true)
+    await untilItLocks(locks)
     await admin.config("SET", "key-load-delay", "0")
   })
 

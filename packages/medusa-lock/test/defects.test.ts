@@ -3,10 +3,10 @@ import {
   releaseLockStep as medusasReleaseLockStep,
 } from "@medusajs/core-flows"
 import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { inspectLocks } from "../src/inspect.js"
 import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, STORES } from "./stores.js"
+import { holdfast, medusaOn, STORES } from "./stores.js"
 
 const anna = { ownerId: "anna" }
 const ben = { ownerId: "ben" }
@@ -34,12 +34,10 @@ const medusasOwn = createWorkflow("medusas-own", (input: { key: string; timeout:
 
 /** What was measured of Medusa 2.21.2's own providers and steps, each by its name. */
 describe.each(STORES)("measured of Medusa, and not so here (%s)", (store) => {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store))
-    locking = medusa.locking
+  medusaOn(store, (opened) => {
+    medusa = opened
+    locking = opened.locking
   })
-  afterEach(() => locking.releaseAll())
-  afterAll(() => medusa.stop())
 
   it("locking-postgres lets all callers in who name no owner", async () => {
     const callers = Array.from({ length: 20 }, () =>

@@ -1,18 +1,9 @@
 import { MedusaError } from "@medusajs/framework/utils"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, STORES, type StoreName } from "./stores.js"
+import { describe, expect, it } from "vitest"
+import type { Locking } from "./medusa.js"
+import { medusaOn, STORES } from "./stores.js"
 
-let medusa: Medusa
 let locking: Locking
-function openOn(store: StoreName) {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store))
-    locking = medusa.locking
-  })
-  afterEach(() => locking.releaseAll())
-  afterAll(() => medusa.stop())
-}
 
 const anna = { ownerId: "anna" }
 const busy = (key: string) => `Failed to acquire lock for key "${key}"`
@@ -26,7 +17,9 @@ function job() {
 }
 
 describe.each(STORES)("execute (%s)", (store) => {
-  openOn(store)
+  medusaOn(store, (opened) => {
+    locking = opened.locking
+  })
 
   it("keeps a stock from being oversold by those who look before they take", async () => {
     let stock = 5

@@ -1,18 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { forceReleaseLock, inspectLocks } from "../src/inspect.js"
 import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, SHARED, STORES } from "./stores.js"
+import { holdfast, medusaOn, SHARED, STORES } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking
 
 describe.each(STORES)("inspectLocks and forceReleaseLock (%s)", (store) => {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store))
-    locking = medusa.locking
+  medusaOn(store, (opened) => {
+    medusa = opened
+    locking = opened.locking
   })
-  afterEach(() => locking.releaseAll())
-  afterAll(() => medusa.stop())
 
   it("show who holds and who waits, as JSON in seconds", async () => {
     await locking.acquire(["a", "b"], { ownerId: "anna", expire: 60, within: "run" })

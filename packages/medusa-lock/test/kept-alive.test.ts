@@ -1,9 +1,9 @@
 import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
 import { forceReleaseLock, inspectLocks } from "../src/inspect.js"
 import { acquireLockStep, releaseLockStep } from "../src/steps.js"
-import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, STORES } from "./stores.js"
+import type { Locking, Medusa } from "./medusa.js"
+import { medusaOn, STORES } from "./stores.js"
 
 /** The shortest that there is, in seconds: a lock is renewed each third of it. */
 const keepAlive = 1
@@ -60,12 +60,14 @@ const stored = createWorkflow({ name: "stored", store: true }, (input: Input) =>
 })
 
 describe.each(STORES)("the lock of a workflow (%s)", (store) => {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store, { keepAlive }))
-    locking = medusa.locking
-  })
-  afterEach(() => locking.releaseAll())
-  afterAll(() => medusa.stop())
+  medusaOn(
+    store,
+    (opened) => {
+      medusa = opened
+      locking = opened.locking
+    },
+    { keepAlive },
+  )
 
   it("is kept alive while the workflow runs, beyond its ttl", async () => {
     work = async () => {

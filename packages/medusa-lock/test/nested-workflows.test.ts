@@ -1,19 +1,11 @@
 import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
 import { acquireLockStep, releaseLockStep } from "../src/steps.js"
-import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, STORES, type StoreName } from "./stores.js"
+import type { Locking, Medusa } from "./medusa.js"
+import { medusaOn, STORES } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking
-function openOn(store: StoreName) {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store))
-    locking = medusa.locking
-  })
-  afterEach(() => locking.releaseAll())
-  afterAll(() => medusa.stop())
-}
 
 const stranger = { ownerId: "a stranger" }
 
@@ -66,7 +58,10 @@ const isHeld = (key: string) =>
   )
 
 describe.each(STORES)("a nested workflow (%s)", (store) => {
-  openOn(store)
+  medusaOn(store, (opened) => {
+    medusa = opened
+    locking = opened.locking
+  })
 
   const nested = { key: "key", executeOnSubWorkflow: true }
 

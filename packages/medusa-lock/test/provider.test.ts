@@ -1,19 +1,10 @@
 import { createRequire } from "node:module"
 import { MedusaError } from "@medusajs/framework/utils"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, STORES, type StoreName } from "./stores.js"
+import { describe, expect, it } from "vitest"
+import type { Locking } from "./medusa.js"
+import { medusaOn, STORES } from "./stores.js"
 
-let medusa: Medusa
 let locking: Locking
-function openOn(store: StoreName) {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store))
-    locking = medusa.locking
-  })
-  afterEach(() => locking.releaseAll())
-  afterAll(() => medusa.stop())
-}
 
 const anna = { ownerId: "anna" }
 const ben = { ownerId: "ben" }
@@ -21,7 +12,9 @@ const busy = (key: string) => `Failed to acquire lock for key "${key}"`
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe.each(STORES)("acquire and release, as Medusa means them (%s)", (store) => {
-  openOn(store)
+  medusaOn(store, (opened) => {
+    locking = opened.locking
+  })
 
   it("gives the key to one owner, and frees it for no other", async () => {
     await locking.acquire("key", anna)
@@ -138,7 +131,9 @@ describe.each(STORES)("acquire and release, as Medusa means them (%s)", (store) 
 })
 
 describe.each(STORES)("acquire, beyond what Medusa asks (%s)", (store) => {
-  openOn(store)
+  medusaOn(store, (opened) => {
+    locking = opened.locking
+  })
 
   it("waits in the queue, first come first served, and gives the fencing token", async () => {
     const receipts = [{}, {}, {}] as { token?: string; accepted?: true }[]
@@ -184,7 +179,9 @@ describe.each(STORES)("acquire, beyond what Medusa asks (%s)", (store) => {
 })
 
 describe("the package", () => {
-  openOn("memory")
+  medusaOn("memory", (opened) => {
+    locking = opened.locking
+  })
 
   it("is loaded the same by require and by import", async () => {
     const require = createRequire(import.meta.url)

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
-import { inject } from "vitest"
+import { afterAll, afterEach, beforeAll, inject } from "vitest"
 import type { LockingOptions } from "../src/options.js"
-import type { ProviderConfig } from "./medusa.js"
+import { type Medusa, type ProviderConfig, startMedusa } from "./medusa.js"
 
 export type StoreName = "memory" | "redis" | "postgres"
 
@@ -25,4 +25,19 @@ export function holdfast(store: StoreName, options: LockingOptions = {}): Provid
     is_default: true,
     options: { ...places[store](), ...options },
   }
+}
+
+/** Medusa's Locking Module on one of our providers for the tests of a block; no lock outlasts a test. */
+export function medusaOn(
+  store: StoreName,
+  opened: (medusa: Medusa) => void,
+  options: LockingOptions = {},
+): void {
+  let medusa: Medusa
+  beforeAll(async () => {
+    medusa = await startMedusa(holdfast(store, options))
+    opened(medusa)
+  })
+  afterEach(() => medusa.locking.releaseAll())
+  afterAll(() => medusa.stop())
 }

@@ -1,9 +1,9 @@
 import { createStep, createWorkflow, StepResponse, WorkflowResponse } from "@medusajs/framework/workflows-sdk"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it } from "vitest"
 import { forceReleaseLock, inspectLocks } from "../src/inspect.js"
 import { withLock } from "../src/steps.js"
 import { type Locking, type Medusa, startMedusa } from "./medusa.js"
-import { holdfast, STORES } from "./stores.js"
+import { medusaOn, STORES } from "./stores.js"
 
 let medusa: Medusa
 let locking: Locking
@@ -50,15 +50,13 @@ const around = createWorkflow("around", (input: { key: string }) => {
 })
 
 describe.each(STORES)("withLock (%s)", (store) => {
-  beforeAll(async () => {
-    medusa = await startMedusa(holdfast(store))
-    locking = medusa.locking
+  medusaOn(store, (opened) => {
+    medusa = opened
+    locking = opened.locking
   })
   afterEach(() => {
     work = () => undefined
-    return locking.releaseAll()
   })
-  afterAll(() => medusa.stop())
 
   it("holds the lock for its part of the workflow, and again for another", async () => {
     const { result } = await twice(medusa.container).run({ input: { first: "a", second: "b" } })

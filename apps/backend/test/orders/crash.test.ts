@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
+import { hold, untilItWaits } from "./standstill.ts"
 import { HOT, StripeShop } from "./stripe-shop.ts"
 
 /**
@@ -22,22 +23,8 @@ describe("killed on the way from the 200 to the order", () => {
   const atStatement =
     (sql: string): Stop =>
     async () => {
-      const client = await shop.db.connect()
-      await client.query("BEGIN")
-      await client.query(sql)
-      const reached = shop.until("the shop to wait for a lock of the database", async () => {
-        const blocked = await shop.count(
-          "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        return blocked > 0 || undefined
-      })
-      return {
-        reached,
-        free: async () => {
-          await client.query("ROLLBACK")
-          client.release()
-        },
-      }
+      const free = await hold(shop, sql)
+      return { reached: untilItWaits(shop), free }
     }
 
   const atStripe =
@@ -61,14 +48,8 @@ describe("killed on the way from the 200 to the order", () => {
           AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
         CREATE CONSTRAINT TRIGGER stop_here AFTER UPDATE ON stripe_payment DEFERRABLE INITIALLY DEFERRED
           FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION stop_here()`)
-      const reached = shop.until("the commit to be held up", async () => {
-        const waiting = await shop.count(
-          "pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'",
-        )
-        return waiting > 0 || undefined
-      })
       return {
-        reached,
+        reached: untilItWaits(shop, "advisory"),
         free: async () => {
           await client.query("SELECT pg_advisory_unlock(1)")
           await client.query("DROP TRIGGER stop_here ON stripe_payment; DROP FUNCTION stop_here")

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
+import { hold, untilItWaits } from "./standstill.ts"
 import { HOT, StripeShop } from "./stripe-shop.ts"
 
 const ONE = [{ sku: HOT, quantity: 1 }]
@@ -17,23 +18,12 @@ describe("a lock that can't be had in time", () => {
 
   /** Whoever holds the item's lock now stands still with it, until the test lets go of the item's row. */
   async function holdLevels() {
-    const client = await shop.db.connect()
-    await client.query("BEGIN")
-    await client.query("SELECT * FROM inventory_level FOR UPDATE")
+    const free = await hold(shop, "SELECT * FROM inventory_level FOR UPDATE")
     letGo = async () => {
       letGo = async () => {}
-      await client.query("ROLLBACK")
-      client.release()
+      await free()
     }
   }
-
-  const blocked = (how: string) =>
-    shop.until(how, async () => {
-      const waiting = await shop.count(
-        "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-      )
-      return waiting > 0 || undefined
-    })
 
   const failed = (intent: string) =>
     shop.until("the payment to be put off", async () => {
@@ -48,7 +38,7 @@ describe("a lock that can't be had in time", () => {
     // Medusa's own reservation: it holds the item's lock while it writes.
     const item = { inventory_item_id: shop.itemOf(HOT), location_id: shop.seeded.locationId, quantity: 1 }
     const reservation = shop.admin("POST", "/admin/reservations", item)
-    await blocked("the reservation to stand still")
+    await untilItWaits(shop)
     const intent = await shop.pay({ items: ONE })
 
     expect(await failed(intent)).toEqual({ status: "pending", last_error: "Timed-out acquiring lock." })
@@ -71,7 +61,7 @@ describe("a lock that can't be had in time", () => {
     await shop.confirm(again.intentId)
     // Medusa's own completion: it holds the cart's lock while it reserves.
     const completion = shop.store("POST", `/store/carts/${again.cartId}/complete`)
-    await blocked("the completion to stand still")
+    await untilItWaits(shop)
     shop.stripe.delivery = {}
     shop.stripe.releaseHeld()
 
