@@ -25,10 +25,15 @@ export class LocalSentinels {
   async failOver(): Promise<void> {
     const { primary, replica } = this
     await primary.kill()
-    while (!(await replica.say("ROLE")).includes("master")) await sleep(20)
+    // Until each of them knows of it: the lost one, back before, has been made the primary again.
+    for (const it of this.sentinels) {
+      while (!(await it.say("SENTINEL", "MASTER", this.name)).includes(`\r\n${replica.port}\r\n`))
+        await sleep(20)
+    }
     this.primary = replica
     this.replica = primary
     await primary.restart()
+    await primary.say("REPLICAOF", "127.0.0.1", String(replica.port))
     await this.settled()
   }
 
