@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: "test/setup/template.ts",
     // A shop is a process of 300 MB, and there are tests that count on having the two cores.
     fileParallelism: false,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
   },
 })

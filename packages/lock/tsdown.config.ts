@@ -2,11 +2,13 @@ import { defineConfig } from "tsdown"
 
 export default defineConfig({
   entry: {
+    cli: "src/cli.ts",
     index: "src/index.ts",
     memory: "src/memory.ts",
     opentelemetry: "src/opentelemetry.ts",
     redis: "src/redis/index.ts",
     postgres: "src/postgres/index.ts",
+    fence: "src/fence.ts",
     testing: "src/testing/index.ts",
   },
   format: ["esm", "cjs"],

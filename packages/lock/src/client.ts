@@ -80,12 +80,12 @@ export class Client implements Keeper {
   }
 
   /** Nobody is in a hurry here: what is due at the same time is renewed by one question, in any store. */
-  async renew(renewal: Renewal, lease?: KeptLease): Promise<boolean> {
+  renew(renewal: Renewal, lease?: KeptLease): RenewalOrder {
     if (this.#closed) throw new LockClosedError()
     const order = new RenewalOrder(renewal, lease)
     this.#outbox.renew.push(order)
     this.#schedule()
-    return order.take()
+    return order
   }
 
   release({ id, keys, token }: Release): boolean | Promise<boolean> {
@@ -165,27 +165,20 @@ export class Client implements Keeper {
   }
 
   #settle(outbox: Outbox, answer: Answer): void {
-    const { asked } = outbox
+    for (const [at, order] of outbox.renew.entries()) order.settle(answer.renewed[at] === true, outbox.asked)
     let at = 0
-    for (const renewal of outbox.renew) this.#renewed(renewal, answer.renewed[at++] === true, asked)
-    at = 0
     for (const release of outbox.release) release.resolve(answer.released[at++] === true)
     for (const grant of answer.granted) {
       const waiter = this.#waiter(grant.seq, outbox)
       // One that has given up in the meantime is being cancelled, granted or not.
-      if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, asked))
+      if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.wish.renews, outbox.asked))
     }
-    for (const { seq, key } of answer.refused) this.#refuse(this.#waiter(seq, outbox), key)
+    for (const { seq, key } of answer.refused) this.#refuse(seq, key, outbox)
     for (const seq of answer.dropped) this.#queueAgain(seq)
     if (answer.taken.length > 0) this.#lose(answer.taken)
-    this.#lookAgainIn(answer.askIn ?? Number.POSITIVE_INFINITY)
+    const check = this.#waiting.size > 0 ? SAFETY_CHECK : Number.POSITIVE_INFINITY
+    this.#agenda.set(this.#lookAgain, performance.now() + Math.min(answer.askIn ?? check, check))
     this.#agenda.arm(this.#waiting.size > 0)
-  }
-
-  #lookAgainIn(ms: number): void {
-    const within = this.#waiting.size > 0 ? Math.min(ms, SAFETY_CHECK) : ms
-    if (within === Number.POSITIVE_INFINITY) this.#agenda.delete(this.#lookAgain)
-    else this.#agenda.set(this.#lookAgain, performance.now() + within)
   }
 
   /** The last that was asked for may not be among the waiting yet. */
@@ -194,19 +187,14 @@ export class Client implements Keeper {
     return last?.seq === seq && last.pending ? last : this.#waiting.get(seq)
   }
 
-  #renewed(order: RenewalOrder, held: boolean, asked: number): void {
-    if (held) order.lease?.renewed(asked, order.ttl)
-    else order.lease?.lose("it had expired, or was taken away, when it was to be renewed")
-    order.resolve(held)
-  }
-
   #hold(waiter: Waiter, lease: KeptLease): void {
     this.#stopWaiting(waiter)
     if (waiter.wish.kept) lease.keep()
     waiter.grant(lease)
   }
 
-  #refuse(waiter: Waiter | undefined, key: string): void {
+  #refuse(seq: number, key: string, outbox: Outbox): void {
+    const waiter = this.#waiter(seq, outbox)
     if (!waiter) return
     this.#stopWaiting(waiter)
     waiter.refuse(key)
@@ -217,7 +205,7 @@ export class Client implements Keeper {
       if (taken.includes(lease.seq)) lease.lose("it was taken away by forceRelease")
   }
 
-  /** A lease that is kept has an appointment, be it at no time: to keep a map of them as well costs more than this. */
+  /** A lease that is kept has an appointment, be it at no time: there is no need for a map of them. */
   #held(): KeptLease[] {
     return this.#agenda.appointments.filter((it) => it instanceof KeptLease)
   }

@@ -30,19 +30,19 @@ export class Connection {
   }
 
   ask(outbox: Outbox): Answer | Promise<Answer> {
-    return this.#session ? put(this.#session, outbox) : this.open().then((session) => put(session, outbox))
+    return this.#session
+      ? this.#put(outbox, this.#session)
+      : this.open().then((session) => this.#put(outbox, session))
+  }
+
+  #put(outbox: Outbox, session: Session): Answer | Promise<Answer> {
+    // Trust is reckoned from before the question: the store's ttl starts at some moment after it. To connect comes
+    // before both, and may take longer than a short lease lasts.
+    outbox.asked = performance.now()
+    return session.ask(outbox)
   }
 
   async close(): Promise<void> {
     await this.#session?.close()
   }
-}
-
-/**
- * Trust is reckoned from before the question: the store's ttl starts at some moment after it. Connecting comes before
- * both, and may take longer than a short lease lasts.
- */
-function put(session: Session, outbox: Outbox): Answer | Promise<Answer> {
-  outbox.asked = performance.now()
-  return session.ask(outbox)
 }

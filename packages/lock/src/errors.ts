@@ -7,6 +7,7 @@ export type LockErrorCode =
   | "LOCK_STORE_FAILED"
   | "LOCK_INVALID_ARGUMENT"
   | "LOCK_NOT_SET_UP"
+  | "LOCK_FENCED"
 
 /** What every error of this package extends. `code` never changes; `cause` is what lay behind it, if anything did. */
 export abstract class LockError extends Error {
@@ -88,6 +89,20 @@ export class LockSetupError extends LockError {
     options?: ErrorOptions,
   ) {
     super(message, options)
+  }
+}
+
+/** Somebody with a newer lease of the key has been here: the write must not happen. */
+export class LockFencedError extends LockError {
+  override readonly name = "LockFencedError"
+  readonly code = "LOCK_FENCED"
+  constructor(
+    readonly key: string,
+    readonly token: bigint,
+    /** The newest token that was seen for the key. */
+    readonly newest: bigint,
+  ) {
+    super(`The token ${token} for ${quote(key)} is older than ${newest}, which has been seen`)
   }
 }
 

@@ -4,6 +4,7 @@ export {
   LockClosedError,
   LockError,
   type LockErrorCode,
+  LockFencedError,
   LockLostError,
   LockSetupError,
   LockStoreError,

@@ -3,12 +3,14 @@ import { checkTtl } from "./arguments.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
 import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
+import type { Reply } from "./reply.js"
 import type { Grant, Release, Renewal, Request } from "./store.js"
 
 /** What a lease needs of the client that keeps it. */
 export interface Keeper {
   readonly on: LockListener
-  renew(renewal: Renewal, lease: KeptLease): Promise<boolean>
+  /** Asks to renew; the lease is told what comes of it. */
+  renew(renewal: Renewal, lease: KeptLease): Reply<boolean>
   release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
   remind(lease: KeptLease, due: number): void
@@ -20,6 +22,10 @@ export interface Keeper {
 const TRUSTED = 0.99
 /** The first renewal is asked for when this part of the ttl has passed, which leaves time for others. */
 const RENEW_AFTER = 1 / 3
+/** So much of that is left to chance: 100,000 leases that came at once would be renewed at once, for ever. */
+const SPREAD = 1 / 4
+/** What is due within this part of the ttl is renewed by one question. */
+const GRAIN = 1 / 300
 /** After a renewal that failed, the next try comes when this part of the ttl has passed. */
 const RETRY_AFTER = 1 / 10
 
@@ -101,7 +107,7 @@ export class KeptLease implements Lease, Appointment {
     const wanted = checkTtl(ttl)
     if (this.loss) throw this.loss
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
-    if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this)))
+    if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this).take()))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
   }
 
@@ -126,9 +132,15 @@ export class KeptLease implements Lease, Appointment {
 
   /** Starts to watch over the lease. */
   keep(): void {
-    const next = this.#renews ? this.#trustedUntil - this.#ttl * (TRUSTED - RENEW_AFTER) : this.#trustedUntil
     // Without an end there is nothing to renew, and Infinity - Infinity is not a number.
-    this.#keeper.remind(this, this.#ttl === Number.POSITIVE_INFINITY ? this.#ttl : next)
+    const renews = this.#renews && this.#ttl !== Number.POSITIVE_INFINITY
+    this.#keeper.remind(this, renews ? this.#renewalDue() : this.#trustedUntil)
+  }
+
+  #renewalDue(): number {
+    const after = RENEW_AFTER * (1 - SPREAD * Math.random())
+    const grain = this.#ttl * GRAIN
+    return Math.floor((this.#trustedUntil - this.#ttl * (TRUSTED - after)) / grain) * grain
   }
 
   onDue(now: number): void {
@@ -148,11 +160,12 @@ export class KeptLease implements Lease, Appointment {
 
   #askToRenew(): void {
     this.#keeper.remind(this, this.#trustedUntil)
-    this.#keeper.renew({ ...this.exactly, ttl: this.#ttl }, this).catch(() => this.#retryRenewal())
+    this.#keeper.renew({ ...this.exactly, ttl: this.#ttl }, this)
   }
 
-  #retryRenewal(): void {
-    if (this.#ended) return
+  /** The store could not be asked for a renewal. */
+  retryRenewal(): void {
+    if (this.#ended || !this.#renews) return
     this.#keeper.remind(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
   }
 

@@ -108,7 +108,7 @@ export class Locks implements AsyncDisposable {
 
   /** Makes what is held under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
   async renewById(id: string, keys: string | readonly string[], ttl: number): Promise<boolean> {
-    return this.#client.renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
+    return this.#client.renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) }).take()
   }
 
   /** Frees those of `keys` that are held under `id`. False where it didn't hold them all. */

@@ -6,9 +6,9 @@ export interface LockMetricsOptions {
   meterProvider?: MeterProvider
   /**
    * The class of a key, such as `"cart"` of `"cart:1"`, which becomes an attribute: so there must be few classes.
-   * Must give the same class for a key each time. Without it nothing of the keys is told.
+   * Must give the same class for a key each time; `undefined` for none. Without it nothing of the keys is told.
    */
-  classOf?: (key: string) => string
+  classOf?: (key: string) => string | undefined
 }
 
 /** The boundaries that OpenTelemetry advises for waits in seconds end at 10 s; a lease may be held for longer. */
@@ -28,8 +28,10 @@ export function lockMetrics({ meterProvider, classOf }: LockMetricsOptions = {})
     made ??= instruments(meterProvider ?? metrics.getMeterProvider())
     return made
   }
-  const about = ({ keys }: LockEvent): Attributes =>
-    classOf ? { [KEY_CLASS]: [...new Set(keys.map(classOf))].sort().join(",") } : {}
+  const about = ({ keys }: LockEvent): Attributes => {
+    const classes = classOf ? [...new Set(keys.map(classOf))].filter((it) => it !== undefined) : []
+    return classes.length > 0 ? { [KEY_CLASS]: classes.sort().join(",") } : {}
+  }
 
   const waited = (event: LockEvent & { waited: number }, outcome: string) => {
     const attributes = about(event)

@@ -24,6 +24,17 @@ export class RenewalOrder extends ReleaseOrder implements Renewal {
     super(id, keys, token)
     this.ttl = ttl
   }
+
+  settle(held: boolean, asked: number): void {
+    if (held) this.lease?.renewed(asked, this.ttl)
+    else this.lease?.lose("it had expired, or was taken away, when it was to be renewed")
+    this.resolve(held)
+  }
+
+  override reject(error: Error): void {
+    super.reject(error)
+    this.lease?.retryRenewal()
+  }
 }
 
 /** What is to be asked next: all that comes up in one tick, or while an answer is awaited, is one question. */

@@ -1,15 +1,25 @@
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { expect, it } from "vitest"
+import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import { afterAll, beforeAll, expect, it } from "vitest"
 
 const tsx = fileURLToPath(import.meta.resolve("tsx"))
 
+let redis: LocalRedis
+beforeAll(async () => {
+  redis = await startRedis()
+})
+afterAll(() => redis.kill())
+
 /** Runs a script in a process of its own, and returns what it printed once it has ended by itself. */
-function run(script: string): Promise<{ output: string; status: number | null }> {
+function run(script: string, store = "memoryStore()"): Promise<{ output: string; status: number | null }> {
+  const source = (name: string) =>
+    JSON.stringify(fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url)))
   const head = `
-    import { Locks } from ${JSON.stringify(fileURLToPath(new URL("../src/index.ts", import.meta.url)))}
-    import { memoryStore } from ${JSON.stringify(fileURLToPath(new URL("../src/memory.ts", import.meta.url)))}
-    const locks = new Locks(memoryStore())
+    import { Locks } from ${source("index")}
+    import { memoryStore } from ${source("memory")}
+    import { redisStore } from ${source("redis/index")}
+    const locks = new Locks(${store})
   `
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--import", tsx, "--input-type=module", "-e", head + script])
@@ -39,4 +49,20 @@ it("a lease alone doesn't keep a process alive; a request that waits does", asyn
     await locks.acquire("key", { timeout: 300 }).catch((error) => console.log(error.code))
   `)
   expect(output).toBe("LOCK_TIMEOUT\n")
+})
+
+it("neither the connections to Redis nor a lease there keep a process alive; a request that waits does", async () => {
+  const { output, status } = await run(
+    `
+    await locks.acquire("key", { ttl: 3_600_000 })
+    await locks.acquire("key", { timeout: 300 }).catch((error) => console.log(error.code))
+    await locks.forceRelease("key")
+    const [one, two] = await Promise.all([locks.acquire("key"), locks.acquire("other")])
+    setTimeout(() => one.release(), 200).unref()
+    await locks.acquire("key")
+    console.log("done")
+    `,
+    `redisStore({ url: ${JSON.stringify(redis.url)} })`,
+  )
+  expect({ output, status }).toEqual({ output: "LOCK_TIMEOUT\ndone\n", status: 0 })
 })

@@ -94,11 +94,11 @@ it("says nothing of the keys but their class, and this only where it is named", 
   const { meterProvider, read } = sdk()
   const plain = new Locks(memoryStore(), { on: lockMetrics({ meterProvider }) })
   const classed = new Locks(memoryStore(), {
-    on: lockMetrics({ meterProvider, classOf: (key) => key.split(":")[0] ?? "" }),
+    on: lockMetrics({ meterProvider, classOf: (key) => /^(.*):/.exec(key)?.[1] }),
   })
   for (let n = 0; n < 100; n++) {
     await plain.run([`item:${n}`, `cart:${n}`], () => undefined)
-    await classed.run([`item:${n}`, `cart:${n}`, `item:x${n}`], () => undefined)
+    await classed.run([`item:${n}`, `cart:${n}`, `item:x${n}`, `other ${n}`], () => undefined)
   }
   for (const { dataPoints } of await read()) {
     const classes = dataPoints.map(({ attributes }) => attributes["holdfast.lock.key_class"])

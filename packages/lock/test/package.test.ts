@@ -1,13 +1,18 @@
+import { execFileSync } from "node:child_process"
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import { expect, it } from "vitest"
 
 const require = createRequire(import.meta.url)
 const EXPORTS = [
   "@holdfast/lock",
+  "@holdfast/lock/fence",
   "@holdfast/lock/memory",
-  "@holdfast/lock/redis",
-  "@holdfast/lock/postgres",
   "@holdfast/lock/opentelemetry",
+  "@holdfast/lock/postgres",
+  "@holdfast/lock/redis",
   "@holdfast/lock/testing",
 ]
 
@@ -24,4 +29,22 @@ it("excludes between users of either form who share a store", async () => {
   const lease = await new Locks(store).acquire("key")
   expect(await new imported.Locks(store).tryAcquire("key")).toBe(null)
   await lease.release()
+})
+
+it("says what to install where a store's client is missing, and needs none of them before", () => {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-"))
+  try {
+    const own = dirname(require.resolve("@holdfast/lock/package.json"))
+    for (const part of ["package.json", "dist"])
+      cpSync(join(own, part), join(folder, "node_modules", "@holdfast", "lock", part), { recursive: true })
+    const script = `
+      const { Locks } = require("@holdfast/lock")
+      const { redisStore } = require("@holdfast/lock/redis")
+      new Locks(redisStore({ url: "redis://localhost" })).acquire("key").catch(({ message }) => console.log(message))
+    `
+    const output = execFileSync(process.execPath, ["-e", script], { cwd: folder, encoding: "utf8" })
+    expect(output).toContain("npm install ioredis")
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

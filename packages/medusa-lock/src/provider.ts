@@ -226,6 +226,7 @@ function atLeastASecond(seconds: number | undefined, otherwise: number): number 
 const TYPES = {
   LOCK_TIMEOUT: MedusaError.Types.CONFLICT,
   LOCK_LOST: MedusaError.Types.CONFLICT,
+  LOCK_FENCED: MedusaError.Types.CONFLICT,
   LOCK_ABORTED: MedusaError.Types.CONFLICT,
   LOCK_INVALID_ARGUMENT: MedusaError.Types.INVALID_ARGUMENT,
   LOCK_CLOSED: MedusaError.Types.UNEXPECTED_STATE,

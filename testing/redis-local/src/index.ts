@@ -1,3 +1,5 @@
+export { LocalCluster, startCluster } from "./cluster.ts"
+export { LocalSentinels, startSentinels } from "./sentinel.ts"
 export { LocalRedis, type Settings, type StartOptions } from "./server.ts"
 
 import { LocalRedis, type StartOptions } from "./server.ts"

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readFile, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,20 +8,22 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { findBinary } from "./binary.ts"
 import { say } from "./say.ts"
 
-// Stands between us and the server, and reads from a pipe that nobody writes to. The pipe ends when we die,
-// `kill -9` included; then the server is killed, stopped by a signal or not. $1 is a directory to remove at the end.
+// Stands between us and the server, and reads from a pipe that nobody writes to. The pipe ends when we close it or
+// die, `kill -9` included; then the server is killed, stopped by a signal or not, and its folder ($1) removed.
+// Without the trap the echo would end the shell, and nobody the server, where we die in the moment of the start.
 const script = `
+trap '' PIPE
 folder=$1; shift
 exec 3<&0
 "$@" 3<&- </dev/null >>"$folder/out" 2>&1 & server=$!
-echo $server
-exec >&- 2>&-
-{ read -r _ <&3; kill -KILL $server; } & pipe=$!
+{ read -r _ <&3; [ -e "$folder/ended" ] || kill -KILL $server; } >/dev/null 2>&1 & pipe=$!
 exec 3<&-
-wait $server; status=$?
-kill $pipe
-[ -e "$folder/keep" ] || rm -rf "$folder"
-exit $status`
+echo $server
+wait $server
+: >"$folder/ended"
+echo ended
+wait $pipe
+rm -rf "$folder"`
 
 export type Settings = Readonly<Record<string, string>>
 
@@ -82,20 +84,23 @@ export class LocalRedis {
     const folder = await mkdtemp(join(tmpdir(), "redis-local-"))
     const child = await this.#spawn(folder)
     this.#child = child
-    const [line] = (await once(child.stdout ?? child, "data")) as [Buffer]
-    this.#pid = Number(String(line))
-    while (!(await this.#answers())) {
-      if (child.exitCode !== null || child.signalCode !== null) throw await failure(folder)
+    let said = ""
+    child.stdout?.on("data", (chunk) => (said += chunk))
+    while (!(await this.#answers(Number.parseInt(said, 10)))) {
+      if (said.includes("ended")) {
+        const log = await readFile(join(folder, "out"), "utf8")
+        await this.kill()
+        throw new Error(`redis-server did not start. It said:\n${log}`)
+      }
       await sleep(10)
     }
-    await rm(join(folder, "keep"), { force: true })
+    this.#pid = Number.parseInt(said, 10)
   }
 
   async #spawn(folder: string): Promise<ChildProcess> {
     const { path, env } = await findBinary()
-    await writeFile(join(folder, "keep"), "")
     const settings = {
-      ...{ bind: "127.0.0.1", port: String(this.port), dir: folder, "enable-debug-command": "yes" },
+      ...{ bind: "127.0.0.1", port: String(this.port), dir: folder },
       ...(this.#options.sentinel ? {} : { save: "", appendonly: "no", "repl-diskless-sync-delay": "0" }),
       ...this.#options.settings,
     }
@@ -110,9 +115,10 @@ export class LocalRedis {
     })
   }
 
-  async #answers(): Promise<boolean> {
-    return this.say("PING").then(
-      (reply) => reply.startsWith("+PONG"),
+  /** Whether it is this process that has the port. */
+  async #answers(pid: number): Promise<boolean> {
+    return this.say("INFO", "server").then(
+      (reply) => reply.includes(`process_id:${pid}\r\n`),
       () => false,
     )
   }
@@ -130,12 +136,6 @@ export class LocalRedis {
   [Symbol.asyncDispose](): Promise<void> {
     return this.kill()
   }
-}
-
-async function failure(folder: string): Promise<Error> {
-  const log = await readFile(join(folder, "out"), "utf8").catch(() => "")
-  await rm(folder, { recursive: true, force: true })
-  return new Error(`redis-server did not start. It said:\n${log}`)
 }
 
 /** Below the ports that outgoing connections use, and with room for the port of the cluster's bus, 10,000 above. */

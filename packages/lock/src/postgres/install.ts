@@ -4,7 +4,7 @@ import type { Names } from "./names.js"
 import { namesOf } from "./names.js"
 import { operations } from "./operations.js"
 import { rules } from "./rules.js"
-import { tables, VERSION } from "./tables.js"
+import { fenceTable, tables, VERSION } from "./tables.js"
 
 /** The SQL that makes the tables and functions of the lock space `schema`, or brings them up to date; may be run again. */
 export function installSql(schema = "holdfast_lock"): string {
@@ -15,7 +15,7 @@ export function sqlOf(names: Names): string {
   const version = `
 CREATE OR REPLACE FUNCTION ${names.schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${VERSION}';
 `
-  return `${tables(names)}${rules(names)}${operations(names)}${version}`
+  return `${tables(names)}${fenceTable(names)}${rules(names)}${operations(names)}${version}`
 }
 
 /** Makes sure that the lock space is there, in the version that this code speaks. */

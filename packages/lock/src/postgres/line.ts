@@ -150,6 +150,7 @@ export class Line {
     this.#closed = true
     const client = await this.#opening?.catch(() => undefined)
     this.#drop()
+    client?.ref?.()
     await client?.end().catch(() => undefined)
   }
 }

@@ -18,3 +18,7 @@ export function namesOf(schema: string, clock = "date_part('epoch', clock_timest
   const hash = createHash("sha256").update(`holdfast lock ${schema}`).digest()
   return { schema, latch: String(hash.readBigInt64BE()), clock }
 }
+
+/** That two columns hold the same key, by way of the index that holds the beginnings of the keys. */
+export const sameKey = (row: string, key: string) =>
+  `left(${row}.key, 512) = left(${key}, 512) AND ${row}.key = ${key}`

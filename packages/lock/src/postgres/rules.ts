@@ -1,5 +1,5 @@
 import { CLAIM_WINDOW } from "../store.js"
-import type { Names } from "./names.js"
+import { type Names, sameKey } from "./names.js"
 
 /** The longest ttl, in ms, that a restart after a crash is waited for. Longer leases are written to the disk. */
 export const LONGEST_FORGOTTEN = 60_000
@@ -12,7 +12,8 @@ export const rules = ({ schema }: Names) => `
 -- After a crash: what it has forgotten may be held for as long as its ttl, so nobody else gets anything before.
 CREATE OR REPLACE FUNCTION ${schema}.recover(now double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO ${schema}.epoch (barred_until) SELECT nullif(now + h.ttl, now) FROM ${schema}.horizon h;
+  INSERT INTO ${schema}.epoch (ttl, number, barred_until)
+    SELECT h.ttl, h.number, nullif(now + h.ttl, now) FROM ${schema}.horizon h;
   -- Into the queue, whose trigger writes them anew.
   WITH kept AS (DELETE FROM ${schema}.lasting l RETURNING l.*)
   INSERT INTO ${schema}.queue SELECT * FROM kept WHERE kept.due > now;
@@ -47,8 +48,8 @@ DECLARE
 BEGIN
   WITH gone AS (DELETE FROM ${schema}.queue q WHERE q.session = ANY (silent) AND NOT q.claimed RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
-  DELETE FROM ${schema}.waiting w WHERE w.session = ANY (silent);
-  DELETE FROM ${schema}.ended e WHERE e.session = ANY (silent) AND NOT e.taken;
+  -- It learns from this that it waits no more: see \`lost\` in operations.ts.
+  UPDATE ${schema}.session s SET ask_at = NULL WHERE s.session = ANY (silent);
   RETURN left_keys;
 END $$;
 
@@ -63,7 +64,7 @@ DECLARE
 BEGIN
   FOREACH changed_key IN ARRAY changed LOOP
     SELECT q.number, q.session, q.several, q.token INTO first FROM ${schema}.queue q
-      WHERE left(q.key, 512) = left(changed_key, 512) AND q.key = changed_key AND q.waits
+      WHERE ${sameKey("q", "changed_key")} AND q.waits
       ORDER BY left(q.key, 512), q.waits, q.number LIMIT 1;
     CONTINUE WHEN NOT FOUND;
     CONTINUE WHEN ${schema}.is_blocked(first.number, first.several, changed_key, first.token);
@@ -83,20 +84,20 @@ DECLARE
   holder bigint;
 BEGIN
   SELECT h.token INTO holder FROM ${schema}.queue h
-    WHERE left(h.key, 512) = left(first_key, 512) AND h.key = first_key AND NOT h.waits LIMIT 1;
+    WHERE ${sameKey("h", "first_key")} AND NOT h.waits LIMIT 1;
   IF holder <> first_token THEN RETURN true; END IF;
   IF NOT has_several THEN RETURN false; END IF;
   RETURN EXISTS (
     SELECT FROM ${schema}.queue q
     LEFT JOIN LATERAL (
       SELECT h.token FROM ${schema}.queue h
-      WHERE left(h.key, 512) = left(q.key, 512) AND h.key = q.key AND NOT h.waits LIMIT 1
+      WHERE ${sameKey("h", "q.key")} AND NOT h.waits LIMIT 1
     ) holds ON true
     WHERE q.number = request AND CASE
       WHEN holds.token IS NOT NULL THEN holds.token <> q.token
       ELSE EXISTS (
         SELECT FROM ${schema}.queue w
-        WHERE left(w.key, 512) = left(q.key, 512) AND w.key = q.key AND w.waits AND w.number < q.number)
+        WHERE ${sameKey("w", "q.key")} AND w.waits AND w.number < q.number)
     END);
 END $$;
 
@@ -115,7 +116,7 @@ BEGIN
       lasting = to_asker AND q.ttl > ${LONGEST_FORGOTTEN},
       token = CASE WHEN q.token = q.number THEN q.number ELSE coalesce((
         SELECT h.token FROM ${schema}.queue h
-        WHERE left(h.key, 512) = left(q.key, 512) AND h.key = q.key AND NOT h.waits LIMIT 1), q.number) END,
+        WHERE ${sameKey("h", "q.key")} AND NOT h.waits LIMIT 1), q.number) END,
       lease = q.number
     WHERE q.number = request
     RETURNING q.token)
@@ -128,13 +129,70 @@ END $$;
 
 -- The same id again extends: the newer lease takes over the keys that the older one held.
 CREATE OR REPLACE FUNCTION ${schema}.take_over(newer bigint, now double precision) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  older record;
+BEGIN
+  FOR older IN
+    DELETE FROM ${schema}.queue o USING ${schema}.queue n
+    WHERE n.number = newer AND ${sameKey("o", "n.key")} AND NOT o.waits AND o.id = n.id AND o.number <> newer
+    RETURNING o.session, o.seq, o.lease, o.claimed
+  LOOP
+    IF NOT older.claimed THEN
+      PERFORM ${schema}.note_end(older.session, older.seq, older.lease, false, now);
+    END IF;
+  END LOOP;
+END $$;
+
+-- Keeps for a session that a lease has ended by somebody else's doing, until it asks.
+CREATE OR REPLACE FUNCTION ${schema}.note_end(
+  told text, seq bigint, lease bigint, taken boolean, now double precision
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO ${schema}.session AS s (session, ended, at) VALUES (told, ARRAY[json_build_array(seq, lease, taken)], now)
+    ON CONFLICT (session) DO UPDATE SET ended = s.ended || excluded.ended, at = now;
+  -- Of those that have died in the meantime nobody asks again.
+  DELETE FROM ${schema}.session s WHERE s.ask_at IS NULL AND s.at < now - 86400000;
+END $$;
+
+-- A session has been told what it had to be told. What it gave up stays known until it leaves.
+CREATE OR REPLACE FUNCTION ${schema}.told(asker text, is_waiting boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM ${schema}.session s WHERE s.session = asker AND NOT is_waiting AND s.given_up IS NULL;
+  IF NOT FOUND THEN
+    UPDATE ${schema}.session s SET ended = NULL, ask_at = CASE WHEN is_waiting THEN s.ask_at END
+      WHERE s.session = asker;
+  END IF;
+END $$;
+
+-- Ends leases. Returns their members, once for each key that was held, and the keys that others wait for.
+CREATE OR REPLACE FUNCTION ${schema}.release(
+  now double precision, release_of int[], release_key text[], release_id text[], release_token bigint[],
+  OUT released int[], OUT left_keys text[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+  unclaimed json;
 BEGIN
   WITH gone AS (
-    DELETE FROM ${schema}.queue o USING ${schema}.queue n
-    WHERE n.number = newer AND left(o.key, 512) = left(n.key, 512) AND o.key = n.key
-      AND NOT o.waits AND o.id = n.id AND o.number <> newer
-    RETURNING o.session, o.seq, o.lease, o.claimed)
-  INSERT INTO ${schema}.ended SELECT DISTINCT g.session, g.seq, g.lease, false, now FROM gone g WHERE NOT g.claimed;
+    DELETE FROM ${schema}.queue q USING unnest(release_of, release_key, release_id, release_token) r(of, key, id, token)
+    WHERE ${sameKey("q", "r.key")} AND NOT q.waits AND q.id = r.id AND (r.token IS NULL OR q.lease = r.token)
+    RETURNING r.of, q.key, q.session, q.seq, q.lease, q.claimed)
+  SELECT array_agg(g.of),
+    array_agg(g.key) FILTER (WHERE EXISTS (SELECT FROM ${schema}.queue w WHERE ${sameKey("w", "g.key")} AND w.waits)),
+    json_agg(g.*) FILTER (WHERE NOT g.claimed)
+    INTO released, left_keys, unclaimed FROM gone g;
+  IF unclaimed IS NOT NULL THEN
+    PERFORM ${schema}.note_end(u.session, u.seq, u.lease, false, now)
+      FROM json_to_recordset(unclaimed) u(session text, seq bigint, lease bigint);
+  END IF;
+END $$;
+
+-- Reserves what a crash must not forget. The answer waits for the disk then.
+CREATE OR REPLACE FUNCTION ${schema}.widen(longest_ttl double precision, last_number bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'on', true);
+  UPDATE ${schema}.horizon h SET ttl = greatest(h.ttl, longest_ttl), number = greatest(h.number, last_number);
+  UPDATE ${schema}.epoch e SET ttl = h.ttl, number = h.number FROM ${schema}.horizon h;
 END $$;
 
 -- Makes leases end at their ttl from now. Returns the members of which all keys were held; of the others, nothing
@@ -149,7 +207,7 @@ BEGIN
   WITH found AS (
     SELECT r.of, r.ttl, (
       SELECT q.number FROM ${schema}.queue q
-      WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND NOT q.waits
+      WHERE ${sameKey("q", "r.key")} AND NOT q.waits
         AND q.id = r.id AND (r.token IS NULL OR q.lease = r.token) LIMIT 1) AS number
     FROM unnest(renew_of, renew_key, renew_id, renew_token, renew_ttl) r(of, key, id, token, ttl)),
   held AS (SELECT f.of FROM found f GROUP BY f.of HAVING bool_and(f.number IS NOT NULL)),
@@ -170,20 +228,25 @@ CREATE OR REPLACE FUNCTION ${schema}.look_out(
   asker text, now double precision, is_waiting boolean, barred_until double precision
 ) RETURNS double precision LANGUAGE plpgsql AS $$
 DECLARE
-  first_due double precision := 'Infinity';
+  first_due double precision;
   told double precision;
 BEGIN
   SELECT q.due INTO first_due FROM ${schema}.queue q WHERE q.due IS NOT NULL ORDER BY q.due LIMIT 1;
   first_due := least(first_due, barred_until, 'Infinity');
-  WITH late AS (
-    UPDATE ${schema}.waiting w SET ask_at = first_due
-    WHERE w.ask_at > first_due AND w.session <> asker RETURNING w.session)
-  SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO told FROM late l;
+  IF EXISTS (SELECT FROM ${schema}.session s WHERE s.ask_at > first_due AND s.session <> asker) THEN
+    -- A subquery, not an EXISTS: as a join that would look at all who wait.
+    WITH late AS (
+      UPDATE ${schema}.session s SET ask_at = first_due
+      WHERE s.ask_at > first_due AND s.session <> asker
+        AND (SELECT true FROM ${schema}.queue q WHERE q.session = s.session AND NOT q.claimed AND q.waits LIMIT 1)
+      RETURNING s.session)
+    SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO told FROM late l;
+  END IF;
   IF NOT is_waiting THEN RETURN NULL; END IF;
-  SELECT w.ask_at INTO told FROM ${schema}.waiting w WHERE w.session = asker;
+  SELECT s.ask_at INTO told FROM ${schema}.session s WHERE s.session = asker;
   IF told > now AND told <= first_due THEN RETURN told; END IF;
-  INSERT INTO ${schema}.waiting VALUES (asker, first_due)
-    ON CONFLICT (session) DO UPDATE SET ask_at = excluded.ask_at;
+  INSERT INTO ${schema}.session (session, ask_at, at) VALUES (asker, first_due, now)
+    ON CONFLICT (session) DO UPDATE SET ask_at = excluded.ask_at, at = now;
   RETURN first_due;
 END $$;
 

@@ -10,7 +10,7 @@ import type {
   Request,
   Session,
 } from "../store.js"
-import { type Query, throughPool } from "./connection.js"
+import { type Query, type Statement, throughPool } from "./connection.js"
 import type { Access } from "./index.js"
 import { install } from "./install.js"
 import { Line } from "./line.js"
@@ -18,26 +18,24 @@ import type { Names } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
 import { describe, type Row } from "./states.js"
 
-/** How often to look, in ms, whether a message was lost. */
-const LISTENING = 10_000
 /** How often to look, in ms, where no messages come: well within the claim window. */
 const NOT_LISTENING = 200
 
 /** What `ask` answers, with lists in place of members: see operations.ts. */
 interface Reply {
-  renewed: number[] | null
-  released: number[] | null
-  placed: number[] | null
-  numbers: number[] | null
-  granted: [seq: number, token: number, tokens?: Record<string, number>][] | null
+  renewed: number[]
+  released: number[]
+  /** Requests that were granted at once, and their numbers beside them. */
+  placed: number[]
+  numbers: number[]
+  granted: [seq: number, token: number, tokens?: Record<string, number>][]
   refused: [seq: number, key: string][]
-  ended: [seq: number, token: number, taken: boolean][] | null
+  ended: [seq: number, token: number, taken: boolean][]
+  /** Whether nothing is known of what the session waits for. */
   lost: boolean
-  recalled: number[] | null
+  recalled: number[]
   askIn: number | null
 }
-
-const ASK = 26
 
 export class PostgresSession implements Session {
   readonly #name = randomBytes(9).toString("base64url")
@@ -45,7 +43,6 @@ export class PostgresSession implements Session {
   readonly #line: Line
   readonly #query: Query
   readonly #hasPool: boolean
-  readonly #text: string
   /** What this session waits for, as far as it knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
@@ -64,18 +61,24 @@ export class PostgresSession implements Session {
     })
     this.#query = others ?? this.#line.query
     this.#hasPool = pool !== undefined
-    this.#text = `SELECT ${names.schema}.ask(${Array.from({ length: ASK }, (_, i) => `$${i + 1}`)}) AS reply`
   }
 
   async open(): Promise<this> {
     try {
       await install(this.#query, this.#names)
       await this.#openLine()
+      await this.#rehearse()
       return this
     } catch (error) {
       await this.#line.close()
       throw error
     }
+  }
+
+  /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before anybody waits for it. */
+  async #rehearse(): Promise<void> {
+    await this.#query(this.#call("acquire_one", [this.#name, 0, 0, "", "", "", 0, false]))
+    await this.#query(this.#call("release_one", [this.#name, 0, "", "", null]))
   }
 
   /** With a pool the line is only for messages, and what it says otherwise is found out by looking. */
@@ -88,25 +91,48 @@ export class PostgresSession implements Session {
     const turn = ++this.#turn
     for (const { seq } of question.cancel) this.#waiting.delete(seq)
     const recall = this.#givenUp === null ? [] : [...this.#waiting].map(([seq, keys]) => ({ seq, keys }))
-    const values = [this.#name, turn, this.#givenUp, this.#waiting.size > 0, ...argumentsOf(question, recall)]
-    let reply: Reply
     try {
-      const [row] = await this.#put<{ reply: string }>({ text: this.#text, values })
-      reply = JSON.parse(row?.reply ?? "") as Reply
+      const [row] = await this.#put<{ reply: string }>(
+        this.#single(question, turn) ?? this.#whole(question, turn, recall),
+      )
+      const reply = JSON.parse(row?.reply ?? "") as Reply | number | true
+      this.#givenUp = null
+      return this.#read(question, typeof reply === "object" ? reply : replyTo(question, reply), recall)
     } catch (error) {
       this.#givenUp = turn
       throw error
     }
-    this.#givenUp = null
-    return this.#read(question, reply, recall)
   }
 
-  #put<T>(statement: { text: string; values: unknown[] }): Promise<T[]> {
-    if (this.#hasPool) void this.#openLine()
+  #whole(question: Question, turn: number, recall: readonly Cancellation[]): Statement {
+    const session = [this.#name, turn, this.#givenUp, this.#waiting.size > 0]
+    return this.#call("ask", [...session, ...argumentsOf(question, recall)])
+  }
+
+  /** One request or one release of one key, where there is nothing else to do. */
+  #single({ renew, release, cancel, acquire }: Question, turn: number): Statement | undefined {
+    if (release.length + acquire.length !== 1 || renew.length > 0 || cancel.length > 0) return undefined
+    if (this.#givenUp !== null || this.#waiting.size > 0) return undefined
+    const [freed, wanted] = [release[0], acquire[0]]
+    if (freed?.keys.length === 1)
+      return this.#call("release_one", [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
+    if (wanted?.keys.length !== 1) return undefined
+    const { seq, keys, id, owner, ttl, wait } = wanted
+    return this.#call("acquire_one", [this.#name, turn, seq, keys[0], id, owner, ttl, wait])
+  }
+
+  #call(name: string, values: unknown[]): Statement {
+    const parameters = values.map((_, i) => `$${i + 1}`)
+    const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
     // What is prepared stays with its connection, and that is another one each time where it is shared.
-    return this.#query(
-      this.#line.listens ? { ...statement, name: `holdfast ${this.#names.schema}` } : statement,
-    )
+    return this.#line.listens
+      ? { text, values, name: `holdfast_${name}_${this.#names.latch}` }
+      : { text, values }
+  }
+
+  #put<T>(statement: Statement): Promise<T[]> {
+    if (this.#hasPool) void this.#openLine()
+    return this.#query(statement)
   }
 
   #read(question: Question, reply: Reply, recall: readonly Cancellation[]): Answer {
@@ -118,25 +144,25 @@ export class PostgresSession implements Session {
     for (const { seq, keys, wait } of question.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
     return {
-      renewed: question.renew.map((_, i) => reply.renewed?.includes(i + 1) === true),
-      released: countReleased(question.release, reply.released ?? []),
+      renewed: question.renew.map((_, i) => reply.renewed.includes(i + 1)),
+      released: countReleased(question.release, reply.released),
       granted,
       refused,
       dropped,
-      taken: (reply.ended ?? []).flatMap(([seq, , taken]) => (taken ? [seq] : [])),
+      taken: reply.ended.flatMap(([seq, , taken]) => (taken ? [seq] : [])),
       askIn: this.#askIn(reply.askIn ?? undefined),
     }
   }
 
   #granted(question: Question, { placed, numbers, granted, ended }: Reply): Grant[] {
-    const grants: Grant[] = (placed ?? []).map((seq, i) => ({ seq, token: numbers?.[i] ?? 0 }))
-    for (const [seq, token, byKey] of granted ?? []) {
+    const grants: Grant[] = placed.map((seq, i) => ({ seq, token: numbers[i] ?? 0 }))
+    for (const [seq, token, byKey] of granted) {
       const keys =
         this.#waiting.get(seq) ?? question.acquire.find((request) => request.seq === seq)?.keys ?? []
       grants.push(byKey ? { seq, token, tokens: keys.map((key) => byKey[key] ?? token) } : { seq, token })
     }
     // What somebody ended before this session knew of it was granted all the same.
-    for (const [seq, token] of ended ?? []) if (this.#waiting.has(seq)) grants.push({ seq, token })
+    for (const [seq, token] of ended) if (this.#waiting.has(seq)) grants.push({ seq, token })
     return grants
   }
 
@@ -149,8 +175,8 @@ export class PostgresSession implements Session {
   }
 
   #askIn(due: number | undefined): number | undefined {
-    if (this.#waiting.size === 0) return due
-    return Math.min(due ?? LISTENING, this.#line.listens ? LISTENING : NOT_LISTENING)
+    if (this.#waiting.size === 0 || this.#line.listens) return due
+    return Math.min(due ?? NOT_LISTENING, NOT_LISTENING)
   }
 
   async inspect(): Promise<KeyState[]> {
@@ -171,6 +197,26 @@ export class PostgresSession implements Session {
     await this.#query({ text, values: [this.#name] }).catch(() => undefined)
     await this.#line.close()
   }
+}
+
+const NOTHING: Reply = {
+  ...{
+    renewed: [],
+    released: [],
+    placed: [],
+    numbers: [],
+    granted: [],
+    refused: [],
+    ended: [],
+    recalled: [],
+  },
+  ...{ lost: false, askIn: null },
+}
+
+/** What `acquire_one` and `release_one` say in short. */
+function replyTo({ acquire }: Question, reply: number | true): Reply {
+  if (reply === true) return { ...NOTHING, released: [1] }
+  return { ...NOTHING, placed: acquire.map(({ seq }) => seq), numbers: [reply] }
 }
 
 function argumentsOf(

@@ -3,6 +3,16 @@ import type { Names } from "./names.js"
 /** Of the tables and functions together; a process that finds a lower one brings it up to its own. */
 export const VERSION = 1
 
+/** The newest token that a writer has shown for each key. It outlasts everything. */
+export const fenceTable = ({ schema }: Names) => `
+CREATE SCHEMA IF NOT EXISTS ${schema};
+CREATE TABLE IF NOT EXISTS ${schema}.fence (
+  id text COLLATE "C" PRIMARY KEY,  -- the key's SHA-256: the key itself may be too long for an index
+  key text COLLATE "C" NOT NULL,
+  token bigint NOT NULL
+);
+`
+
 /**
  * Where the rules of `space.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties it,
  * and `recover` in `rules.ts` sees to it that nobody notices by holding what another still believes to hold.
@@ -34,50 +44,37 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.queue (
 CREATE INDEX IF NOT EXISTS queue_turn ON ${schema}.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
-CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session) WHERE NOT claimed;
+CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session, waits) WHERE NOT claimed;
 
--- The sessions that have something in the queue that they have not claimed.
-CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.waiting (
+-- What is known of a session that waits, or has yet to be told something.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.session (
   session text COLLATE "C" PRIMARY KEY,
-  ask_at double precision NOT NULL  -- when it is going to ask again, by what it has been told
-);
-CREATE INDEX IF NOT EXISTS waiting_ask_at ON ${schema}.waiting (ask_at);
-
--- What a session has yet to be told of leases that others have ended.
-CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.ended (
-  session text COLLATE "C" NOT NULL,
-  seq bigint NOT NULL,
-  lease bigint NOT NULL,
-  taken boolean NOT NULL,
+  ask_at double precision,          -- when it asks again, by what it has been told; none where it doesn't wait
+  ended json[],                     -- leases that others have ended: seq, token, and whether they were taken away
+  given_up bigint,                  -- the last turn whose answer it didn't get: the server may still come to read it
   at double precision NOT NULL
 );
-CREATE INDEX IF NOT EXISTS ended_session ON ${schema}.ended (session);
-
--- Questions that their session has given up, up to this turn: the server may still come to read them.
-CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.given_up (
-  session text COLLATE "C" PRIMARY KEY,
-  turn bigint NOT NULL,
-  at double precision NOT NULL
-);
-
--- Its row is gone after a crash, and so tells of it.
-CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.epoch (
-  one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  barred_until double precision     -- nothing is granted before this time
-);
+CREATE INDEX IF NOT EXISTS session_ask_at ON ${schema}.session (ask_at) WHERE ask_at IS NOT NULL;
 
 -- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
 CREATE TABLE IF NOT EXISTS ${schema}.horizon (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  version integer NOT NULL,
   ttl double precision NOT NULL,    -- no lease that a crash forgets is for longer
   number bigint NOT NULL            -- no number that has been given out is greater
 );
+INSERT INTO ${schema}.horizon (ttl, number) VALUES (0, 0) ON CONFLICT DO NOTHING;
+
+-- A copy of it that a crash empties, and so tells of it.
+CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.epoch (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  ttl double precision NOT NULL,
+  number bigint NOT NULL,
+  barred_until double precision     -- nothing is granted before this time
+);
+
 -- Leases for longer than that, which a crash must not forget.
 CREATE TABLE IF NOT EXISTS ${schema}.lasting (LIKE ${schema}.queue);
 CREATE INDEX IF NOT EXISTS lasting_number ON ${schema}.lasting (number);
-
-INSERT INTO ${schema}.horizon (version, ttl, number) VALUES (${VERSION}, 0, 0) ON CONFLICT DO NOTHING;
 
 CREATE SEQUENCE IF NOT EXISTS ${schema}.number;
 `

@@ -25,7 +25,7 @@ export class Connection {
     this.#clock = options.clock
     this.#keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{${options.prefix}}${name}`)
     // A command that was on its way may be sent again by ioredis; whoever asked is told now.
-    client.on("close", this.#onClose)
+    onClose(client).add(this.#onClose)
   }
 
   get channel(): string {
@@ -86,16 +86,15 @@ export class Connection {
   /** The outcome of `promise`, or an error after so long; a user's client may be set up to try for ever. */
   bounded<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => fail(new Error(`Redis did not answer within ${this.#patience} ms`)),
-        this.#patience,
-      )
+      const timer = setTimeout(() => this.#timedOut(fail), this.#patience)
       const end = () => {
         clearTimeout(timer)
         this.#pending.delete(fail)
       }
-      const fail = (error: Error) => {
+      const fail = (error: Error & { command?: unknown }) => {
         end()
+        // ioredis adds the command with its arguments: the password, for one that logs in.
+        delete error.command
         reject(error)
       }
       this.#pending.add(fail)
@@ -106,14 +105,36 @@ export class Connection {
     })
   }
 
+  #timedOut(fail: (error: Error) => void): void {
+    fail(new Error(`Redis did not answer within ${this.#patience} ms`))
+    // The machine at the other end may be gone without a word, and TCP would hope for a quarter of an hour.
+    if (this.#owned) this.#client.disconnect(true)
+  }
+
   #abandon(error: Error): void {
     for (const fail of [...this.#pending]) fail(error)
   }
 
-  async close(): Promise<void> {
-    this.#client.off("close", this.#onClose)
+  close(): void {
+    onClose(this.#client).delete(this.#onClose)
     if (this.#owned) this.#client.disconnect()
   }
+}
+
+const watched = new WeakMap<RedisClient, Set<() => void>>()
+
+/** Who is to be told that the client has lost its connection; one listener for all, since Node warns of an eleventh. */
+function onClose(client: RedisClient): Set<() => void> {
+  let told = watched.get(client)
+  if (!told) {
+    const all = new Set<() => void>()
+    client.on("close", () => {
+      for (const tell of [...all]) tell()
+    })
+    watched.set(client, all)
+    told = all
+  }
+  return told
 }
 
 export interface ConnectionOptions {

@@ -3,7 +3,7 @@ import { LockArgumentError } from "../errors.js"
 import type { Store } from "../store.js"
 import { Connection, type RedisClient } from "./connection.js"
 import { RedisSession } from "./session.js"
-import { Subscriber } from "./subscriber.js"
+import { letExit, Subscriber } from "./subscriber.js"
 
 export interface RedisStoreOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Connections are opened, and closed by `locks.close()`. */
@@ -89,12 +89,13 @@ const OWN_CLIENT: RedisOptions = {
 }
 
 async function openClient(url: string, options: RedisOptions | undefined): Promise<RedisClient> {
-  const { Redis } = await import("ioredis").catch((cause) => {
+  const ioredis = await import("ioredis").catch((cause) => {
     throw new Error("redisStore({ url }) needs the package ioredis, version 5 or 6: npm install ioredis", {
       cause,
     })
   })
-  const client = new Redis(url, { ...OWN_CLIENT, ...options })
+  const client = new ioredis.Redis(url, { ...OWN_CLIENT, ...options })
   client.on("error", () => undefined)
+  letExit(client)
   return client
 }

@@ -265,6 +265,7 @@ local function cancel(cancellation)
   local request = request_of(asker .. ':' .. cancellation[1])
   if not request then return end
   for _, key in ipairs(cancellation[2]) do leave_key(request, key) end
+  if #cancellation[2] == 0 then leave(request) end
 end
 
 local function arrive(request, key)

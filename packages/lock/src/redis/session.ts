@@ -11,6 +11,8 @@ export class RedisSession implements Session {
   readonly #waiting = new Set<number>()
   /** What messages have told: to be answered with the next question. */
   #news: News = { granted: [], taken: [] }
+  /** Requests that Redis knows of and nobody here does, as after a failover to a replica that was behind: to be undone. */
+  #strays: readonly number[] = []
   #subscriber: Subscriber | undefined
 
   constructor(connection: Connection, wake: (within: number) => void) {
@@ -38,15 +40,16 @@ export class RedisSession implements Session {
     for (const { seq } of question.cancel) this.#waiting.delete(seq)
     const before = [...this.#waiting]
     const reply = await this.#connection.call("ask", this.#encode(question))
+    this.#strays = []
     for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
-    return this.#decode(reply, before)
+    return this.#decode(reply, question, before)
   }
 
   #encode({ renew, release, cancel, acquire }: Question): string {
     return JSON.stringify([
       renew.map(({ id, keys, token, ttl }) => [id, keys, token ?? 0, finite(ttl)]),
       release.map(({ id, keys, token }) => [id, keys, token ?? 0]),
-      cancel.map(({ seq, keys }) => [seq, keys]),
+      [...cancel.map(({ seq, keys }) => [seq, keys]), ...this.#strays.map((seq) => [seq, []])],
       acquire.map((it) => [
         ...[it.seq, it.id, it.owner === it.id ? 0 : it.owner, finite(it.ttl), it.wait ? 1 : 0, it.keys],
       ]),
@@ -54,30 +57,37 @@ export class RedisSession implements Session {
     ])
   }
 
-  #decode(reply: Reply, before: readonly number[]): Answer {
-    const [, renewed, released, granted, refused, known, askIn] = reply as [
-      ...[unknown, unknown[], unknown[], unknown[], unknown[], unknown[] | null, unknown],
-    ]
+  #decode(reply: Reply, question: Question, before: readonly number[]): Answer {
+    const [, renewed, released, granted, refused, known, askIn] = reply as unknown as RawAnswer
     const grants = [...this.#news.granted, ...toGrants(granted)]
     const taken = this.#news.taken
     this.#news = { granted: [], taken: [] }
-    const dropped = known ? this.#dropped(before, new Set(known.map(Number))) : []
+    const expected = known ? new Set(known.map(Number)) : undefined
+    this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], question)
     for (const { seq } of grants) this.#waiting.delete(seq)
-    const refusals = []
-    for (let i = 0; i < refused.length; i += 2)
-      refusals.push({ seq: Number(refused[i]), key: String(refused[i + 1]) })
     return {
-      renewed: renewed.map((it) => Number(it) === 1),
-      released: released.map((it) => Number(it) === 1),
-      ...{ granted: grants, refused: refusals, dropped, taken },
+      renewed: renewed.map(isYes),
+      released: released.map(isYes),
+      granted: grants,
+      refused: toRefusals(refused),
+      dropped: expected ? this.#forget(before.filter((seq) => !expected.has(seq))) : [],
+      taken,
       askIn: Number(askIn) < 0 ? undefined : Number(askIn) / 1_000,
     }
   }
 
-  #dropped(before: readonly number[], known: ReadonlySet<number>): number[] {
-    const dropped = before.filter((seq) => !known.has(seq))
-    for (const seq of dropped) this.#waiting.delete(seq)
-    return dropped
+  #disown(known: readonly number[], { cancel, acquire }: Question): void {
+    const strays = known.filter((seq) => !this.#waiting.has(seq))
+    if (strays.length === 0) return
+    const asked = new Set([...cancel, ...acquire].map(({ seq }) => seq))
+    this.#strays = strays.filter((seq) => !asked.has(seq))
+    if (this.#strays.length > 0) this.#wake(0)
+  }
+
+  #forget(seqs: number[]): number[] {
+    if (seqs.length > 0) this.#subscriber?.renew()
+    for (const seq of seqs) this.#waiting.delete(seq)
+    return seqs
   }
 
   async inspect(): Promise<KeyState[]> {
@@ -104,6 +114,20 @@ export class RedisSession implements Session {
 interface News {
   granted: Grant[]
   taken: number[]
+}
+
+type RawAnswer = [
+  ...[now: unknown, renewed: unknown[], released: unknown[], granted: unknown[], refused: unknown[]],
+  ...[known: unknown[] | null, askIn: unknown],
+]
+
+const isYes = (value: unknown) => Number(value) === 1
+
+/** From SEQ and KEY, one after the other. */
+function toRefusals(list: readonly unknown[]): { seq: number; key: string }[] {
+  const refusals = []
+  for (let i = 0; i < list.length; i += 2) refusals.push({ seq: Number(list[i]), key: String(list[i + 1]) })
+  return refusals
 }
 
 /** Infinity has no form in JSON. */

@@ -4,6 +4,8 @@ import type { RedisClient } from "./connection.js"
 /** How long to wait before the next try to connect, in ms: the first, and the longest. */
 const FIRST_RETRY = 50
 const LONGEST_RETRY = 2_000
+/** When a try to connect has failed, in ms: a server that hangs takes connections and says nothing. */
+const LONGEST_ATTEMPT = 5_000
 
 /** A connection that hears one channel, and comes back when it is lost. */
 export class Subscriber {
@@ -28,11 +30,20 @@ export class Subscriber {
     const redis = this.#duplicate()
     this.#redis = redis
     redis.on("error", () => undefined)
+    letExit(redis)
     redis.on("message", (_, message) => this.#onMessage(message))
-    redis.once("end", () => this.#openLater())
-    await redis.connect()
-    await redis.subscribe(this.#channel)
+    const impatience = setTimeout(() => redis.disconnect(), LONGEST_ATTEMPT)
+    try {
+      await redis.connect()
+      await redis.subscribe(this.#channel)
+    } catch (error) {
+      redis.disconnect()
+      throw error
+    } finally {
+      clearTimeout(impatience)
+    }
     this.#failures = 0
+    redis.once("end", () => this.#openLater())
     if (this.#closed) redis.disconnect()
   }
 
@@ -44,7 +55,7 @@ export class Subscriber {
     if (!node) throw new Error("The Redis cluster has no nodes")
     // Reconnecting is ours, so that nothing is missed between the connection and the subscription.
     return node.duplicate({
-      ...{ keyPrefix: "", lazyConnect: true, retryStrategy: () => null, readOnly: false },
+      ...{ lazyConnect: true, retryStrategy: () => null, readOnly: false },
       ...{ enableOfflineQueue: true, commandTimeout: undefined, maxRetriesPerRequest: null },
       connectionName: "holdfast-lock",
     })
@@ -62,9 +73,13 @@ export class Subscriber {
       await this.open()
       this.#onGap()
     } catch {
-      // Its end, which every failed connection comes to, sees to the next try.
-      this.#redis?.disconnect()
+      this.#openLater()
     }
+  }
+
+  /** Connects anew, since a message seems not to have come through. */
+  renew(): void {
+    this.#redis?.disconnect()
   }
 
   /** Resolves when what was sent to the channel before has been heard; for tests. */
@@ -77,4 +92,9 @@ export class Subscriber {
     clearTimeout(this.#retry)
     this.#redis?.disconnect()
   }
+}
+
+/** An open connection is no reason for a process to go on: whoever asks or waits keeps it alive. */
+export function letExit(client: Redis): void {
+  client.on("connect", () => client.stream.unref())
 }

@@ -117,6 +117,7 @@ export const loss: Record<string, Case> = {
 
   async "a lease under a chosen id is extended, and released once, in any process"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
+    await trial.ready(one, two)
     const token = await one.acquireById("id", ["a", "b"], { ttl: 200 })
     assert.equal(await two.acquireById("id", "a", { ttl: 60_000 }), token)
     await trial.rejects(two.acquireById("another", "a", { timeout: 0 }), "LOCK_TIMEOUT")

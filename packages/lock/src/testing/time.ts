@@ -66,6 +66,7 @@ export const time: Record<string, Case> = {
     const one = trial.locks()
     const holder = trial.mortal()
     const waiter = trial.mortal()
+    await trial.ready(one, holder.locks, waiter.locks)
     await holder.locks.acquire("a", { ttl: 200 })
     await holder.locks.acquire("b", { ttl: 60_000 })
     waiter.locks.acquire(["a", "c"], { timeout: Number.POSITIVE_INFINITY }).catch(() => undefined)

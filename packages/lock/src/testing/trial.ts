@@ -47,6 +47,11 @@ export class Trial {
     return locks
   }
 
+  /** Connects `processes`, which on some stores takes longer than a short lease lasts. */
+  async ready(...processes: Locks[]): Promise<void> {
+    await Promise.all(processes.map((locks) => locks.inspect()))
+  }
+
   /** Another process that may die, at any moment and without a word, or lose its store for a while. */
   mortal(defaults: LockDefaults = {}): { locks: Locks; life: Life } {
     const life: Life = { dead: false, failing: false }

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict"
+import fc from "fast-check"
+import pg from "pg"
+import { afterAll, beforeAll, describe, it } from "vitest"
+import { memoryStore } from "../src/memory.js"
+import type { PgClient } from "../src/postgres/connection.js"
+import { sqlOf } from "../src/postgres/install.js"
+import { namesOf } from "../src/postgres/names.js"
+import { PostgresSession } from "../src/postgres/session.js"
+import type { Answer, Question, Session, Store } from "../src/store.js"
+import { History, SESSIONS, type Subject } from "./history.js"
+import { server } from "./postgres-server.js"
+import { histories } from "./steps.js"
+
+const postgres = server()
+const names = namesOf("histories", "(SELECT c.now FROM histories.clock c)")
+/** One for each session and one for the witness; to plan anew for each history would take most of the time. */
+const clients: pg.Client[] = []
+
+beforeAll(async () => {
+  for (let i = 0; i <= SESSIONS; i++) clients.push(new pg.Client({ connectionString: postgres.url() }))
+  await Promise.all(clients.map((client) => client.connect()))
+  await clients[0]?.query(`${sqlOf(names)}; CREATE TABLE histories.clock AS SELECT 0::float AS now`)
+})
+afterAll(async () => {
+  await clients[0]?.query("DROP SCHEMA histories CASCADE")
+  await Promise.all(clients.map((client) => client.end()))
+})
+
+describe("any history of requests, on Postgres", () => {
+  it("keeps the promises, and shows every session what memory shows it", async () => {
+    const property = fc.asyncProperty(histories, async (steps) => {
+      await clients[0]?.query(
+        "TRUNCATE histories.queue, histories.session, histories.epoch, histories.lasting",
+      )
+      await clients[0]?.query("UPDATE histories.horizon SET ttl = 0")
+      const seen = await History.play(steps, onPostgres)
+      assert.deepEqual(seen, await History.play(steps, (now) => alike(memoryStore({ clock: now }), now)))
+    })
+    await fc.assert(property, { numRuns: Number(process.env.HOLDFAST_RUNS ?? 100) })
+  })
+})
+
+function onPostgres(now: () => number): Subject {
+  const free = [...clients]
+  const store: Store = {
+    connect(wake) {
+      const client = lend(free.pop() ?? assert.fail(), now)
+      const access = { names, connect: async () => client, pool: undefined, patience: 10_000 }
+      return new PostgresSession(access, wake).open()
+    },
+  }
+  // What was notified before is told before the answer to what is asked now.
+  const arrived = async () => void (await Promise.all(clients.map((client) => client.query("SELECT 1"))))
+  return { ...alike(store, now), arrived }
+}
+
+/** A client for one history, which finds the history's time in a table. */
+function lend(client: pg.Client, now: () => number): PgClient {
+  return {
+    connect: async () => undefined,
+    async query(statement) {
+      await client.query({
+        name: "clock",
+        text: "UPDATE histories.clock c SET now = $1 WHERE c.now <> $1",
+        values: [now()],
+      })
+      return client.query(statement as pg.QueryConfig)
+    },
+    async end() {
+      client.removeAllListeners()
+      await client.query("UNLISTEN *")
+    },
+    on: (event, listener) => client.on(event as "notification", listener as () => void),
+    removeListener: (event, listener) => client.removeListener(event, listener as () => void),
+    processID: (client as unknown as { processID: number }).processID,
+  }
+}
+
+/**
+ * Evens out in what the stores may differ. Each may name the tokens of all keys where one would do, and may tell of
+ * a grant that its session has given up; and a session that waits may keep to a time that it has been told, as long
+ * as that is soon enough.
+ */
+function alike(store: Store, now: () => number): Store {
+  return {
+    async connect(wake) {
+      const keys = new Map<number, readonly string[]>()
+      const waiting = new Set<number>()
+      let told = Number.POSITIVE_INFINITY
+      const session = await store.connect((within) => {
+        if (within <= 0) return wake(within)
+        if (now() + within >= told) return
+        told = now() + within
+        wake(within)
+      })
+      const keep = (askIn = Number.POSITIVE_INFINITY) => {
+        const next = now() + askIn
+        if (waiting.size === 0) told = Number.POSITIVE_INFINITY
+        else if (told <= now() || told > next) told = next
+        return told === Number.POSITIVE_INFINITY ? undefined : told - now()
+      }
+      return {
+        async inspect() {
+          const sorted = <T extends { keys: readonly string[] }>(list: readonly T[]) =>
+            list.map((each) => ({ ...each, keys: [...each.keys].sort() }))
+          const states = await session.inspect()
+          return states.map(({ key, holders, waiters }) => ({
+            key,
+            holders: sorted(holders),
+            waiters: sorted(waiters),
+          }))
+        },
+        forceRelease: (key) => session.forceRelease(key),
+        close: () => session.close(),
+        async ask(question: Question): Promise<Answer> {
+          const answer = await session.ask(question)
+          for (const { seq } of question.cancel) waiting.delete(seq)
+          for (const request of question.acquire) {
+            keys.set(request.seq, request.keys)
+            waiting.add(request.seq)
+          }
+          const granted = answer.granted
+            .filter(({ seq }) => waiting.has(seq))
+            .map(({ seq, token, tokens }) => ({
+              seq,
+              token,
+              tokens: tokens ?? keys.get(seq)?.map(() => token),
+            }))
+          for (const { seq } of [...granted, ...answer.refused]) waiting.delete(seq)
+          for (const seq of answer.dropped) waiting.delete(seq)
+          const taken = [...answer.taken].sort()
+          return { ...answer, granted, taken, dropped: [...answer.dropped].sort(), askIn: keep(answer.askIn) }
+        },
+      } satisfies Session
+    },
+  }
+}

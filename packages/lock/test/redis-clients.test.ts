@@ -1,0 +1,124 @@
+import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import { Redis, type RedisOptions } from "ioredis"
+import * as ioredis5 from "ioredis-5"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { Locks } from "../src/index.js"
+import { redisStore } from "../src/redis/index.js"
+
+let redis: LocalRedis
+beforeAll(async () => {
+  redis = await startRedis()
+})
+afterAll(() => redis.kill())
+
+/** The names of the connections that Redis has, but for the one that asks. */
+async function connections(): Promise<string[]> {
+  const list = await redis.say("CLIENT", "LIST")
+  return [...list.matchAll(/ name=(\S*) .* cmd=(\S+)/g)]
+    .filter((it) => it[2] !== "client|list")
+    .map((it) => it[1] ?? "")
+}
+
+const OPTIONS: Record<string, RedisOptions> = {
+  "the defaults": {},
+  "no offline queue": { enableOfflineQueue: false },
+  "no offline queue, connecting when it is used": { enableOfflineQueue: false, lazyConnect: true },
+  "retries without an end": { maxRetriesPerRequest: null },
+  "a command timeout": { commandTimeout: 1_000 },
+  "a key prefix": { keyPrefix: "app:" },
+  "numbers as strings": { stringNumbers: true },
+  "no reconnecting": { retryStrategy: () => null },
+  "pipelining of its own": { enableAutoPipelining: true },
+}
+
+const VERSIONS = { "ioredis 6": Redis, "ioredis 5": ioredis5.Redis as unknown as typeof Redis }
+
+describe.each(Object.entries(VERSIONS))("a client of %s", (_, Client) => {
+  let client: Redis
+  afterEach(() => client.disconnect())
+
+  it.each(Object.entries(OPTIONS))("with %s is used as it is, and left as it was", async (_, options) => {
+    client = new Client(redis.url, { connectionName: "users", ...options })
+    const store = redisStore({ client, prefix: crypto.randomUUID() })
+    const [one, two] = [new Locks(store), new Locks(store)]
+    const lease = await one.acquire(["a", "b"])
+    const waiting = two.acquire(["b", "c"])
+    await expect
+      .poll(async () => (await one.inspect()).find(({ key }) => key === "c")?.waiters.length)
+      .toBe(1)
+    expect(await connections()).toEqual(expect.arrayContaining(["users", "holdfast-lock", "holdfast-lock"]))
+    expect(await lease.release()).toBe(true)
+    const next = await waiting
+    expect(next.token).toBeGreaterThan(lease.token)
+    expect(await one.forceRelease("c")).toBe(true)
+    await expect.poll(() => next.loss?.code).toBe("LOCK_LOST")
+    await Promise.all([one.close(), two.close()])
+    expect(client.status).toBe("ready")
+    expect(await client.ping()).toBe("PONG")
+    await expect.poll(connections).toEqual(["users"])
+  })
+})
+
+describe("redisStore", () => {
+  it("closes what it has opened, and leaves nothing in Redis that doesn't vanish by itself", async () => {
+    const prefix = crypto.randomUUID()
+    const locks = new Locks(redisStore({ url: redis.url, prefix }))
+    const lease = await locks.acquire(["a", "b"])
+    const waiting = locks.acquire("a")
+    await lease.release()
+    await (await waiting).release()
+    await locks.close()
+    await expect.poll(connections).toEqual([])
+    expect(await redis.say("HKEYS", `{${prefix}}`)).toBe("*1\r\n$0\r\n\r\n")
+    for (const name of ["", ":expiries", ":waiters", ":lookouts"])
+      expect(Number((await redis.say("PTTL", `{${prefix}}${name}`)).slice(1))).toBeGreaterThan(1_000_000)
+  })
+
+  it("keeps a lease without an end for as long as it is held, and then lets the space vanish again", async () => {
+    const prefix = crypto.randomUUID()
+    const locks = new Locks(redisStore({ url: redis.url, prefix }))
+    await (await locks.acquire("other")).release()
+    const lease = await locks.acquire("key", { ttl: Number.POSITIVE_INFINITY })
+    expect(await redis.say("PTTL", `{${prefix}}`)).toBe(":-1\r\n")
+    await lease.release()
+    expect(Number((await redis.say("PTTL", `{${prefix}}`)).slice(1))).toBeGreaterThan(1_000_000)
+    await locks.close()
+  })
+
+  it("knows nothing of the locks of another prefix", async () => {
+    const one = new Locks(redisStore({ url: redis.url, prefix: "one" }))
+    const two = new Locks(redisStore({ url: redis.url, prefix: "two" }))
+    const lease = await one.acquire("key")
+    await (await two.acquire("key", { timeout: 0 })).release()
+    expect(await two.inspect()).toEqual([])
+    await lease.release()
+    await Promise.all([one.close(), two.close()])
+  })
+
+  it.each([
+    {},
+    { url: "redis://x", client: {} },
+    { url: "redis://x", prefix: "" },
+    { url: "redis://x", prefix: "a{b" },
+  ])("refuses the options %j", (options) => {
+    expect(() => redisStore(options as never)).toThrow(
+      expect.objectContaining({ code: "LOCK_INVALID_ARGUMENT" }),
+    )
+  })
+
+  it("fails at once where nobody listens, and names no password", async () => {
+    const locks = new Locks(redisStore({ url: "redis://user:secret@127.0.0.1:1" }))
+    const failure = await locks.acquire("key").catch((error) => error)
+    expect(failure.code).toBe("LOCK_STORE_FAILED")
+    expect(`${failure.message} ${failure.stack} ${JSON.stringify(failure.cause)}`).not.toContain("secret")
+    await locks.close()
+  })
+
+  it("fails when Redis refuses the password", async () => {
+    const locks = new Locks(redisStore({ url: redis.url.replace("//", "//user:secret@") }))
+    const failure = await locks.acquire("key").catch((error) => error)
+    expect(failure.code).toBe("LOCK_STORE_FAILED")
+    expect(`${failure.message} ${JSON.stringify(failure.cause)}`).not.toContain("secret")
+    await locks.close()
+  })
+})

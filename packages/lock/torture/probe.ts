@@ -1,0 +1,56 @@
+import type { Answer, Question, Session, Store } from "../src/index.ts"
+import { now } from "./clock.ts"
+import type { Recorder } from "./records.ts"
+
+let sessions = 0
+
+/** The same store, with a record of what is asked and answered. */
+export function probed(store: Store, recorder: Recorder): Store {
+  return {
+    async connect(wake) {
+      const session = await store.connect(wake)
+      return new ProbedSession(session, recorder)
+    },
+  }
+}
+
+class ProbedSession implements Session {
+  readonly #session: Session
+  readonly #recorder: Recorder
+  readonly #s = ++sessions
+  #q = 0
+
+  constructor(session: Session, recorder: Recorder) {
+    this.#session = session
+    this.#recorder = recorder
+  }
+
+  async ask(question: Question): Promise<Answer> {
+    const place = { s: this.#s, q: ++this.#q }
+    const acquire = question.acquire.map(({ seq, owner, keys }) => ({ seq, owner, keys }))
+    const cancel = question.cancel.map(({ seq }) => seq)
+    this.#recorder.write({ e: "asked", ...place, acquire, cancel })
+    try {
+      const answer = await this.#session.ask(question)
+      const { granted, dropped } = answer
+      const refused = answer.refused.map(({ seq }) => seq)
+      this.#recorder.write({ e: "answered", ...place, granted, refused, dropped }, now())
+      return answer
+    } catch (error) {
+      this.#recorder.write({ e: "unanswered", ...place, why: String(error) })
+      throw error
+    }
+  }
+
+  inspect() {
+    return this.#session.inspect()
+  }
+
+  forceRelease(key: string) {
+    return this.#session.forceRelease(key)
+  }
+
+  close() {
+    return this.#session.close()
+  }
+}

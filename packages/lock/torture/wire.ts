@@ -1,0 +1,76 @@
+import { once } from "node:events"
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
+
+type State = "open" | "cut" | "hung"
+
+/** One worker's way to the server, which can be cut, or hang as a network does that drops every packet. */
+export class Wire {
+  readonly #target: number
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #state: State = "open"
+  #opened: (() => void)[] = []
+
+  constructor(target: number) {
+    this.#target = target
+    this.#server = createServer({ allowHalfOpen: false }, (socket) => this.#accept(socket))
+  }
+
+  async listen(): Promise<number> {
+    this.#server.listen(0, "127.0.0.1")
+    await once(this.#server, "listening")
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Ends every connection, and refuses new ones. */
+  cut(): void {
+    this.#state = "cut"
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Takes whatever comes, and passes nothing on until `mend`. */
+  hang(): void {
+    this.#state = "hung"
+    for (const socket of this.#sockets) socket.pause()
+  }
+
+  /** What hung goes on its way now: questions come late, their sender may have given them up. */
+  mend(): void {
+    this.#state = "open"
+    for (const socket of this.#sockets) socket.resume()
+    for (const open of this.#opened.splice(0)) open()
+  }
+
+  #accept(client: Socket): void {
+    this.#keep(client)
+    if (this.#state === "cut") client.destroy()
+    else if (this.#state === "hung") this.#opened.push(() => this.#join(client))
+    else this.#join(client)
+  }
+
+  #join(client: Socket): void {
+    if (client.destroyed) return
+    const server = connect({ port: this.#target, host: "127.0.0.1", noDelay: true })
+    client.setNoDelay(true)
+    this.#keep(server)
+    pass(client, server)
+    pass(server, client)
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on("error", () => undefined)
+    socket.on("close", () => this.#sockets.delete(socket))
+  }
+
+  close(): void {
+    this.#server.close()
+    this.cut()
+  }
+}
+
+/** Not `pipe`, which resumes by itself what was paused to hang. */
+function pass(from: Socket, to: Socket): void {
+  from.on("data", (data) => to.write(data))
+  from.on("close", () => to.destroy())
+}
