@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { buildServer } from "../../apps/backend/launch/build.ts"
+import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
 import { prepareDatabase } from "../../apps/backend/launch/database.ts"
 import { backend, server } from "../../apps/backend/launch/places.ts"
 import { readSeeded } from "../../apps/backend/launch/seeded.ts"
@@ -22,6 +22,7 @@ export interface Prepared {
 
 /** A shop's database with as many carts of one hot item as are asked for, each ready to be completed. */
 export async function prepareCarts(postgres: Database, count: number, say: (progress: string) => void) {
+  await buildPackages()
   await buildServer()
   layOut()
   const database = "shop"
@@ -80,14 +81,21 @@ async function runIn(postgres: Database, database: string, statements: string[])
   await client.end()
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
-export async function post(url: string, publishableKey: string, body?: object): Promise<any> {
+interface Answer {
+  message?: string
+  type?: string
+  error?: { message: string }
+  cart: { id: string }
+  payment_collection: { id: string }
+}
+
+export async function post(url: string, publishableKey: string, body?: object): Promise<Answer> {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json", "x-publishable-api-key": publishableKey },
     body: body && JSON.stringify(body),
   })
-  const answer = await response.json()
+  const answer = (await response.json()) as Answer
   if (!response.ok) throw new Error(`${response.status} ${answer.message}`)
   return answer
 }
