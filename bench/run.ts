@@ -8,6 +8,8 @@ import { Servers } from "./servers.ts"
 /** To add one: a file or folder that exports `bench`, and its line here. */
 const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   lock: () => import("./lock/index.ts"),
+  "acquire-step": () => import("./acquire-step.ts"),
+  "complete-cart": () => import("./complete-cart.ts"),
 }
 
 const OPTIONS = {

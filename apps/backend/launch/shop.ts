@@ -12,6 +12,8 @@ export interface ShopOptions {
   logFile: string
   /** See .env.template for what the shop reads. */
   env: Env
+  /** Where the built application is; by default that of this repository. */
+  folder?: string
 }
 
 export interface Shop {
@@ -30,11 +32,11 @@ export interface Shop {
 }
 
 /** Starts the built shop on a database that is migrated and seeded. */
-export function startShop({ databaseUrl, port, logFile, env }: ShopOptions): Shop {
+export function startShop({ databaseUrl, port, logFile, env, folder = server }: ShopOptions): Shop {
   const url = `http://localhost:${port}`
   const { MEDUSA_BACKEND_URL = url } = process.env
   const child = startMedusa(["start", "--port", String(port)], {
-    cwd: server,
+    cwd: folder,
     logFile,
     env: { MEDUSA_BACKEND_URL, MEDUSA_WORKER_MODE: "shared", ...env, DATABASE_URL: databaseUrl },
   })

@@ -1,0 +1,141 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
+import { prepareDatabase } from "../../apps/backend/launch/database.ts"
+import { backend, server } from "../../apps/backend/launch/places.ts"
+import { readSeeded } from "../../apps/backend/launch/seeded.ts"
+import { type Shop, startShop } from "../../apps/backend/launch/shop.ts"
+import { idleEnv, templateAdmin } from "../../apps/backend/launch/template.ts"
+import type { Database } from "../servers.ts"
+
+const HOT = "LANTERN-FIRST"
+const folder = join(backend, ".medusa", "bench")
+const logs = join(tmpdir(), "holdfast-bench-shops")
+
+export interface Prepared {
+  readonly database: string
+  readonly cartIds: readonly string[]
+  readonly publishableKey: string
+}
+
+/** A shop's database with as many carts of one hot item as are asked for, each ready to be completed. */
+export async function prepareCarts(postgres: Database, count: number, say: (progress: string) => void) {
+  await buildPackages()
+  await buildServer()
+  layOut()
+  const database = "shop"
+  const databaseUrl = await postgres.server.createDatabase(database)
+  say("migrating and seeding a shop")
+  const logFile = join(logs, "database.log")
+  await prepareDatabase({ databaseUrl, admin: templateAdmin, env: idleEnv, logFile, remedy: "" })
+  const seeded = await readSeeded(databaseUrl)
+  await runIn(postgres, database, [
+    `INSERT INTO region_payment_provider (region_id, payment_provider_id, id)
+       VALUES ('${seeded.regions.usd?.id}', 'pp_system_default', 'regpp_bench')`,
+    `UPDATE inventory_level SET stocked_quantity = 100000,
+            raw_stocked_quantity = '{"value": "100000", "precision": 20}'`,
+    // What Medusa's migration makes for its own provider.
+    `CREATE TABLE locking (id text PRIMARY KEY, owner_id text, expiration timestamptz,
+       created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), deleted_at timestamptz)`,
+  ])
+  say(`preparing ${count} carts`)
+  const shop = await openShop(databaseUrl, [])
+  const { publishableKey, shippingOptionId } = seeded
+  const ask = (path: string, body: object) => post(`${shop.url}${path}`, publishableKey, body)
+  const cartIds: string[] = []
+  const prepareOne = async (i: number) => {
+    const address = {
+      first_name: "Ada",
+      last_name: "L",
+      address_1: "1 Quay",
+      city: "Bath",
+      country_code: "us",
+    }
+    const { cart } = await ask("/store/carts", {
+      region_id: seeded.regions.usd?.id,
+      email: `buyer${i}@shop.example`,
+      items: [{ variant_id: seeded.variants[HOT]?.id, quantity: 1 }],
+      shipping_address: address,
+      billing_address: address,
+    })
+    await ask(`/store/carts/${cart.id}/shipping-methods`, { option_id: shippingOptionId })
+    const { payment_collection } = await ask("/store/payment-collections", { cart_id: cart.id })
+    await ask(`/store/payment-collections/${payment_collection.id}/payment-sessions`, {
+      provider_id: "pp_system_default",
+    })
+    cartIds.push(cart.id)
+  }
+  for (let i = 0; i < count; i += 4)
+    await Promise.all([i, i + 1, i + 2, i + 3].filter((n) => n < count).map((n) => prepareOne(n)))
+  await shop.stop()
+  return { database, cartIds, publishableKey }
+}
+
+async function runIn(postgres: Database, database: string, statements: string[]): Promise<void> {
+  const { default: pg } = await import("pg")
+  const client = new pg.Client({ connectionString: postgres.server.url(database) })
+  await client.connect()
+  for (const statement of statements) await client.query(statement)
+  await client.end()
+}
+
+interface Answer {
+  message?: string
+  type?: string
+  error?: { message: string }
+  cart: { id: string }
+  payment_collection: { id: string }
+}
+
+export async function post(url: string, publishableKey: string, body?: object): Promise<Answer> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-publishable-api-key": publishableKey },
+    body: body && JSON.stringify(body),
+  })
+  const answer = (await response.json()) as Answer
+  if (!response.ok) throw new Error(`${response.status} ${answer.message}`)
+  return answer
+}
+
+/** The built shop, with the providers of its Locking Module in a variable of the environment. */
+function layOut(): void {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  for (const name of readdirSync(server))
+    if (name !== "medusa-config.js") symlinkSync(join(server, name), join(folder, name))
+  writeFileSync(
+    join(folder, "medusa-config.js"),
+    `const { default: config } = require("../server/medusa-config.js")
+const providers = JSON.parse(process.env.BENCH_LOCKING)
+config.modules.locking = { ...config.modules.locking, options: { providers } }
+module.exports = config
+`,
+  )
+}
+
+export async function openShop(databaseUrl: string, providers: object[]): Promise<Shop> {
+  const port = await freePort()
+  const env = { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", BENCH_LOCKING: JSON.stringify(providers) }
+  const shop = startShop({ databaseUrl, port, logFile: join(logs, `${port}.log`), env, folder })
+  await shop.ready
+  return shop
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once("error", reject)
+    probe.listen(0, () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => resolve(port))
+    })
+  })
+}
+
+/** What a process has used of the CPU, in ms. */
+export function cpuOf(pid: number): number {
+  const [, user, system] = /\)(?: \S+){11} (\d+) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
+  return (Number(user) + Number(system)) * 10
+}
