@@ -1,3 +1,4 @@
+import { ContainerRegistrationKeys, Modules } from "@medusajs/framework/utils"
 import {
   createInventoryItemsWorkflow,
   createInventoryLevelsWorkflow,
@@ -10,6 +11,14 @@ export interface Shelf {
   salesChannelId: string
   shippingProfileId: string
   locationId: string
+}
+
+interface HalfProduct {
+  id: string
+  options?: { id: string }[]
+  sales_channels?: unknown[]
+  shipping_profile?: unknown
+  variants?: { id: string; prices?: unknown[]; inventory_items?: unknown[] }[]
 }
 
 export async function seedProducts(seeder: Seeder, shelf: Shelf) {
@@ -54,9 +63,36 @@ async function seedProduct(
     options: [{ title: option, values: variants.map((variant) => variant.title) }],
     variants: await Promise.all(variants.map((variant) => variantInput(seeder, option, variant))),
   }
-  await seeder.ensure("product", { handle }, () =>
-    createProductsWorkflow(seeder.container).run({ input: { products: [input] } }),
+  await seeder.ensureWhole(
+    "product",
+    { handle },
+    {
+      create: () => createProductsWorkflow(seeder.container).run({ input: { products: [input] } }),
+      fields: [
+        "options.id",
+        "sales_channels.id",
+        "shipping_profile.id",
+        "variants.prices.id",
+        "variants.inventory_items.id",
+      ],
+      isWhole: (found: HalfProduct) =>
+        found.sales_channels?.length &&
+        found.shipping_profile &&
+        found.variants?.length === variants.length &&
+        found.variants.every((variant) => variant.prices?.length && variant.inventory_items?.length),
+      remove: (found: HalfProduct) => removeProduct(seeder, found),
+    },
   )
+}
+
+async function removeProduct({ container }: Seeder, { id, options = [], variants = [] }: HalfProduct) {
+  const variant_id = variants.map((variant) => variant.id)
+  await container
+    .resolve(ContainerRegistrationKeys.LINK)
+    .delete({ [Modules.PRODUCT]: { product_id: [id], variant_id } })
+  const products = container.resolve(Modules.PRODUCT)
+  await products.deleteProducts([id])
+  await products.deleteProductOptions(options.map((option) => option.id))
 }
 
 async function variantInput({ ensure }: Seeder, option: string, variant: VariantSeed) {

@@ -1,5 +1,5 @@
+import { ContainerRegistrationKeys, Modules } from "@medusajs/framework/utils"
 import {
-  createLocationFulfillmentSetWorkflow,
   createServiceZonesWorkflow,
   createShippingOptionsWorkflow,
   createShippingProfilesWorkflow,
@@ -12,8 +12,16 @@ export async function seedShipping(seeder: Seeder, locationId: string): Promise<
   const shippingProfileId = await seedProfile(seeder)
   const serviceZoneId = await seedServiceZone(seeder, locationId)
   const option = shippingOption(serviceZoneId, shippingProfileId)
-  await seeder.ensure("shipping_option", { name: shipping.name }, () =>
-    createShippingOptionsWorkflow(seeder.container).run({ input: [option] }),
+  const { container } = seeder
+  await seeder.ensureWhole(
+    "shipping_option",
+    { name: shipping.name },
+    {
+      create: () => createShippingOptionsWorkflow(container).run({ input: [option] }),
+      fields: ["prices.id"],
+      isWhole: (found: { prices?: unknown[] }) => found.prices?.length,
+      remove: ({ id }: { id: string }) => container.resolve(Modules.FULFILLMENT).deleteShippingOptions(id),
+    },
   )
   return shippingProfileId
 }
@@ -43,10 +51,12 @@ function seedProfile({ container, ensure }: Seeder): Promise<string> {
 async function seedServiceZone({ container, ensure }: Seeder, location_id: string): Promise<string> {
   const set = { name: "Quayside shipping", type: "shipping" }
   const fulfillment_set_id = await ensure("fulfillment_set", { name: set.name }, () =>
-    createLocationFulfillmentSetWorkflow(container).run({
-      input: { location_id, fulfillment_set_data: set },
-    }),
+    container.resolve(Modules.FULFILLMENT).createFulfillmentSets(set),
   )
+  await container.resolve(ContainerRegistrationKeys.LINK).create({
+    [Modules.STOCK_LOCATION]: { stock_location_id: location_id },
+    [Modules.FULFILLMENT]: { fulfillment_set_id },
+  })
   const name = "Where we ship"
   const countries = regions.flatMap((region) => [...region.countries])
   const geo_zones = countries.map((country_code) => ({ type: "country" as const, country_code }))

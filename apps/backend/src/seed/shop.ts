@@ -1,7 +1,7 @@
 import { ContainerRegistrationKeys, Modules } from "@medusajs/framework/utils"
 import {
   createApiKeysWorkflow,
-  createRegionsWorkflow,
+  createPricePreferencesWorkflow,
   createSalesChannelsWorkflow,
   createStockLocationsWorkflow,
   createTaxRegionsWorkflow,
@@ -41,15 +41,19 @@ export async function seedPublishableKey({ container, ensure }: Seeder, salesCha
 }
 
 export async function seedRegions({ container, ensure }: Seeder) {
+  const link = container.resolve(ContainerRegistrationKeys.LINK)
   for (const { name, currency, countries } of regions) {
-    const region = {
-      name,
-      currency_code: currency,
-      countries: [...countries],
-      payment_providers: ["pp_stripe_stripe"],
-    }
-    await ensure("region", { name }, () =>
-      createRegionsWorkflow(container).run({ input: { regions: [region] } }),
+    const region = { name, currency_code: currency, countries: [...countries] }
+    const region_id = await ensure("region", { name }, () =>
+      container.resolve(Modules.REGION).createRegions(region),
+    )
+    await link.create({
+      [Modules.REGION]: { region_id },
+      [Modules.PAYMENT]: { payment_provider_id: "pp_stripe_stripe" },
+    })
+    const preference = { attribute: "region_id", value: region_id }
+    await ensure("price_preference", preference, () =>
+      createPricePreferencesWorkflow(container).run({ input: [preference] }),
     )
   }
 }
