@@ -9,4 +9,4 @@ export default async function processStripeInbox(container: MedusaContainer): Pr
   await processInbox(container)
 }
 
-export const config = { name: "process-stripe-inbox", schedule: "*/5 * * * * *" }
+export const config = { name: "process-stripe-inbox", schedule: "*/2 * * * * *" }
