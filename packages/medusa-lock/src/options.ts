@@ -4,7 +4,7 @@ import { MedusaError } from "@medusajs/framework/utils"
 export interface LockingOptions {
   /** Seconds that `acquire` waits in the queue where the call doesn't say; 0 by default, as in Medusa. */
   wait?: number
-  /** Seconds that `execute` waits where the call doesn't say; 5 by default. */
+  /** Seconds that `execute` waits where the call doesn't say; 30 by default. Medusa's providers give up after 5. */
   waitLockingTimeout?: number
   /**
    * Seconds that the lock of a job or of a workflow outlives its process; 10 by default. It is renewed each third of

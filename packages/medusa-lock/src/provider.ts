@@ -40,7 +40,7 @@ export interface Receipt {
 }
 
 export interface ExecuteArgs {
-  /** Seconds to wait for the lock. By default the provider's option `waitLockingTimeout`, which is 5. */
+  /** Seconds to wait for the lock. By default the provider's option `waitLockingTimeout`, which is 30. */
   timeout?: number
   /** Seconds that the lock outlives a process that dies. By default the provider's option `keepAlive`. It is renewed while the job runs. */
   expire?: number
@@ -80,7 +80,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
   readonly #ownerless = new Ownerless()
 
   constructor({ locks, lockingOptions, logger }: Dependencies) {
-    const { wait = 0, waitLockingTimeout = 5, keepAlive = 10 } = lockingOptions
+    const { wait = 0, waitLockingTimeout = 30, keepAlive = 10 } = lockingOptions
     this.#locks = locks
     this.#keeper = new Keeper(locks)
     this.#logger = logger
