@@ -1,3 +1,5 @@
+import { Locks } from "@holdfast/lock"
+import { postgresStore } from "@holdfast/lock/postgres"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
 import { hold, untilItWaits } from "./standstill.ts"
@@ -73,6 +75,14 @@ describe("killed on the way from the 200 to the order", () => {
   const lockTable = (table: string) => `LOCK TABLE "${table}" IN SHARE ROW EXCLUSIVE MODE`
   const lockLevel = `SELECT * FROM inventory_level FOR UPDATE`
 
+  /** The claims and locks of a dead process end by themselves; the tests needn't sit them out each time. */
+  async function forgetTheDead() {
+    await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+    const locks = new Locks(postgresStore({ connectionString: shop.database.url }))
+    for (const { key } of await locks.inspect()) await locks.forceRelease(key)
+    await locks.close()
+  }
+
   async function killedAt(stop: Stop, purchase: { capture: "automatic" | "manual"; stock: number }) {
     await shop.putStock(HOT, purchase.stock)
     const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }], capture: purchase.capture })
@@ -82,8 +92,7 @@ describe("killed on the way from the 200 to the order", () => {
     const before = await shop.payment(intent)
     await shop.kill()
     await free()
-    // The dead worker's claim ends by itself; the tests needn't sit it out each time.
-    await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+    await forgetTheDead()
     await shop.restart()
     const [payment] = await shop.settled([intent])
     return { before, payment, intent }
@@ -252,7 +261,7 @@ describe("killed on the way from the 200 to the order", () => {
             target || undefined,
       )
       await shop.kill()
-      await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+      await forgetTheDead()
       await shop.restart()
     }
     const rows = await shop.settled(intents)

@@ -49,6 +49,10 @@ function connectOf({ connectionString, client, pool }: PostgresOptions, patience
     throw new LockArgumentError(
       "The Postgres store takes a connectionString, a client or a pool, one of them",
     )
+  if (client !== undefined && typeof client !== "function")
+    throw new LockArgumentError(
+      "The option client of the Postgres store must be a function that makes a Client of pg",
+    )
   if (pool) return besidePool(pool, patience)
   if (client) return async () => client()
   return byConnectionString(connectionString ?? "", patience)
