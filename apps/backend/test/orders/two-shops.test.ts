@@ -88,6 +88,5 @@ describe.each(["its database", "Redis"])("two processes of one shop, with their 
     expect(await sold(intents)).toBe(10)
     expect(await shop.count(`"order"`)).toBe(earlier + 10)
     expect(await shop.stock(HOT)).toEqual({ stocked: 10, reserved: 10, reservations: 10, raw: "10/10" })
-    await shop.restart()
   }, 180_000)
 })
