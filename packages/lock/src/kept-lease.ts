@@ -107,8 +107,16 @@ export class KeptLease implements Lease, Appointment {
     const wanted = checkTtl(ttl)
     if (this.loss) throw this.loss
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
+    // The store may do as it is told and the answer be lost: a nearer end counts from now on.
+    this.#trustNoLongerThan(performance.now() + wanted * TRUSTED)
     if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this).take()))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
+  }
+
+  #trustNoLongerThan(until: number): void {
+    if (until >= this.#trustedUntil) return
+    this.#trustedUntil = until
+    this.#keeper.remind(this, Math.min(this.due, until))
   }
 
   async release(): Promise<boolean> {

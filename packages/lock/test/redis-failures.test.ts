@@ -177,6 +177,16 @@ describe("a Redis store whose server is in trouble", () => {
     expect(held.loss).toBeDefined()
   })
 
+  it("is not trusted beyond a nearer end that it was told, though the answer was lost", async () => {
+    await using proxy = await LossyProxy.open(redis.port)
+    const [one, two] = [open({ url: proxy.url, commandTimeout: 300 }), open()]
+    const lease = await one.acquire("key", { ttl: 60_000 })
+    proxy.loses = () => true
+    await expect(lease.extend(1_000)).rejects.toEqual(STORE_FAILED)
+    await two.acquire("key")
+    expect(lease.loss).toBeDefined()
+  })
+
   it("comes to its turn, and before the next, when the connection that hears of it is lost at that moment", async () => {
     const [one, two, three] = [open(), open(), open()]
     const lease = await one.acquire("key")

@@ -173,6 +173,7 @@ class Worker {
     const lease = await this.locks.acquire(keys, ask)
     const until = now() + this.#random.between(0.2, 1.5) * ttl
     await this.#hold(n, lease)
+    if (this.#random.chance(0.3)) await lease.extend(this.#random.between(0.1, 1) * ttl).catch(expected)
     while (this.#look(n, lease) && now() < until) await sleep(this.#random.between(10, 50))
     await this.#write(n, lease)
     await this.#release(n, lease)
