@@ -10,6 +10,7 @@ import {
   type Request,
 } from "./store.js"
 
+const NONE: readonly number[] = []
 const toGrant = (entry: Entry) => entry.toGrant()
 
 /**
@@ -226,11 +227,12 @@ export class Space {
     released: Answer["released"],
     refused: Answer["refused"],
   ): Answer {
-    const { granted, dropped, taken } = party
+    const { granted } = party
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
     if (granted.length > 0) party.granted = []
-    if (dropped.length > 0) party.dropped = []
-    if (taken.length > 0) party.taken = []
+    // Not the party's own lists: an answer that is still on its way would be told the next one's news too.
+    const dropped = party.dropped.length > 0 ? party.dropped.splice(0) : NONE
+    const taken = party.taken.length > 0 ? party.taken.splice(0) : NONE
     const next = party.waiting > 0 ? this.#expiries.first : undefined
     party.askAt = next?.due ?? Number.POSITIVE_INFINITY
     const askIn = next && next.due - this.#now

@@ -1,5 +1,6 @@
-import { describe, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
+import type { Answer, Question } from "../src/store.js"
 import { exerciseStore } from "../src/testing/index.js"
 
 describe("memoryStore", () => {
@@ -10,5 +11,23 @@ describe("memoryStore", () => {
       const store = memoryStore()
       return { store: () => store }
     },
+  })
+
+  it("tells what it dropped once, though an earlier answer is still on its way", () => {
+    let now = 0
+    const store = memoryStore({ clock: () => now })
+    const session = () => {
+      const it = store.connect(() => undefined) as { ask(question: Question): Answer }
+      return (part: Partial<Question>) => it.ask({ renew: [], release: [], cancel: [], acquire: [], ...part })
+    }
+    const [one, two] = [session(), session()]
+    const request = (id: string) => ({ seq: 1, id, owner: id, keys: ["key"], ttl: 60_000, wait: true })
+    one({ acquire: [request("one")] })
+    const early = two({ acquire: [request("two")] })
+    one({ release: [{ id: "one", keys: ["key"] }] })
+    now += 2_000
+    one({})
+    expect(early.dropped).toEqual([])
+    expect(two({}).dropped).toEqual([1])
   })
 })
