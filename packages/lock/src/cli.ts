@@ -1,6 +1,12 @@
 #!/usr/bin/env node
 import { main } from "./cli/main.js"
 
+// Whoever reads our lines may have seen enough: `holdfast-lock list | head -3`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit(0)
+})
+
 main(process.argv.slice(2)).then((status) => {
   process.exitCode = status
 })
