@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto"
 import pg from "pg"
 import { describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
-import { postgresStore } from "../src/postgres/index.js"
+import { installSql, postgresStore } from "../src/postgres/index.js"
+import { VERSION } from "../src/postgres/tables.js"
 import { exerciseStore } from "../src/testing/index.js"
 import { server } from "./postgres-server.js"
 
@@ -37,4 +39,48 @@ it("takes one way to the server, and no two", () => {
   const client = () => new pg.Client()
   expect(() => postgresStore({})).toThrow("one of them")
   expect(() => postgresStore({ client, connectionString: "postgres://localhost" })).toThrow("one of them")
+})
+
+describe("the version of its schema", () => {
+  async function spaceOf(version: number) {
+    const { schema, connectionString, drop } = await postgres.space()
+    const client = new pg.Client({ connectionString })
+    await client.connect()
+    await client.query(installSql(schema))
+    const set = `CREATE OR REPLACE FUNCTION ${schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${version}'`
+    await client.query(set)
+    const locks = new Locks(postgresStore({ connectionString, schema }))
+    const end = async () => {
+      await locks.close()
+      await client.end()
+      await drop()
+    }
+    return { schema, client, locks, end }
+  }
+
+  it("is brought up to date where it is older", async () => {
+    const { schema, client, locks, end } = await spaceOf(1)
+    await client.query(`DROP FUNCTION ${schema}.release_one`)
+    await (await locks.acquire("key")).release()
+    expect((await client.query(`SELECT ${schema}.version()`)).rows).toEqual([{ version: VERSION }])
+    await end()
+  })
+
+  it("is left alone where it is newer, with what to do about it", async () => {
+    const { locks, end } = await spaceOf(VERSION + 1)
+    const refused = {
+      code: "LOCK_NOT_SET_UP",
+      message: expect.stringContaining("bring @holdfast/lock up to date"),
+    }
+    await expect(locks.acquire("key")).rejects.toMatchObject(refused)
+    await end()
+  })
+
+  it("changes with every change of its SQL", () => {
+    const digest = createHash("sha256").update(installSql()).digest("hex").slice(0, 16)
+    expect({ VERSION, digest }, "A new VERSION in tables.ts, and then its digest here").toEqual({
+      VERSION: 2,
+      digest: "81453499a30b86ee",
+    })
+  })
 })
