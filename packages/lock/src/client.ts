@@ -1,6 +1,6 @@
 import { Agenda, type Appointment } from "./agenda.js"
 import { Connection } from "./connection.js"
-import { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import { asStoreError, LockAbortedError, LockClosedError } from "./errors.js"
 import type { LockListener } from "./events.js"
 import { type Keeper, KeptLease } from "./kept-lease.js"
 import { Outbox, ReleaseOrder, RenewalOrder } from "./outbox.js"
@@ -220,7 +220,7 @@ export class Client implements Keeper {
 
   /** Nobody knows what the store has done of it: those who asked are told, and requests are undone. */
   #fail(outbox: Outbox, cause: unknown): void {
-    const error = cause instanceof LockStoreError ? cause : new LockStoreError(cause)
+    const error = asStoreError(cause)
     for (const order of [...outbox.renew, ...outbox.release]) order.reject(error)
     for (const waiter of outbox.acquire) {
       if (waiter.pending) waiter.fail(error)

@@ -1,4 +1,4 @@
-import { LockStoreError } from "./errors.js"
+import { asStoreError } from "./errors.js"
 import type { Outbox } from "./outbox.js"
 import type { Answer, Session, Store } from "./store.js"
 
@@ -25,7 +25,7 @@ export class Connection {
       return this.#session
     } catch (error) {
       this.#opening = undefined
-      throw new LockStoreError(error)
+      throw asStoreError(error)
     }
   }
 

@@ -78,6 +78,11 @@ export class LockArgumentError extends LockError {
   readonly code = "LOCK_INVALID_ARGUMENT"
 }
 
+/** What has a meaning of its own stays as it is: a missing table needs something else than a server that is down. */
+export function asStoreError(error: unknown): LockError {
+  return error instanceof LockError ? error : new LockStoreError(error)
+}
+
 /** The store lacks something that somebody has to do first; the message says what. */
 export class LockSetupError extends LockError {
   override readonly name = "LockSetupError"

@@ -2,8 +2,8 @@ import {
   type LockAbortedError,
   LockArgumentError,
   type LockClosedError,
+  type LockError,
   type LockLostError,
-  type LockStoreError,
 } from "./errors.js"
 
 /** The request or lease that something happened to. */
@@ -48,7 +48,7 @@ export interface LockListener {
   /** The caller's signal or `close()` ended the wait. */
   aborted?(event: WaitEvent & { readonly error: LockAbortedError | LockClosedError }): void
   /** The store could not be asked. */
-  failed?(event: WaitEvent & { readonly error: LockStoreError }): void
+  failed?(event: WaitEvent & { readonly error: LockError }): void
   /** A lease was renewed or extended, and ends at `ttl` ms from when that was asked. */
   renewed?(event: HoldEvent & { readonly ttl: number }): void
   /** The holder let go of the lease, or `close()` did. */

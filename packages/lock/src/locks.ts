@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
 import { Client } from "./client.js"
-import { LockStoreError, LockTimeoutError } from "./errors.js"
+import { asStoreError, LockTimeoutError } from "./errors.js"
 import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
@@ -56,7 +56,7 @@ export class Locks implements AsyncDisposable {
   /**
    * Locks all of `keys`, waiting in the queue for up to `timeout`.
    *
-   * Throws `LockTimeoutError` where they stay busy, `LockAbortedError`, `LockClosedError`, `LockStoreError`,
+   * Throws `LockTimeoutError` where they stay busy, `LockAbortedError`, `LockClosedError`, `LockStoreError`, `LockSetupError`,
    * or `LockArgumentError`.
    */
   acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
@@ -150,7 +150,7 @@ export class Locks implements AsyncDisposable {
     try {
       return await question(session)
     } catch (error) {
-      throw new LockStoreError(error)
+      throw asStoreError(error)
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Appointment } from "./agenda.js"
-import type { LockAbortedError, LockClosedError, LockStoreError } from "./errors.js"
+import type { LockAbortedError, LockClosedError, LockError } from "./errors.js"
 import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
 import { Reply } from "./reply.js"
@@ -77,7 +77,7 @@ export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointm
     this.on.aborted?.({ ...this.#event(), error })
   }
 
-  fail(error: LockStoreError): void {
+  fail(error: LockError): void {
     this.reject(error)
     this.on.failed?.({ ...this.#event(), error })
   }

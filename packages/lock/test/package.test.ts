@@ -31,7 +31,10 @@ it("excludes between users of either form who share a store", async () => {
   await lease.release()
 })
 
-it("says what to install where a store's client is missing, and needs none of them before", () => {
+it.each([
+  ["ioredis", `require("@holdfast/lock/redis").redisStore({ url: "redis://localhost" })`],
+  ["pg", `require("@holdfast/lock/postgres").postgresStore({ connectionString: "postgres://localhost" })`],
+])("says to install %s where it is missing, and doesn't need it before", (client, store) => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-"))
   try {
     const own = dirname(require.resolve("@holdfast/lock/package.json"))
@@ -39,11 +42,10 @@ it("says what to install where a store's client is missing, and needs none of th
       cpSync(join(own, part), join(folder, "node_modules", "@holdfast", "lock", part), { recursive: true })
     const script = `
       const { Locks } = require("@holdfast/lock")
-      const { redisStore } = require("@holdfast/lock/redis")
-      new Locks(redisStore({ url: "redis://localhost" })).acquire("key").catch(({ message }) => console.log(message))
+      new Locks(${store}).acquire("key").catch(({ message }) => console.log(message))
     `
     const output = execFileSync(process.execPath, ["-e", script], { cwd: folder, encoding: "utf8" })
-    expect(output).toContain("npm install ioredis")
+    expect(output).toContain(`npm install ${client}`)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
