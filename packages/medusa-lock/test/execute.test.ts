@@ -111,3 +111,17 @@ describe.each(STORES)("execute (%s)", (store) => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(1_000)
   })
 })
+
+describe("execute without a timeout", () => {
+  medusaOn("memory", (opened) => {
+    locking = opened.locking
+  })
+
+  it("goes on waiting where Medusa's providers have given up, after 5 s", async () => {
+    await locking.acquire("key", anna)
+    const turn = locking.execute("key", async () => "done")
+    await new Promise((resolve) => setTimeout(resolve, 5_200))
+    await locking.release("key", anna)
+    expect(await turn).toBe("done")
+  })
+})
