@@ -293,6 +293,29 @@ describe("a Redis store whose server is in trouble", () => {
     await untilItLocks(locks)
   })
 
+  it("needs no more than docs/lock.md says, of a user whom an ACL bars from all else", async () => {
+    const may =
+      "+@connection +info +evalsha +eval +subscribe +publish +time +@hash +@sortedset +persist +pexpire +del"
+    await admin.call(
+      "ACL",
+      "SETUSER",
+      "locker",
+      "on",
+      ">secret",
+      `~{${prefix}}*`,
+      `&{${prefix}}*`,
+      ...may.split(" "),
+    )
+    const url = redis.url.replace("//", "//locker:secret@")
+    const [one, two] = [open({ url }), open({ url })]
+    const lease = await one.acquire(["key", "other"])
+    const [turn] = await queueUp(two, "key", 1)
+    expect((await two.inspect()).map(({ key }) => key)).toEqual(["key", "other"])
+    await lease.release()
+    expect(await turn).toBe(0)
+    expect(await one.forceRelease("key")).toBe(false)
+  })
+
   it("tells that Redis is loading its data, and goes on when it has", async () => {
     const locks = open()
     await (await locks.acquire("key")).release()

@@ -11,8 +11,13 @@ const NUMBERS = 1_000_000
  */
 export const operations = (names: Names) => `${ask(names)}${acquire(names)}${single(names)}${others(names)}`
 
-/** Plans that are made once and keep to the indexes, whatever the size of the tables when they are made. */
-const PLANNING = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+/**
+ * Plans that keep to the indexes, whatever the size of the tables when they are made. A bitmap scan marks no dead entry
+ * of an index as dead, so that each one read all that had been there since the last VACUUM: 800 pairs of acquire and
+ * release a second after 15,000, in place of 4,000.
+ */
+const BY_INDEX = "SET enable_seqscan = off SET enable_bitmapscan = off"
+const PLANNING = `${BY_INDEX} SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan`
 
 const takeLatch = ({ latch, clock }: Names) => `
@@ -223,7 +228,7 @@ const single = (names: Names) => `
 CREATE OR REPLACE FUNCTION ${names.schema}.acquire_one(
   asker text, this_turn bigint, asked_seq bigint, target text, lease_id text, lease_owner text,
   lease_ttl double precision, may_wait boolean
-) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+) RETURNS text LANGUAGE plpgsql ${BY_INDEX} AS $$
 DECLARE
   now double precision;
   given bigint;
@@ -248,7 +253,7 @@ END $$;
 -- Returns true, or the answer of \`ask\`.
 CREATE OR REPLACE FUNCTION ${names.schema}.release_one(
   asker text, this_turn bigint, target text, lease_id text, held_token bigint
-) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+) RETURNS text LANGUAGE plpgsql ${BY_INDEX} AS $$
 DECLARE
   now double precision;
 BEGIN${takeLatch(names)}
