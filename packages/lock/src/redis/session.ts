@@ -70,7 +70,10 @@ export class RedisSession implements Session {
       released: released.map(isYes),
       granted: grants,
       refused: toRefusals(refused),
-      dropped: expected ? this.#forget(before.filter((seq) => !expected.has(seq))) : [],
+      // What a message has granted and taken away again is known to neither any more, and is not dropped.
+      dropped: expected
+        ? this.#forget(before.filter((seq) => this.#waiting.has(seq) && !expected.has(seq)))
+        : [],
       taken,
       askIn: Number(askIn) < 0 ? undefined : Number(askIn) / 1_000,
     }
