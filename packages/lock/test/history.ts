@@ -139,7 +139,9 @@ export class History {
   async #put(session: number, part: Partial<Question>): Promise<Answer> {
     const answer = await (this.#sessions[session] ?? assert.fail()).ask({ ...NOTHING, ...part })
     await this.#subject.arrived?.()
-    this.#transcript.answered(session, answer)
+    // A store may still tell of a grant that the session gives up by this very question; that means nothing.
+    const granted = answer.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
+    this.#transcript.answered(session, { ...answer, granted })
     await this.#take(session, answer)
     return answer
   }

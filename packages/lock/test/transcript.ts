@@ -9,8 +9,7 @@ export class Transcript {
   readonly #tokens = new Set<number>()
 
   answered(session: number, answer: Answer): void {
-    // The memory store goes on writing into lists that were empty when it gave them away.
-    const { granted, refused, ...rest } = structuredClone(answer)
+    const { granted, refused, ...rest } = answer
     const grants = granted.map(({ seq, token, tokens = [] }) => ({ seq, tokens: [token, ...tokens] }))
     for (const { tokens } of grants) this.#see(tokens)
     this.#lines.push((rank) => ({
