@@ -23,20 +23,6 @@ async function cli(args: string[], env: Record<string, string> = {}) {
   return { status, stdout, stderr }
 }
 
-it("ends without a word when nobody reads on", async () => {
-  const locks = new Locks(redisStore({ url: redis.url, prefix: "read-by-nobody" }))
-  // More than a pipe holds.
-  await locks.acquire(Array.from({ length: 2_000 }, (_, i) => `a key of some length, number ${i}`))
-  const args = [CLI, "list", "--store", redis.url, "--prefix", "read-by-nobody"]
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
-  child.stdout.destroy()
-  let stderr = ""
-  child.stderr.on("data", (chunk) => (stderr += chunk))
-  expect(await once(child, "close")).toEqual([0, null])
-  expect(stderr).toBe("")
-  await locks.close()
-})
-
 let redis: LocalRedis
 const postgres = server()
 beforeAll(async () => {
@@ -56,6 +42,20 @@ const STORES = {
     return { args, locks: new Locks(postgresStore({ connectionString, schema })), drop }
   },
 }
+
+it("ends without a word when nobody reads on", async () => {
+  const locks = new Locks(redisStore({ url: redis.url, prefix: "read-by-nobody" }))
+  // More than a pipe holds.
+  await locks.acquire(Array.from({ length: 2_000 }, (_, i) => `a key of some length, number ${i}`))
+  const args = [CLI, "list", "--store", redis.url, "--prefix", "read-by-nobody"]
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
+  child.stdout.destroy()
+  let stderr = ""
+  child.stderr.on("data", (chunk) => (stderr += chunk))
+  expect(await once(child, "close")).toEqual([0, null])
+  expect(stderr).toBe("")
+  await locks.close()
+})
 
 describe.each(Object.entries(STORES))("on %s", (_, open) => {
   it("lists what is held and who waits", async () => {

@@ -78,9 +78,8 @@ function lend(client: pg.Client, now: () => number): PgClient {
 }
 
 /**
- * Evens out in what the stores may differ. Each may name the tokens of all keys where one would do, and may tell of
- * a grant that its session has given up; and a session that waits may keep to a time that it has been told, as long
- * as that is soon enough.
+ * Evens out in what the stores may differ. Each may name the tokens of all keys where one would do; and a session
+ * that waits may keep to a time that it has been told, as long as that is soon enough.
  */
 function alike(store: Store, now: () => number): Store {
   return {
@@ -120,13 +119,11 @@ function alike(store: Store, now: () => number): Store {
             keys.set(request.seq, request.keys)
             waiting.add(request.seq)
           }
-          const granted = answer.granted
-            .filter(({ seq }) => waiting.has(seq))
-            .map(({ seq, token, tokens }) => ({
-              seq,
-              token,
-              tokens: tokens ?? keys.get(seq)?.map(() => token),
-            }))
+          const granted = answer.granted.map(({ seq, token, tokens }) => ({
+            seq,
+            token,
+            tokens: tokens ?? keys.get(seq)?.map(() => token),
+          }))
           for (const { seq } of [...granted, ...answer.refused]) waiting.delete(seq)
           for (const seq of answer.dropped) waiting.delete(seq)
           const taken = [...answer.taken].sort()
