@@ -55,13 +55,13 @@ interface Sample {
 let keys = 0
 
 async function measure(run: Locking, { id, isOurs }: Provider, count: number): Promise<Sample> {
-  const workflow = (isOurs ? ours : medusas)(run.container)
+  const workflow = isOurs ? ours : medusas
   const input = { key: `bench ${++keys}`, provider: id }
-  await workflow.run({ input: { ...input, key: "warm" }, throwOnError: false })
+  await workflow(run.container).run({ input: { ...input, key: "warm" }, throwOnError: false })
   together = 0
   const started = performance.now()
   const runs = Array.from({ length: count }, () =>
-    (isOurs ? ours : medusas)(run.container)
+    workflow(run.container)
       .run({ input })
       .then(
         () => 0,

@@ -1,7 +1,7 @@
 import { type Bench, type Finding, inRounds, type Run } from "./bench.ts"
 import { format, median, spread } from "./figures.ts"
 import { PROVIDERS, type Provider } from "./medusa/locking.ts"
-import { cpuOf, openShop, type Prepared, post, prepareCarts } from "./medusa/shop.ts"
+import { cpuOf, inLanes, openShop, type Prepared, post, prepareCarts } from "./medusa/shop.ts"
 
 interface Sample {
   readonly seconds: number
@@ -53,17 +53,6 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
 }
 
 let copies = 0
-
-/** So many at once, each as soon as the one before it in its lane is done. */
-async function inLanes<In, Out>(all: readonly In[], lanes: number, job: (it: In) => Promise<Out>) {
-  const left = [...all]
-  const results: Out[] = []
-  const lane = async () => {
-    for (let it = left.shift(); it !== undefined; it = left.shift()) results.push(await job(it))
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
-  return results
-}
 
 function count(causes: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}

@@ -26,6 +26,11 @@ export const PROVIDERS: readonly Provider[] = [
   { name: "Holdfast, postgres", store: "postgres", id: "holdfast-postgres", isOurs: true },
 ]
 
+/** What Medusa's migration makes for its own Postgres provider. */
+export const LOCKING_TABLE = `CREATE TABLE IF NOT EXISTS locking (
+  id text PRIMARY KEY, owner_id text, expiration timestamptz,
+  created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), deleted_at timestamptz)`
+
 export interface Locking {
   readonly container: MedusaContainer
   readonly locking: ILockingModule
@@ -70,10 +75,7 @@ export async function openLocking({ servers, stores }: Run): Promise<Locking> {
 
 /** Medusa's own pool, and the table that Medusa's migration makes for its provider. */
 async function openPool(postgres: { url: string; query(text: string): Promise<unknown> }) {
-  await postgres.query(
-    `CREATE TABLE IF NOT EXISTS locking (id text PRIMARY KEY, owner_id text, expiration timestamptz,
-       created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), deleted_at timestamptz)`,
-  )
+  await postgres.query(LOCKING_TABLE)
   return ModulesSdkUtils.createPgConnection({
     clientUrl: postgres.url,
     driverOptions: { connection: { ssl: false } },

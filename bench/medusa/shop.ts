@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import getPort from "get-port"
 import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
 import { prepareDatabase } from "../../apps/backend/launch/database.ts"
 import { backend, server } from "../../apps/backend/launch/places.ts"
@@ -9,6 +9,7 @@ import { readSeeded } from "../../apps/backend/launch/seeded.ts"
 import { type Shop, startShop } from "../../apps/backend/launch/shop.ts"
 import { idleEnv, templateAdmin } from "../../apps/backend/launch/template.ts"
 import type { Database } from "../servers.ts"
+import { LOCKING_TABLE } from "./locking.ts"
 
 const HOT = "LANTERN-FIRST"
 const folder = join(backend, ".medusa", "bench")
@@ -36,9 +37,7 @@ export async function prepareCarts(postgres: Database, count: number, say: (prog
        VALUES ('${seeded.regions.usd?.id}', 'pp_system_default', 'regpp_bench')`,
     `UPDATE inventory_level SET stocked_quantity = 100000,
             raw_stocked_quantity = '{"value": "100000", "precision": 20}'`,
-    // What Medusa's migration makes for its own provider.
-    `CREATE TABLE locking (id text PRIMARY KEY, owner_id text, expiration timestamptz,
-       created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), deleted_at timestamptz)`,
+    LOCKING_TABLE,
   ])
   say(`preparing ${count} carts`)
   const shop = await openShop(databaseUrl, [])
@@ -67,10 +66,20 @@ export async function prepareCarts(postgres: Database, count: number, say: (prog
     })
     cartIds.push(cart.id)
   }
-  for (let i = 0; i < count; i += 4)
-    await Promise.all([i, i + 1, i + 2, i + 3].filter((n) => n < count).map((n) => prepareOne(n)))
+  await inLanes([...Array(count).keys()], 4, prepareOne)
   await shop.stop()
   return { database, cartIds, publishableKey }
+}
+
+/** So many at once, each as soon as the one before it in its lane is done. */
+export async function inLanes<In, Out>(all: readonly In[], lanes: number, job: (it: In) => Promise<Out>) {
+  const left = [...all]
+  const results: Out[] = []
+  const lane = async () => {
+    for (let it = left.shift(); it !== undefined; it = left.shift()) results.push(await job(it))
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  return results
 }
 
 async function runIn(postgres: Database, database: string, statements: string[]): Promise<void> {
@@ -117,21 +126,11 @@ module.exports = config
 }
 
 export async function openShop(databaseUrl: string, providers: object[]): Promise<Shop> {
-  const port = await freePort()
+  const port = await getPort()
   const env = { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", BENCH_LOCKING: JSON.stringify(providers) }
   const shop = startShop({ databaseUrl, port, logFile: join(logs, `${port}.log`), env, folder })
   await shop.ready
   return shop
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject)
-    probe.listen(0, () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }
 
 /** What a process has used of the CPU, in ms. */
