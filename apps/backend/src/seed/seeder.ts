@@ -39,7 +39,8 @@ export function seederFor(container: MedusaContainer): Seeder {
     ensure,
     async ensureWhole(entity, filters, { create, fields, isWhole, remove }) {
       const existing = await find(entity, filters, fields)
-      if (existing && !isWhole(existing)) await remove(existing)
+      if (existing && isWhole(existing)) return existing.id
+      if (existing) await remove(existing)
       return ensure(entity, filters, create)
     },
   }
