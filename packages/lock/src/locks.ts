@@ -116,9 +116,9 @@ export class Locks implements AsyncDisposable {
     return this.#client.release({ id: checkName("id", id), keys: checkKeys(keys) })
   }
 
-  /** What is held and who waits, in all processes that share the store. */
+  /** What is held and who waits, in all processes that share the store, in the order of the keys. */
   async inspect(): Promise<readonly KeyState[]> {
-    return this.#ask((session) => session.inspect())
+    return [...(await this.#ask((session) => session.inspect()))].sort(byKey)
   }
 
   /** Ends every lease on `key`, with all its keys; its holder is told that it is lost. False where nobody held the key. */
@@ -177,3 +177,5 @@ export class Locks implements AsyncDisposable {
     }
   }
 }
+
+export const byKey = (a: KeyState, b: KeyState): number => (a.key < b.key ? -1 : 1)

@@ -3,7 +3,7 @@ import { LockArgumentError } from "../errors.js"
 import { Locks } from "../locks.js"
 import { HELP, type Place, parseCommand, type StoreCommand, UsageError } from "./command.js"
 import { explain, nameOf, openStore } from "./place.js"
-import { byKey, json, table } from "./table.js"
+import { json, table } from "./table.js"
 import { printable } from "./text.js"
 import { watch } from "./watch.js"
 
@@ -45,7 +45,7 @@ function run(command: StoreCommand, locks: Locks): Promise<number> {
 }
 
 async function list(locks: Locks, asJson: boolean): Promise<number> {
-  const states = [...(await locks.inspect())].sort(byKey)
+  const states = await locks.inspect()
   if (asJson) return say(json(states))
   return say(states.length > 0 ? table(states).join("\n") : "Nobody holds a key, and nobody waits.")
 }

@@ -1,3 +1,4 @@
+import { byKey } from "../locks.js"
 import type { KeyState } from "../store.js"
 import { duration, left, printable, right, shorten, widthOf } from "./text.js"
 
@@ -51,5 +52,3 @@ export function busiest(states: readonly KeyState[], count: number): KeyState[] 
     .slice(0, count)
     .sort(byKey)
 }
-
-export const byKey = (a: KeyState, b: KeyState): number => (a.key < b.key ? -1 : 1)
