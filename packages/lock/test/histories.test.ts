@@ -1,14 +1,20 @@
 import fc from "fast-check"
 import { describe, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
+import { forgetfulMemory } from "./forgetful.js"
 import { History } from "./history.js"
 import { histories } from "./steps.js"
 
-describe("any history of requests", () => {
+const WAYS = {
+  "that is never wiped": (clock: () => number) => memoryStore({ clock }),
+  "that may be wiped": forgetfulMemory,
+}
+
+describe.each(Object.entries(WAYS))("any history of requests, in memory %s", (_, open) => {
   it("keeps the promises, whatever is asked, released, lost, renewed, taken away, and whoever dies", async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
-        await History.play(steps, (clock) => memoryStore({ clock }))
+        await History.play(steps, open)
       }),
       { numRuns: 5_000 },
     )

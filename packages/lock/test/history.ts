@@ -12,15 +12,30 @@ export type Step =
   | { kind: "forceRelease"; key: string }
   | { kind: "collect"; session: number }
   | { kind: "crash"; session: number }
+  | { kind: "disaster" }
   | { kind: "tick"; ms: number }
 
 const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
 
+/** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in client.ts. */
+const SAFETY_CHECK = 15_000
+
 /** A store on the clock of the history that is played against it. */
 export interface Subject extends Store {
   /** Resolves when whatever was sent to a session has arrived there. */
   arrived?(): Promise<void>
+  /** Where it is left out, nothing befalls the store. */
+  readonly disaster?: Disaster
+}
+
+/** Whatever a server may lose, it loses at once. */
+export interface Disaster {
+  strike(): void | Promise<void>
+  /** Whether a lease of so many ms is known after it. */
+  keeps(ttl: number): boolean
+  /** Whether nobody is granted anything for as long as a forgotten lease may last. */
+  readonly bars: boolean
 }
 
 /**
@@ -40,6 +55,9 @@ export class History {
   readonly #sessions: Session[] = []
   readonly #promises = new Promises()
   readonly #transcript = new Transcript()
+  /** The longest ttl that was asked for, of those that a disaster forgets. */
+  #longestForgotten = 0
+  #barredUntil = 0
 
   /** Plays all of `steps`, and then the end of everybody. Returns what the sessions saw. */
   static async play(steps: readonly Step[], open: (clock: () => number) => Subject): Promise<unknown[]> {
@@ -72,6 +90,7 @@ export class History {
     else if (step.kind === "forceRelease") await this.#forceRelease(step.key)
     else if (step.kind === "collect") await this.#ask(step.session, NOTHING)
     else if (step.kind === "crash") this.#crashed.add(step.session)
+    else if (step.kind === "disaster") await this.#disaster(this.#subject.disaster)
     else await this.#tick(step.ms)
   }
 
@@ -87,9 +106,10 @@ export class History {
     const states = await this.#inspect()
     const asked: Asked = {
       ...{ session, seq, id, owner: owner ?? id, keys, ttl, arrival: ++this.#arrivals },
-      ...{ state: "waiting", until: 0, tokens: [], guest: guest(owner ?? id, keys, states) },
+      ...{ state: "waiting", until: 0, tokens: [], forgotten: false },
+      guest: guest(owner ?? id, keys, states),
     }
-    const free = keys.every((key) => isFreeFor(asked.owner, key, states))
+    const free = !this.#isBarred && keys.every((key) => isFreeFor(asked.owner, key, states))
     this.#asked.push(asked)
     await this.#ask(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
     assert.equal(asked.state === "held", free, "granted at once if, and only if, nobody is before it")
@@ -105,18 +125,18 @@ export class History {
 
   async #release(lease: Asked | undefined): Promise<void> {
     if (!lease) return
-    const live = isLive(lease, this.#now)
+    const live = this.#isKnown(lease)
     const { released } = await this.#put(lease.session, { release: [{ id: lease.id, keys: lease.keys }] })
-    if (live) lease.state = "over"
+    if (live || lease.forgotten) lease.state = "over"
     assert.deepEqual(released, [live], "a release is true if the lease was live")
   }
 
   async #renew(lease: Asked | undefined, ttl: number): Promise<void> {
     if (!lease) return
-    const live = isLive(lease, this.#now)
+    const live = this.#isKnown(lease)
     const { renewed } = await this.#put(lease.session, { renew: [{ id: lease.id, keys: lease.keys, ttl }] })
     assert.deepEqual(renewed, [live], "a renewal is true if the lease was live")
-    if (live) lease.until = this.#now + ttl
+    if (live) Object.assign(lease, { ttl, until: this.#now + ttl })
     else lease.state = "over"
   }
 
@@ -127,7 +147,7 @@ export class History {
   }
 
   async #forceRelease(key: string): Promise<void> {
-    const holders = this.#asked.filter((it) => isLive(it, this.#now) && it.keys.includes(key))
+    const holders = this.#asked.filter((it) => this.#isKnown(it) && it.keys.includes(key))
     await this.#witness.forceRelease(key)
     await this.#subject.arrived?.()
     for (const lease of holders) {
@@ -136,8 +156,36 @@ export class History {
     }
   }
 
+  async #disaster(disaster: Disaster | undefined): Promise<void> {
+    if (!disaster) return
+    // It takes a moment: a Redis that has forgotten its last number counts on from the time.
+    this.#now++
+    await disaster.strike()
+    for (const lease of this.#asked.filter((it) => isLive(it, this.#now) && !disaster.keeps(it.ttl))) {
+      lease.forgotten = true
+      // Its holder may believe in it until it asks: where others are let in at once, that is no promise.
+      if (!disaster.bars) lease.until = this.#now
+    }
+    if (disaster.bars) this.#barredUntil = this.#now + this.#longestForgotten
+    for (const { state, session } of this.#asked)
+      if (state === "waiting")
+        this.#askAt[session] = Math.min(this.#askAt[session] ?? 0, this.#now + SAFETY_CHECK)
+  }
+
+  /** Whether the store takes it for held. */
+  #isKnown(lease: Asked): boolean {
+    return isLive(lease, this.#now) && !lease.forgotten
+  }
+
+  get #isBarred(): boolean {
+    return this.#barredUntil > this.#now
+  }
+
   async #put(session: number, part: Partial<Question>): Promise<Answer> {
-    const answer = await (this.#sessions[session] ?? assert.fail()).ask({ ...NOTHING, ...part })
+    const question = { ...NOTHING, ...part }
+    for (const { ttl } of [...question.acquire, ...question.renew])
+      if (!this.#subject.disaster?.keeps(ttl)) this.#longestForgotten = Math.max(this.#longestForgotten, ttl)
+    const answer = await (this.#sessions[session] ?? assert.fail()).ask(question)
     await this.#subject.arrived?.()
     // A store may still tell of a grant that the session gives up by this very question; that means nothing.
     const granted = answer.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
@@ -194,7 +242,7 @@ export class History {
   }
 
   async #check(): Promise<void> {
-    const seen = { now: this.#now, asked: this.#asked, askAt: this.#askAt }
+    const seen = { now: this.#now, asked: this.#asked, askAt: this.#askAt, barred: this.#isBarred }
     this.#promises.hold(seen, await this.#inspect())
   }
 

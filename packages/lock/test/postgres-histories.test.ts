@@ -6,6 +6,7 @@ import { memoryStore } from "../src/memory.js"
 import type { PgClient } from "../src/postgres/connection.js"
 import { sqlOf } from "../src/postgres/install.js"
 import { namesOf } from "../src/postgres/names.js"
+import { LONGEST_FORGOTTEN } from "../src/postgres/rules.js"
 import { PostgresSession } from "../src/postgres/session.js"
 import type { Answer, Question, Session, Store } from "../src/store.js"
 import { History, SESSIONS, type Subject } from "./history.js"
@@ -13,6 +14,7 @@ import { server } from "./postgres-server.js"
 import { histories } from "./steps.js"
 
 const postgres = server()
+const RUNS = Number(process.env.HOLDFAST_RUNS ?? 100)
 const names = namesOf("histories", "(SELECT c.now FROM histories.clock c)")
 /** One for each session and one for the witness; to plan anew for each history would take most of the time. */
 const clients: pg.Client[] = []
@@ -30,16 +32,36 @@ afterAll(async () => {
 describe("any history of requests, on Postgres", () => {
   it("keeps the promises, and shows every session what memory shows it", async () => {
     const property = fc.asyncProperty(histories, async (steps) => {
-      await clients[0]?.query(
-        "TRUNCATE histories.queue, histories.session, histories.epoch, histories.lasting",
-      )
-      await clients[0]?.query("UPDATE histories.horizon SET ttl = 0")
+      await forget()
       const seen = await History.play(steps, onPostgres)
       assert.deepEqual(seen, await History.play(steps, (now) => alike(memoryStore({ clock: now }), now)))
     })
-    await fc.assert(property, { numRuns: Number(process.env.HOLDFAST_RUNS ?? 100) })
+    await fc.assert(property, { numRuns: RUNS })
+  })
+
+  it("keeps the promises when the server crashes, and forgets what wasn't on the disk", async () => {
+    const property = fc.asyncProperty(histories, async (steps) => {
+      await forget()
+      await History.play(steps, (now) => ({ ...onPostgres(now), disaster }))
+    })
+    await fc.assert(property, { numRuns: RUNS })
   })
 })
+
+/** As after a crash, of which nothing is left on the disk either. */
+async function forget(): Promise<void> {
+  await disaster.strike()
+  await clients[0]?.query("TRUNCATE histories.lasting")
+  await clients[0]?.query("UPDATE histories.horizon SET ttl = 0")
+}
+
+/** All that is UNLOGGED is empty after a crash. */
+const disaster = {
+  strike: async () =>
+    void (await clients[0]?.query("TRUNCATE histories.queue, histories.session, histories.epoch")),
+  keeps: (ttl: number) => ttl > LONGEST_FORGOTTEN,
+  bars: true,
+}
 
 function onPostgres(now: () => number): Subject {
   const free = [...clients]

@@ -37,6 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("crash" as const), session: fc.constantFrom(1, 2) }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("disaster" as const) }) },
 )
 
 /** Anything that may happen, in any order. */

@@ -102,14 +102,28 @@ export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => 
   })
 }
 
+/**
+ * An expression that makes the server's process keep the memory of a transaction for the next one. The allocator of
+ * glibc gives it back to the kernel each time, and to take it again, page by page, was two thirds of the time of a
+ * pair of acquire and release on a virtual machine: 1,300 a second, and 4,200 with this. Once it has freed a piece
+ * that is larger than its threshold of 128 KiB, it keeps twice as much as that (mallopt(3), M_MMAP_THRESHOLD).
+ */
+export const KEEP_MEMORY = "octet_length(repeat('x', 524288))"
+
 /** Statements through a pool, each on a client that is given back at once. */
 export function throughPool(pool: PgPool, patience: number): Query {
+  const known = new WeakSet<PgPoolClient>()
   return async <Row>(statement: Statement) => {
     const started = performance.now()
     const client = await within(pool.connect(), patience, (late) => late.release())
     const rest = Math.max(patience - (performance.now() - started), 1)
+    const put = async () => {
+      if (!known.has(client)) await client.query({ text: `SELECT ${KEEP_MEMORY}` })
+      known.add(client)
+      return client.query(statement)
+    }
     try {
-      const { rows } = await within(client.query(statement), rest, () => undefined)
+      const { rows } = await within(put(), rest, () => undefined)
       client.release()
       return rows as Row[]
     } catch (error) {

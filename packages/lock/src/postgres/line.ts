@@ -1,5 +1,5 @@
 import type { Connect, PgClient, Query, Statement } from "./connection.js"
-import { within } from "./connection.js"
+import { KEEP_MEMORY, within } from "./connection.js"
 
 /** How long a notification to ourselves may take, in ms. */
 const ECHO_WITHIN = 1_000
@@ -51,9 +51,8 @@ export class Line {
     client.on("end", end)
     try {
       await within(client.connect(), patience, () => undefined)
-      await this.#send(client, {
-        text: "SELECT set_config('default_transaction_isolation', 'read committed', false)",
-      })
+      const isolation = "set_config('default_transaction_isolation', 'read committed', false)"
+      await this.#send(client, { text: `SELECT ${isolation}, ${KEEP_MEMORY}` })
       await this.#send(client, { text: `LISTEN "${channel}"` })
       this.listens = await this.#hears(client)
     } catch (error) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Redis } from "ioredis"
 import type { RedisClient } from "./connection.js"
 
@@ -16,6 +17,7 @@ export class Subscriber {
   #redis: Redis | undefined
   #retry: NodeJS.Timeout | undefined
   #failures = 0
+  #listens = false
   #closed = false
 
   /** `onGap` is called when it is connected again: messages may have been lost. */
@@ -43,6 +45,7 @@ export class Subscriber {
       clearTimeout(impatience)
     }
     this.#failures = 0
+    this.#listens = true
     redis.once("end", () => this.#openLater())
     if (this.#closed) redis.disconnect()
   }
@@ -62,6 +65,7 @@ export class Subscriber {
   }
 
   #openLater(): void {
+    this.#listens = false
     if (this.#closed) return
     const delay = Math.min(FIRST_RETRY * 2 ** this.#failures++, LONGEST_RETRY)
     this.#retry = setTimeout(() => this.#openAgain(), delay)
@@ -79,11 +83,13 @@ export class Subscriber {
 
   /** Connects anew, since a message seems not to have come through. */
   renew(): void {
+    this.#listens = false
     this.#redis?.disconnect()
   }
 
   /** Resolves when what was sent to the channel before has been heard; for tests. */
   async arrived(): Promise<void> {
+    while (!this.#closed && !this.#listens) await sleep(5)
     if (!this.#closed) await this.#redis?.ping()
   }
 

@@ -1,0 +1,85 @@
+import { memoryStore } from "../src/memory.js"
+import type { Answer, Question, Session } from "../src/store.js"
+import type { Subject } from "./history.js"
+
+/** No lease of a generation has a greater token than one of the next. */
+const GENERATION = 1_000_000_000
+
+/** Memory as it would be if it could be wiped like a Redis. */
+export function forgetfulMemory(clock: () => number): Subject {
+  const sessions: ForgetfulSession[] = []
+  let store = memoryStore({ clock })
+  let generation = 0
+  const open = (wake: (within: number) => void) => store.connect(wake) as Session
+  return {
+    connect(wake) {
+      const session = new ForgetfulSession(
+        () => open(wake),
+        () => generation * GENERATION,
+      )
+      sessions.push(session)
+      return session
+    },
+    disaster: {
+      strike() {
+        store = memoryStore({ clock })
+        generation++
+        for (const session of sessions) session.forget()
+      },
+      keeps: () => false,
+      bars: false,
+    },
+  }
+}
+
+/** Tells what it waited for as dropped, the next time that it is asked. */
+class ForgetfulSession implements Session {
+  readonly #open: () => Session
+  readonly #base: () => number
+  readonly #waiting = new Set<number>()
+  #lost: number[] = []
+  #session: Session
+
+  constructor(open: () => Session, base: () => number) {
+    this.#open = open
+    this.#base = base
+    this.#session = open()
+  }
+
+  forget(): void {
+    this.#lost.push(...this.#waiting)
+    this.#waiting.clear()
+    this.#session = this.#open()
+  }
+
+  async ask(question: Question): Promise<Answer> {
+    const { granted, refused, ...rest } = await this.#session.ask(question)
+    const cancelled = new Set(question.cancel.map(({ seq }) => seq))
+    const dropped = [...this.#lost.filter((seq) => !cancelled.has(seq)), ...rest.dropped]
+    this.#lost = []
+    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
+    for (const seq of [...cancelled, ...dropped, ...granted.map((it) => it.seq)]) this.#waiting.delete(seq)
+    const grants = granted.map(({ seq, token, tokens }) => ({
+      seq,
+      token: this.#base() + token,
+      ...(tokens && { tokens: tokens.map((it) => this.#base() + it) }),
+    }))
+    return { ...rest, refused, dropped, granted: grants }
+  }
+
+  async inspect() {
+    const states = await this.#session.inspect()
+    return states.map((state) => ({
+      ...state,
+      holders: state.holders.map((it) => ({ ...it, token: it.token + BigInt(this.#base()) })),
+    }))
+  }
+
+  forceRelease(key: string) {
+    return this.#session.forceRelease(key)
+  }
+
+  close() {
+    return this.#session.close()
+  }
+}
