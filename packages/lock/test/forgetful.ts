@@ -1,5 +1,5 @@
 import { memoryStore } from "../src/memory.js"
-import type { Answer, Question, Session } from "../src/store.js"
+import type { Answer, Grant, Question, Session } from "../src/store.js"
 import type { Subject } from "./history.js"
 
 /** No lease of a generation has a greater token than one of the next. */
@@ -10,7 +10,10 @@ export function forgetfulMemory(clock: () => number): Subject {
   const sessions: ForgetfulSession[] = []
   let store = memoryStore({ clock })
   let generation = 0
-  const open = (wake: (within: number) => void) => store.connect(wake) as Session
+  const open = (wake: (within: number) => void) => {
+    const its = generation
+    return store.connect((within) => its === generation && wake(within)) as Session
+  }
   return {
     connect(wake) {
       const session = new ForgetfulSession(
@@ -23,8 +26,8 @@ export function forgetfulMemory(clock: () => number): Subject {
     disaster: {
       strike() {
         store = memoryStore({ clock })
-        generation++
-        for (const session of sessions) session.forget()
+        const before = generation++ * GENERATION
+        for (const session of sessions) session.forget(before)
       },
       keeps: () => false,
       bars: false,
@@ -32,12 +35,16 @@ export function forgetfulMemory(clock: () => number): Subject {
   }
 }
 
-/** Tells what it waited for as dropped, the next time that it is asked. */
+/**
+ * Tells what it waited for as dropped, the next time that it is asked. That a lease was taken away has been told by a
+ * message, and is not forgotten.
+ */
 class ForgetfulSession implements Session {
   readonly #open: () => Session
   readonly #base: () => number
   readonly #waiting = new Set<number>()
   #lost: number[] = []
+  #news: { granted: readonly Grant[]; taken: readonly number[] } = { granted: [], taken: [] }
   #session: Session
 
   constructor(open: () => Session, base: () => number) {
@@ -46,7 +53,17 @@ class ForgetfulSession implements Session {
     this.#session = open()
   }
 
-  forget(): void {
+  /** @param base of the tokens of the generation that ends */
+  forget(base: number): void {
+    const { granted, taken } = this.#session.ask({
+      renew: [],
+      release: [],
+      cancel: [],
+      acquire: [],
+    }) as Answer
+    const heard = granted.filter(({ seq }) => taken.includes(seq)).map((it) => above(base, it))
+    this.#news = { granted: [...this.#news.granted, ...heard], taken: [...this.#news.taken, ...taken] }
+    for (const { seq } of heard) this.#waiting.delete(seq)
     this.#lost.push(...this.#waiting)
     this.#waiting.clear()
     this.#session = this.#open()
@@ -59,12 +76,10 @@ class ForgetfulSession implements Session {
     this.#lost = []
     for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
     for (const seq of [...cancelled, ...dropped, ...granted.map((it) => it.seq)]) this.#waiting.delete(seq)
-    const grants = granted.map(({ seq, token, tokens }) => ({
-      seq,
-      token: this.#base() + token,
-      ...(tokens && { tokens: tokens.map((it) => this.#base() + it) }),
-    }))
-    return { ...rest, refused, dropped, granted: grants }
+    const news = this.#news
+    this.#news = { granted: [], taken: [] }
+    const grants = [...news.granted, ...granted.map((it) => above(this.#base(), it))]
+    return { ...rest, refused, dropped, granted: grants, taken: [...news.taken, ...rest.taken] }
   }
 
   async inspect() {
@@ -82,4 +97,8 @@ class ForgetfulSession implements Session {
   close() {
     return this.#session.close()
   }
+}
+
+function above(base: number, { seq, token, tokens }: Grant): Grant {
+  return { seq, token: base + token, ...(tokens && { tokens: tokens.map((it) => base + it) }) }
 }

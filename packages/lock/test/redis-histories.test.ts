@@ -45,6 +45,13 @@ const GIVEN_UP_UNHEARD: Step[] = [
   { kind: "acquire", session: 1, keys: ["d", "a"], ttl: 5, owner: "ben", wait: true },
 ]
 
+/** A message has told of it before Redis has forgotten it. */
+const TAKEN_BEFORE_WIPE: Step[] = [
+  { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
+  { kind: "forceRelease", key: "a" },
+  { kind: "disaster" },
+]
+
 describe("any history of requests", () => {
   it("is the same on Redis as in memory, for all who take part, and when Redis is wiped", async () => {
     await fc.assert(
@@ -52,7 +59,10 @@ describe("any history of requests", () => {
         const expected = await History.play(steps, forgetfulMemory)
         expect(await History.play(steps, onRedis)).toEqual(expected)
       }),
-      { numRuns: Number(process.env.HOLDFAST_RUNS ?? 100), examples: [[TAKEN_UNHEARD], [GIVEN_UP_UNHEARD]] },
+      {
+        numRuns: Number(process.env.HOLDFAST_RUNS ?? 100),
+        examples: [[TAKEN_UNHEARD], [GIVEN_UP_UNHEARD], [TAKEN_BEFORE_WIPE]],
+      },
     )
   }, 120_000)
 })
