@@ -45,6 +45,14 @@ const GIVEN_UP_UNHEARD: Step[] = [
   { kind: "acquire", session: 1, keys: ["d", "a"], ttl: 5, owner: "ben", wait: true },
 ]
 
+/** The one who waits has to be told that Redis knows nothing of it any more. */
+const WAITS_THROUGH_WIPE: Step[] = [
+  { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
+  { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: true },
+  { kind: "disaster" },
+  { kind: "collect", session: 0 },
+]
+
 /** A message has told of it before Redis has forgotten it. */
 const TAKEN_BEFORE_WIPE: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
@@ -60,8 +68,8 @@ describe("any history of requests", () => {
         expect(await History.play(steps, onRedis)).toEqual(expected)
       }),
       {
-        numRuns: Number(process.env.HOLDFAST_RUNS ?? 100),
-        examples: [[TAKEN_UNHEARD], [GIVEN_UP_UNHEARD], [TAKEN_BEFORE_WIPE]],
+        numRuns: Number(process.env.HOLDFAST_RUNS ?? 400),
+        examples: [[TAKEN_UNHEARD], [GIVEN_UP_UNHEARD], [WAITS_THROUGH_WIPE], [TAKEN_BEFORE_WIPE]],
       },
     )
   }, 120_000)
