@@ -9,7 +9,8 @@ const NUMBERS = 1_000_000
  * the clock then; what it reads after that is what the last holder of the latch left. That is so at read committed
  * only: at any other level all of it is seen as it was before the latch, and two callers held the same key.
  */
-export const operations = (names: Names) => `${ask(names)}${acquire(names)}${single(names)}${others(names)}`
+export const operations = (names: Names) =>
+  `${ask(names)}${acquire(names)}${single(names)}${handOn(names)}${others(names)}`
 
 /**
  * Plans that keep to the indexes, whatever the size of the tables when they are made. A bitmap scan marks no dead entry
@@ -264,6 +265,46 @@ BEGIN${takeLatch(names)}
   RETURN ${names.schema}.ask(asker, this_turn, NULL, false, 0, '{}', '{}', '{}', '{}', '{}',
     ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+END $$;
+`
+
+/** What happens most on a hot key takes half of the time that it takes by way of `ask`. */
+const handOn = (names: Names) => `
+-- The same as \`ask\` for the release of one key by a session that waits, where the next in the queue wants nothing else.
+-- Returns an answer as JSON, without what is empty.
+CREATE OR REPLACE FUNCTION ${names.schema}.hand_on(
+  asker text, this_turn bigint, target text, lease_id text, held_token bigint
+) RETURNS text LANGUAGE plpgsql ${PLANNING} AS $$
+DECLARE
+  now double precision;
+  first record;
+  is_waiting boolean;
+  ask_in double precision;
+BEGIN${takeLatch(names)}
+  SELECT q.number, q.session, q.seq INTO first FROM ${names.schema}.queue q
+    WHERE ${sameKey("q", "target")} AND q.waits AND NOT q.several AND q.token = q.number
+      AND NOT EXISTS (SELECT FROM ${names.schema}.queue w WHERE ${sameKey("w", "target")} AND w.waits AND w.number < q.number)
+      AND NOT EXISTS (SELECT FROM ${names.schema}.queue h WHERE ${sameKey("h", "target")} AND NOT h.waits
+        AND (h.id <> lease_id OR NOT h.claimed OR h.lease <> held_token))
+      AND NOT EXISTS (SELECT FROM ${names.schema}.queue o WHERE o.due <= now)
+      AND NOT EXISTS (SELECT FROM ${names.schema}.queue u WHERE u.session = asker AND NOT u.waits AND NOT u.claimed)
+      AND EXISTS (SELECT FROM ${names.schema}.epoch e WHERE e.one AND e.barred_until IS NULL)
+      AND EXISTS (SELECT FROM ${names.schema}.session s WHERE s.session = asker AND s.ask_at IS NOT NULL
+        AND s.ended IS NULL AND (s.given_up IS NULL OR s.given_up < this_turn))
+    ORDER BY left(q.key, 512), q.waits, q.number LIMIT 1;
+  IF FOUND THEN DELETE FROM ${names.schema}.queue l WHERE ${sameKey("l", "target")} AND NOT l.waits; END IF;
+  IF NOT FOUND THEN
+    RETURN ${names.schema}.ask(asker, this_turn, NULL, true, 0, '{}', '{}', '{}', '{}', '{}',
+      ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
+      '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+  END IF;
+  PERFORM ${names.schema}.grant_turn(first.number, first.session = asker, false, target, now);
+  IF first.session <> asker THEN PERFORM pg_notify('holdfast_' || first.session, '0'); END IF;
+  is_waiting := EXISTS (SELECT FROM ${names.schema}.queue q WHERE q.session = asker AND NOT q.claimed);
+  ask_in := ${names.schema}.look_out(asker, now, is_waiting, NULL) - now;
+  IF NOT is_waiting THEN PERFORM ${names.schema}.told(asker, false); END IF;
+  RETURN concat('{"released":[1],"granted":[', CASE WHEN first.session = asker THEN concat('[', first.seq, ',', first.number, ']') END,
+    '],"askIn":', CASE WHEN ask_in < 'Infinity' THEN ask_in::text ELSE 'null' END, '}');
 END $$;
 `
 

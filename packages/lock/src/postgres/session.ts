@@ -95,9 +95,13 @@ export class PostgresSession implements Session {
       const [row] = await this.#put<{ reply: string }>(
         this.#single(question, turn) ?? this.#whole(question, turn, recall),
       )
-      const reply = JSON.parse(row?.reply ?? "") as Reply | number | true
+      const reply = JSON.parse(row?.reply ?? "") as Partial<Reply> | number | true
       this.#givenUp = null
-      return this.#read(question, typeof reply === "object" ? reply : replyTo(question, reply), recall)
+      return this.#read(
+        question,
+        typeof reply === "object" ? { ...NOTHING, ...reply } : replyTo(question, reply),
+        recall,
+      )
     } catch (error) {
       this.#givenUp = turn
       throw error
@@ -109,14 +113,17 @@ export class PostgresSession implements Session {
     return this.#call("ask", [...session, ...argumentsOf(question, recall)])
   }
 
-  /** One request or one release of one key, where there is nothing else to do. */
+  /** One request or one release of one key, where nothing else is asked. */
   #single({ renew, release, cancel, acquire }: Question, turn: number): Statement | undefined {
     if (release.length + acquire.length !== 1 || renew.length > 0 || cancel.length > 0) return undefined
-    if (this.#givenUp !== null || this.#waiting.size > 0) return undefined
+    if (this.#givenUp !== null) return undefined
     const [freed, wanted] = [release[0], acquire[0]]
-    if (freed?.keys.length === 1)
-      return this.#call("release_one", [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
-    if (wanted?.keys.length !== 1) return undefined
+    const waits = this.#waiting.size > 0
+    if (freed?.keys.length === 1) {
+      const name = waits ? "hand_on" : "release_one"
+      return this.#call(name, [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
+    }
+    if (waits || wanted?.keys.length !== 1) return undefined
     const { seq, keys, id, owner, ttl, wait } = wanted
     return this.#call("acquire_one", [this.#name, turn, seq, keys[0], id, owner, ttl, wait])
   }
