@@ -1,6 +1,6 @@
 import { memoryStore } from "../src/memory.js"
 import type { Answer, Grant, Question, Session } from "../src/store.js"
-import type { Subject } from "./history.js"
+import { NOTHING, type Subject } from "./history.js"
 
 /** No lease of a generation has a greater token than one of the next. */
 const GENERATION = 1_000_000_000
@@ -55,12 +55,7 @@ class ForgetfulSession implements Session {
 
   /** @param base of the tokens of the generation that ends */
   forget(base: number): void {
-    const { granted, taken } = this.#session.ask({
-      renew: [],
-      release: [],
-      cancel: [],
-      acquire: [],
-    }) as Answer
+    const { granted, taken } = this.#session.ask(NOTHING) as Answer
     const heard = granted.filter(({ seq }) => taken.includes(seq)).map((it) => above(base, it))
     this.#news = { granted: [...this.#news.granted, ...heard], taken: [...this.#news.taken, ...taken] }
     for (const { seq } of heard) this.#waiting.delete(seq)

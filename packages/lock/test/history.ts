@@ -15,7 +15,7 @@ export type Step =
   | { kind: "disaster" }
   | { kind: "tick"; ms: number }
 
-const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
+export const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
 
 /** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in client.ts. */

@@ -6,6 +6,7 @@ import type { Names } from "./names.js"
  * release a second after 15,000, in place of 4,000.
  */
 export const BY_INDEX = "SET enable_seqscan = off SET enable_bitmapscan = off"
+
 /** For what joins more than one table. */
 export const PLANNING = `${BY_INDEX} SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan`

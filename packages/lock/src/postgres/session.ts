@@ -97,11 +97,7 @@ export class PostgresSession implements Session {
       )
       const reply = JSON.parse(row?.reply ?? "") as Partial<Reply> | number | true
       this.#givenUp = null
-      return this.#read(
-        question,
-        typeof reply === "object" ? { ...NOTHING, ...reply } : replyTo(question, reply),
-        recall,
-      )
+      return this.#read(question, inFull(question, reply), recall)
     } catch (error) {
       this.#givenUp = turn
       throw error
@@ -220,8 +216,9 @@ const NOTHING: Reply = {
   ...{ lost: false, askIn: null },
 }
 
-/** What `acquire_one` and `release_one` say in short. */
-function replyTo({ acquire }: Question, reply: number | true): Reply {
+/** What `acquire_one`, `release_one` and `hand_on` say in short. */
+function inFull({ acquire }: Question, reply: Partial<Reply> | number | true): Reply {
+  if (typeof reply === "object") return { ...NOTHING, ...reply }
   if (reply === true) return { ...NOTHING, released: [1] }
   return { ...NOTHING, placed: acquire.map(({ seq }) => seq), numbers: [reply] }
 }

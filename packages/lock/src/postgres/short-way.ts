@@ -11,6 +11,13 @@ const isQuiet = (schema: string) => `e.one AND e.barred_until IS NULL
       AND NOT EXISTS (SELECT FROM ${schema}.session s WHERE s.session = asker)
       AND NOT EXISTS (SELECT FROM ${schema}.session s WHERE s.ask_at IS NOT NULL)`
 
+const releaseByAsk = (
+  schema: string,
+  hasWaiting: boolean,
+) => `${schema}.ask(asker, this_turn, NULL, ${hasWaiting}, 0,
+    '{}', '{}', '{}', '{}', '{}', ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')`
+
 /**
  * The same as `ask` for one request or one release of one key, by one statement where it is quiet: that takes half of
  * the time. Where it isn't quiet, nothing comes of that statement, and `ask` does it.
@@ -53,9 +60,7 @@ BEGIN${takeLatch(names)}
     WHERE ${sameKey("l", "target")} AND NOT l.waits AND l.claimed AND l.id = lease_id
       AND (held_token IS NULL OR l.lease = held_token) AND ${isQuiet(names.schema)};
   IF FOUND THEN RETURN 'true'; END IF;
-  RETURN ${names.schema}.ask(asker, this_turn, NULL, false, 0, '{}', '{}', '{}', '{}', '{}',
-    ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
-    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+  RETURN ${releaseByAsk(names.schema, false)};
 END $$;
 `
 
@@ -85,9 +90,7 @@ BEGIN${takeLatch(names)}
         AND s.ended IS NULL AND (s.given_up IS NULL OR s.given_up < this_turn));
   IF FOUND THEN DELETE FROM ${names.schema}.queue l WHERE ${sameKey("l", "target")} AND NOT l.waits; END IF;
   IF NOT FOUND THEN
-    RETURN ${names.schema}.ask(asker, this_turn, NULL, true, 0, '{}', '{}', '{}', '{}', '{}',
-      ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
-      '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+    RETURN ${releaseByAsk(names.schema, true)};
   END IF;
   PERFORM ${names.schema}.grant_turn(first.number, first.session = asker, false, target, now);
   IF first.session <> asker THEN PERFORM pg_notify('holdfast_' || first.session, '0'); END IF;
