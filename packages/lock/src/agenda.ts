@@ -12,36 +12,40 @@ const LONGEST_DELAY = 2 ** 31 - 1
  * All that a process waits for behind one timer: 10,000 waiting requests and 100,000 leases are one timer.
  * The timer keeps the process alive only while somebody waits, never for a lease's sake.
  */
-export class Agenda {
-  readonly #deadlines = new Deadlines<Appointment>()
+export class Agenda<T extends Appointment = Appointment> {
+  readonly #deadlines = new Deadlines<T>()
   #timer: NodeJS.Timeout | undefined
   #timerDue = Number.POSITIVE_INFINITY
   #keepsAlive = false
 
   /** In no order. */
-  get appointments(): readonly Appointment[] {
+  get appointments(): readonly T[] {
     return this.#deadlines.all
   }
 
   /** `due` may be `Infinity`. */
-  set(appointment: Appointment, due: number): void {
+  set(appointment: T, due: number): void {
     this.#deadlines.set(appointment, due)
   }
 
-  delete(appointment: Appointment): void {
+  delete(appointment: T): void {
     this.#deadlines.delete(appointment)
   }
 
   /** Sets the timer for what is due first. To be called when a round of changes is over. */
   arm(keepAlive: boolean): void {
     const due = this.#deadlines.first?.due ?? Number.POSITIVE_INFINITY
-    if (due === Number.POSITIVE_INFINITY && !keepAlive) {
-      this.#disarm()
-      return
-    }
-    // A timer that is early costs one look; setting it anew for each grant would cost more.
-    if (due < this.#timerDue || !this.#timer) this.#start(due)
+    // A timer that is early, or for nothing, costs one look; setting it anew for each grant would cost more.
+    if (due < this.#timerDue || (keepAlive && !this.#timer)) this.#start(due)
     if (keepAlive !== this.#keepsAlive) this.#keepAlive(keepAlive)
+  }
+
+  /** Calls nobody any more, unless it is armed again. */
+  disarm(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerDue = Number.POSITIVE_INFINITY
+    this.#keepsAlive = false
   }
 
   #start(due: number): void {
@@ -59,16 +63,9 @@ export class Agenda {
     else this.#timer?.unref()
   }
 
-  #disarm(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#timerDue = Number.POSITIVE_INFINITY
-    this.#keepsAlive = false
-  }
-
   #onTimer(): void {
     const keepAlive = this.#keepsAlive
-    this.#disarm()
+    this.disarm()
     const now = performance.now()
     for (let first = this.#deadlines.first; first && first.due <= now; first = this.#deadlines.first) {
       this.#deadlines.delete(first)

@@ -237,8 +237,7 @@ export class Client implements Keeper {
     this.#closed = true
     this.#agenda.arm(false)
     if (this.#scheduled || this.#asking) await new Promise<void>((resolve) => (this.#onQuiet = resolve))
-    this.#agenda.delete(this.#lookAgain)
-    this.#agenda.arm(false)
+    this.#agenda.disarm()
     await this.#connection.close()
   }
 }

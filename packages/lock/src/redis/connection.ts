@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import type { Cluster, Redis } from "ioredis"
+import { Agenda, type Appointment } from "../agenda.js"
 import { SCRIPT, SHA } from "./script.js"
 
 export type RedisClient = Redis | Cluster
@@ -13,7 +14,8 @@ export class Connection {
   readonly #keys: string[]
   readonly #patience: number
   readonly #clock: (() => number) | undefined
-  readonly #pending = new Set<(error: Error) => void>()
+  /** Calls that have no answer yet, by when they are given up. */
+  readonly #pending = new Agenda<Call>()
   readonly #onClose = () => this.#abandon(new Error("The connection to Redis was lost"))
   /** What to add to the monotonic clock to get Redis's clock, in µs. */
   #ahead: number | undefined
@@ -86,39 +88,46 @@ export class Connection {
   /** The outcome of `promise`, or an error after so long; a user's client may be set up to try for ever. */
   bounded<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#timedOut(fail), this.#patience)
-      const end = () => {
-        clearTimeout(timer)
-        this.#pending.delete(fail)
-      }
       const fail = (error: Error & { command?: unknown }) => {
-        end()
+        this.#end(call)
         // ioredis adds the command with its arguments: the password, for one that logs in.
         delete error.command
         reject(error)
       }
-      this.#pending.add(fail)
+      const call: Call = { due: 0, slot: -1, fail, onDue: () => this.#giveUp(call) }
+      this.#pending.set(call, performance.now() + this.#patience)
+      this.#pending.arm(true)
       promise.then((value) => {
-        end()
+        this.#end(call)
         resolve(value)
       }, fail)
     })
   }
 
-  #timedOut(fail: (error: Error) => void): void {
-    fail(new Error(`Redis did not answer within ${this.#patience} ms`))
+  #end(call: Call): void {
+    this.#pending.delete(call)
+    this.#pending.arm(this.#pending.appointments.length > 0)
+  }
+
+  #giveUp(call: Call): void {
+    call.fail(new Error(`Redis did not answer within ${this.#patience} ms`))
     // The machine at the other end may be gone without a word, and TCP would hope for a quarter of an hour.
     if (this.#owned) this.#client.disconnect(true)
   }
 
   #abandon(error: Error): void {
-    for (const fail of [...this.#pending]) fail(error)
+    for (const call of [...this.#pending.appointments]) call.fail(error)
   }
 
   close(): void {
+    this.#pending.disarm()
     onClose(this.#client).delete(this.#onClose)
     if (this.#owned) this.#client.disconnect()
   }
+}
+
+interface Call extends Appointment {
+  fail(error: Error): void
 }
 
 const watched = new WeakMap<RedisClient, Set<() => void>>()

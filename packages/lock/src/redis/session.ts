@@ -38,11 +38,8 @@ export class RedisSession implements Session {
 
   async ask(question: Question): Promise<Answer> {
     for (const { seq } of question.cancel) this.#waiting.delete(seq)
-    const before = [...this.#waiting]
     const reply = await this.#connection.call("ask", this.#encode(question))
-    this.#strays = []
-    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
-    return this.#decode(reply, question, before)
+    return this.#decode(reply, question)
   }
 
   #encode({ renew, release, cancel, acquire }: Question): string {
@@ -57,40 +54,45 @@ export class RedisSession implements Session {
     ])
   }
 
-  #decode(reply: Reply, question: Question, before: readonly number[]): Answer {
+  #decode(reply: Reply, question: Question): Answer {
     const [, renewed, released, granted, refused, known, askIn] = reply as unknown as RawAnswer
-    const grants = [...this.#news.granted, ...toGrants(granted)]
-    const taken = this.#news.taken
+    const news = this.#news
     this.#news = { granted: [], taken: [] }
-    const expected = known ? new Set(known.map(Number)) : undefined
+    const grants = [...news.granted, ...toGrants(granted)]
+    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
+    const expected = known ? known.map(Number) : undefined
     this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], question)
     for (const { seq } of grants) this.#waiting.delete(seq)
+    const dropped = expected ? this.#forgetAllBut(expected, question) : []
     return {
       renewed: renewed.map(isYes),
       released: released.map(isYes),
       granted: grants,
       refused: toRefusals(refused),
-      // What a message has granted and taken away again is known to neither any more, and is not dropped.
-      dropped: expected
-        ? this.#forget(before.filter((seq) => this.#waiting.has(seq) && !expected.has(seq)))
-        : [],
-      taken,
+      dropped,
+      taken: news.taken,
       askIn: Number(askIn) < 0 ? undefined : Number(askIn) / 1_000,
     }
   }
 
   #disown(known: readonly number[], { cancel, acquire }: Question): void {
-    const strays = known.filter((seq) => !this.#waiting.has(seq))
-    if (strays.length === 0) return
+    this.#strays = known.filter((seq) => !this.#waiting.has(seq))
+    if (this.#strays.length === 0) return
     const asked = new Set([...cancel, ...acquire].map(({ seq }) => seq))
-    this.#strays = strays.filter((seq) => !asked.has(seq))
+    this.#strays = this.#strays.filter((seq) => !asked.has(seq))
     if (this.#strays.length > 0) this.#wake(0)
   }
 
-  #forget(seqs: number[]): number[] {
-    if (seqs.length > 0) this.#subscriber?.renew()
-    for (const seq of seqs) this.#waiting.delete(seq)
-    return seqs
+  /**
+   * What was waited for before the question, and is neither granted nor known to Redis. What a message has granted and
+   * taken away again is known to neither any more, and is not among it.
+   */
+  #forgetAllBut(known: readonly number[], { acquire }: Question): number[] {
+    const kept = new Set([...known, ...acquire.map(({ seq }) => seq)])
+    const dropped = [...this.#waiting].filter((seq) => !kept.has(seq))
+    if (dropped.length > 0) this.#subscriber?.renew()
+    for (const seq of dropped) this.#waiting.delete(seq)
+    return dropped
   }
 
   async inspect(): Promise<KeyState[]> {
