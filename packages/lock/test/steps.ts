@@ -1,50 +1,62 @@
 import fc from "fast-check"
 import { SESSIONS, type Step } from "./history.js"
 
-const anyKeys = fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 })
+interface Mix {
+  readonly keys: fc.Arbitrary<string[]>
+  readonly owner: fc.Arbitrary<string | null>
+  readonly ttl: fc.Arbitrary<number>
+  readonly wait: fc.Arbitrary<boolean>
+  /** How often nothing out of the ordinary happens, for each time that something does. */
+  readonly calm: number
+}
+
 const session = fc.nat(SESSIONS - 1)
 const pick = fc.nat(50)
-const ttl = fc.constantFrom(5, 40, 3_000, Number.POSITIVE_INFINITY)
 
-const step = (keys: fc.Arbitrary<string[]>, wait: fc.Arbitrary<boolean>): fc.Arbitrary<Step> =>
-  fc.oneof(
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        kind: fc.constant("acquire" as const),
-        session,
-        keys,
-        ttl,
-        owner: fc.constantFrom(null, null, "anna", "ben"),
-        wait,
-      }),
-    },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant("release" as const), pick }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("cancel" as const), pick }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("renew" as const), pick, ttl }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({ kind: fc.constant("forceRelease" as const), key: fc.constantFrom("a", "b") }),
-    },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant("collect" as const), session }) },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        kind: fc.constant("tick" as const),
-        ms: fc.constantFrom(1, 10, 50, 999, 1_000, 5_000),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({ kind: fc.constant("crash" as const), session: fc.constantFrom(1, 2) }),
-    },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("disaster" as const) }) },
+function step({ keys, owner, ttl, wait, calm }: Mix): fc.Arbitrary<Step> {
+  const often = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight: weight * calm, arbitrary })
+  const rarely = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight, arbitrary })
+  return fc.oneof(
+    often(8, fc.record({ kind: fc.constant("acquire" as const), session, keys, ttl, owner, wait })),
+    often(4, fc.record({ kind: fc.constant("release" as const), pick })),
+    often(3, fc.record({ kind: fc.constant("collect" as const), session })),
+    rarely(2, fc.record({ kind: fc.constant("cancel" as const), pick })),
+    rarely(1, fc.record({ kind: fc.constant("renew" as const), pick, ttl })),
+    rarely(1, fc.record({ kind: fc.constant("forceRelease" as const), key: fc.constantFrom("a", "b") })),
+    rarely(
+      3,
+      fc.record({ kind: fc.constant("tick" as const), ms: fc.constantFrom(1, 10, 50, 999, 1_000, 5_000) }),
+    ),
+    rarely(1, fc.record({ kind: fc.constant("crash" as const), session: fc.constantFrom(1, 2) })),
+    rarely(1, fc.record({ kind: fc.constant("disaster" as const) })),
   )
+}
 
-const length = { minLength: 1, maxLength: 80 }
-const any = fc.array(step(anyKeys, fc.boolean()), length)
-/** Where nearly all want the same, a key goes from hand to hand. */
-const hot = fc.array(step(fc.constantFrom(["a"], ["a"], ["a"], ["b"], ["a", "b"]), fc.constant(true)), length)
+const history = (mix: Mix) => fc.array(step(mix), { minLength: 1, maxLength: 80 })
+
+const any: Mix = {
+  keys: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 }),
+  owner: fc.constantFrom(null, null, "anna", "ben"),
+  ttl: fc.constantFrom(5, 40, 3_000, Number.POSITIVE_INFINITY),
+  wait: fc.boolean(),
+  calm: 1,
+}
+
+/** Where nearly all want the same. */
+const hot: Mix = {
+  ...any,
+  keys: fc.constantFrom(["a"], ["a"], ["a"], ["b"], ["a", "b"]),
+  wait: fc.constant(true),
+}
+
+/** Where a key goes from hand to hand, and hardly ever in another way. */
+const relay: Mix = {
+  ...hot,
+  keys: fc.constantFrom(...Array.from({ length: 20 }, () => ["a"]), ["b"], ["a", "b"]),
+  owner: fc.constantFrom(...Array<null>(10).fill(null), "anna"),
+  ttl: fc.constantFrom(...Array<number>(10).fill(3_000), 900, Number.POSITIVE_INFINITY),
+  calm: 4,
+}
 
 /** Anything that may happen, in any order. */
-export const histories = fc.oneof(any, hot)
+export const histories = fc.oneof(history(any), history(hot), history(relay))

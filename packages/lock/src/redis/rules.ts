@@ -3,7 +3,6 @@
  * What a session waits for is told by a message to its channel: "wake" or a lease that was taken away.
  */
 export const RULES = `
-local CLAIM_WINDOW = 1000
 local asker
 -- What the asker is granted now, or was granted since it last asked.
 local mine, changed = {}, {}
