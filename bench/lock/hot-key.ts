@@ -1,6 +1,6 @@
 import { type Finding, inRounds, type Run, type StoreName, type Table } from "../bench.ts"
 import { format, median, ratio, spread } from "../figures.ts"
-import { addressOf, type Contender, contendersOf, type Opened } from "./contenders/index.ts"
+import { addressOf, type Contender, contendersOf, limitsOf, type Opened } from "./contenders/index.ts"
 import { Crew } from "./crew.ts"
 import { type Crowd, crowd, overlaps, overtaken, type Turn } from "./crowd.ts"
 import { executedBy } from "./executed.ts"
@@ -54,7 +54,7 @@ export async function hot(run: Run): Promise<Finding> {
 
 async function openAll(store: StoreName, run: Run): Promise<Map<Contender, Opened>> {
   const opened = new Map<Contender, Opened>()
-  for (const contender of contendersOf(store)) {
+  for (const contender of [...contendersOf(store), ...limitsOf(store)]) {
     const it = await contender.open(await addressOf(store, run))
     // Opens the connections of those that take one for each waiter.
     if (store === "postgres") await crowd(it, 40, 0)

@@ -1,6 +1,6 @@
 import { type Finding, inRounds, type Run, type StoreName, type Table } from "../bench.ts"
 import { format, median, ratio, spread } from "../figures.ts"
-import { addressOf, type Contender, contendersOf, type Opened } from "./contenders/index.ts"
+import { addressOf, type Contender, contendersOf, limitsOf, type Opened } from "./contenders/index.ts"
 
 const IN_FLIGHT = [1, 64] as const
 
@@ -21,7 +21,7 @@ type Rates = Map<Contender, number[][]>
 async function measureStore(store: StoreName, run: Run): Promise<Rates> {
   const [rounds, duration] = run.quick ? [1, 50] : [7, 600]
   const address = await addressOf(store, run)
-  const contenders = contendersOf(store)
+  const contenders = [...contendersOf(store), ...limitsOf(store)]
   const opened = new Map<Contender, Opened>()
   for (const contender of contenders) {
     const it = await contender.open(address)

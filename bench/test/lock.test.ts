@@ -25,7 +25,11 @@ it("measures the memory store beside async-mutex, and keeps what it found", asyn
   expect(files).toContain(json.replace(".json", ".md"))
   const { tables, quick } = JSON.parse(await readFile(join(folder, json), "utf8")) as Result
   expect(quick).toBe(true)
-  expect(tables[0]?.rows.map(([name]) => name)).toEqual(["async-mutex", "Holdfast, memory"])
+  expect(tables[0]?.rows.map(([name]) => name)).toEqual([
+    "async-mutex",
+    "async-mutex, by require()",
+    "Holdfast, memory",
+  ])
   expect(tables[0]?.rows.flat()).not.toContain("–")
 })
 

@@ -8,8 +8,8 @@ export interface Contender {
   readonly baseline?: true
   /** Whether it takes several keys at once. */
   readonly takesSeveral?: true
-  /** Whether it works across processes. */
-  readonly distributed: boolean
+  /** Locks nothing across processes: the time that anything takes which goes to its store as often. */
+  readonly limit?: true
   /** @param address of the store's server; empty for memory. */
   open(address: string): Promise<Opened>
 }

@@ -12,7 +12,12 @@ export const OURS = "Holdfast"
 const ALL = [...memoryContenders, ...redisContenders, ...postgresContenders]
 
 export function contendersOf(store: StoreName): Contender[] {
-  return ALL.filter((it) => it.store === store)
+  return ALL.filter((it) => it.store === store && !it.limit)
+}
+
+/** To be measured beside them, in one process. */
+export function limitsOf(store: StoreName): Contender[] {
+  return ALL.filter((it) => it.store === store && it.limit)
 }
 
 export function contenderNamed(name: string): Contender {

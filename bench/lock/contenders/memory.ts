@@ -1,31 +1,39 @@
+import { createRequire } from "node:module"
 import { Locks } from "@holdfast/lock"
 import { memoryStore } from "@holdfast/lock/memory"
-import { Mutex } from "async-mutex"
-import { type Contender, TIMEOUT, TTL } from "./contender.ts"
+import { Mutex as ESMutex } from "async-mutex"
+import { type Contender, type Opened, TIMEOUT, TTL } from "./contender.ts"
 import { ours } from "./ours.ts"
+
+function mutexes(Mutex: typeof ESMutex): Opened {
+  const all = new Map<string, ESMutex>()
+  const mutex = (key: string) => {
+    const found = all.get(key) ?? new Mutex()
+    all.set(key, found)
+    return found
+  }
+  return {
+    async pair(key) {
+      const release = await mutex(key).acquire()
+      release()
+    },
+    run: ([key = ""], job) => mutex(key).runExclusive(job),
+    close: async () => undefined,
+  }
+}
 
 export const memoryContenders: readonly Contender[] = [
   {
-    ...{ name: "async-mutex", store: "memory", baseline: true, distributed: false },
-    async open() {
-      const mutexes = new Map<string, Mutex>()
-      const mutex = (key: string) => {
-        const found = mutexes.get(key) ?? new Mutex()
-        mutexes.set(key, found)
-        return found
-      }
-      return {
-        async pair(key) {
-          const release = await mutex(key).acquire()
-          release()
-        },
-        run: ([key = ""], job) => mutex(key).runExclusive(job),
-        close: async () => undefined,
-      }
-    },
+    ...{ name: "async-mutex", store: "memory", baseline: true },
+    open: async () => mutexes(ESMutex),
   },
   {
-    ...{ name: "Holdfast, memory", store: "memory", distributed: false, takesSeveral: true },
+    // The same in another build, with which it is another thing.
+    ...{ name: "async-mutex, by require()", store: "memory" },
+    open: async () => mutexes(createRequire(import.meta.url)("async-mutex").Mutex),
+  },
+  {
+    ...{ name: "Holdfast, memory", store: "memory", takesSeveral: true },
     open: async () => ours(new Locks(memoryStore(), { ttl: TTL, timeout: TIMEOUT })),
   },
 ]

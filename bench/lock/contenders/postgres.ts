@@ -8,7 +8,7 @@ import { ours } from "./ours.ts"
 export const POOL = 20
 
 const plain: Contender = {
-  ...{ name: "plain pg_advisory_lock", store: "postgres", baseline: true, distributed: true },
+  ...{ name: "plain pg_advisory_lock", store: "postgres", baseline: true },
   async open(address) {
     const pool = new pg.Pool({ connectionString: address, max: POOL })
     pool.on("error", () => undefined)
@@ -43,7 +43,7 @@ const plain: Contender = {
 }
 
 const medusa: Contender = {
-  ...{ name: "@medusajs/locking-postgres", store: "postgres", distributed: true, takesSeveral: true },
+  ...{ name: "@medusajs/locking-postgres", store: "postgres", takesSeveral: true },
   async open(address) {
     const { MikroORM } = await import("@medusajs/framework/mikro-orm/postgresql")
     const { PostgresAdvisoryLockProvider } = await import(
@@ -67,7 +67,7 @@ const medusa: Contender = {
 }
 
 const holdfast: Contender = {
-  ...{ name: "Holdfast, Postgres", store: "postgres", distributed: true, takesSeveral: true },
+  ...{ name: "Holdfast, Postgres", store: "postgres", takesSeveral: true },
   open: async (address) =>
     ours(new Locks(postgresStore({ connectionString: address }), { ttl: TTL, timeout: TIMEOUT })),
 }

@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Locks } from "@holdfast/lock"
 import { redisStore } from "@holdfast/lock/redis"
+import { Mutex } from "async-mutex"
 import { Redis } from "ioredis"
 import { type Contender, type Opened, type Terms, TIMEOUT, TTL } from "./contender.ts"
 import { ours } from "./ours.ts"
@@ -145,7 +146,7 @@ function contender(
   more = {},
 ): Contender {
   return {
-    ...{ name, store: "redis", distributed: true, ...more },
+    ...{ name, store: "redis", ...more },
     async open(address) {
       const client = new CountedRedis(address)
       client.on("error", () => undefined)
@@ -166,6 +167,37 @@ function holdfast(client: CountedRedis): Opened {
   return ours(new Locks(store, { ttl: TTL, timeout: TIMEOUT }))
 }
 
+const NOTHING = "return {1, {}, {1}, {}, {}, false, -1}"
+
+interface IdleRedis extends Redis {
+  nothing(...args: string[]): Promise<unknown>
+}
+
+/** Goes to Redis as often as Holdfast does and with as much to say, for a script that does nothing. */
+function trips(client: CountedRedis): Opened {
+  client.defineCommand("nothing", { numberOfKeys: 4, lua: NOTHING })
+  const redis = client as unknown as IdleRedis
+  const keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{nothing}${name}`)
+  const trip = (question: unknown[]) =>
+    redis.nothing(...keys, "ask", "anybody", JSON.stringify(question), String(Date.now() * 1_000))
+  const mutexes = new Map<string, Mutex>()
+  return {
+    async pair(key) {
+      await trip([[], [], [], [[1, "lease", 0, TTL, 1, [key]]], 0])
+      await trip([[], [["lease", [key], 1]], [], [], 0])
+    },
+    run([key = ""], job) {
+      const mutex = mutexes.get(key) ?? new Mutex()
+      mutexes.set(key, mutex)
+      return mutex.runExclusive(async () => {
+        await job()
+        await trip([[], [["lease", [key], 1]], [], [], 1])
+      })
+    },
+    close: async () => undefined,
+  }
+}
+
 export const redisContenders: readonly Contender[] = [
   contender("plain SET NX, compare and delete", plain, { baseline: true }),
   contender("redlock", redlock, { takesSeveral: true }),
@@ -173,4 +205,5 @@ export const redisContenders: readonly Contender[] = [
   contender("ioredfour", ioredfour),
   contender("@medusajs/locking-redis", medusa, { takesSeveral: true }),
   contender("Holdfast, Redis", holdfast, { takesSeveral: true }),
+  contender("a script that does nothing", trips, { limit: true }),
 ]

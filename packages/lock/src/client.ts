@@ -165,8 +165,9 @@ export class Client implements Keeper {
   }
 
   #settle(outbox: Outbox, answer: Answer): void {
-    for (const [at, order] of outbox.renew.entries()) order.settle(answer.renewed[at] === true, outbox.asked)
     let at = 0
+    for (const order of outbox.renew) order.settle(answer.renewed[at++] === true, outbox.asked)
+    at = 0
     for (const release of outbox.release) release.resolve(answer.released[at++] === true)
     for (const grant of answer.granted) {
       const waiter = this.#waiter(grant.seq, outbox)
@@ -176,9 +177,14 @@ export class Client implements Keeper {
     for (const { seq, key } of answer.refused) this.#refuse(seq, key, outbox)
     for (const seq of answer.dropped) this.#queueAgain(seq)
     if (answer.taken.length > 0) this.#lose(answer.taken)
-    const check = this.#waiting.size > 0 ? SAFETY_CHECK : Number.POSITIVE_INFINITY
-    this.#agenda.set(this.#lookAgain, performance.now() + Math.min(answer.askIn ?? check, check))
+    this.#planToLookAgain(answer.askIn)
     this.#agenda.arm(this.#waiting.size > 0)
+  }
+
+  #planToLookAgain(askIn = Number.POSITIVE_INFINITY): void {
+    const within = this.#waiting.size > 0 ? Math.min(askIn, SAFETY_CHECK) : askIn
+    if (within === Number.POSITIVE_INFINITY) this.#agenda.delete(this.#lookAgain)
+    else this.#agenda.set(this.#lookAgain, performance.now() + within)
   }
 
   /** The last that was asked for may not be among the waiting yet. */
