@@ -44,7 +44,9 @@ async function create(dataDir: string, { initdb }: Binaries, account: Account, s
   const draft = `${dataDir}.new`
   const password = randomBytes(18).toString("base64url")
   await rm(draft, { recursive: true, force: true })
-  await mkdir(draft, { recursive: true, mode: 0o700 })
+  // Not by one call: those above it would be closed to the server's account too.
+  await mkdir(dirname(draft), { recursive: true })
+  await mkdir(draft, { mode: 0o700 })
   const pwfile = `${draft}.password`
   await writeFile(pwfile, `${password}\n`, { mode: 0o600 })
   for (const path of [draft, pwfile]) await giveTo(account, path)

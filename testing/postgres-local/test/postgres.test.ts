@@ -85,6 +85,12 @@ test("keeps the data between starts", async () => {
   expect(await query(second.url("shop"), "SELECT one FROM kept")).toEqual([{ one: 1 }])
 })
 
+test("makes the folders above the data too, and leaves them open to its account", async () => {
+  await chmod(folder, 0o755)
+  const postgres = await start({ dataDir: join(folder, "new", "place", "data") })
+  expect(await query(postgres.url("postgres"), "SELECT 1 AS one")).toEqual([{ one: 1 }])
+})
+
 test("writes to the disk unless a test says otherwise", async () => {
   const postgres = await start({ settings: {} })
   expect(await query(postgres.url(), "SHOW fsync")).toEqual([{ fsync: "on" }])

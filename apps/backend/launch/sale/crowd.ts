@@ -32,6 +32,6 @@ export function frame(crowd: Crowd, { colors, width }: Progress): string[] {
 }
 
 export function summary({ paid, deliveries, orders, returned, left, stockBefore }: Crowd): string {
-  const counts = `${paid} of ${BUYERS} paid, ${deliveries} webhooks, ${orders} orders, ${returned} got their money back`
+  const counts = `${paid} of ${BUYERS} paid, ${deliveries} webhooks, orders: ${orders}, money back: ${returned}`
   return `${counts}, ${left} of ${stockBefore} lanterns left`
 }
