@@ -1,13 +1,13 @@
 import { PLANNING, takeLatch } from "./entry.js"
 import { type Names, sameKey } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
-import { shortWay } from "./short-way.js"
+import { shortWays } from "./short-ways.js"
 
 /** How many numbers are reserved at once, for one flush to the disk. */
 const NUMBERS = 1_000_000
 
 /** What a session calls: `ask` with its short ways, `inspect`, `force_release`, `leave`. */
-export const operations = (names: Names) => `${ask(names)}${acquire(names)}${shortWay(names)}${others(names)}`
+export const operations = (names: Names) => `${ask(names)}${acquire(names)}${shortWays(names)}${others(names)}`
 
 const ask = (names: Names) => `
 -- Does all of a question at one instant, as \`Session.ask\` in store.ts says. Each list has one element for each key

@@ -91,6 +91,19 @@ local function may_end(due, session, lookout, horizon)
   return due
 end
 
+-- Adds to what is set what has become of a session that waited.
+local function put_party(set, session, waiting, granted)
+  if waiting == 0 and not granted[1] then return call('HDEL', RECORDS, '\\0s' .. session) end
+  set[#set + 1] = '\\0s' .. session
+  set[#set + 1] = pack(waiting, granted)
+end
+
+local function put_space(set, last, lookout, known, horizon, endless)
+  if lookout == known then return end
+  set[#set + 1] = ''
+  set[#set + 1] = pack(last, lookout, horizon, endless)
+end
+
 -- Lets go of a key for the next in its queue, who wants no other; the asker waits for this key or for others.
 local function hand_on(session, release, count)
   local key = release[2][1]
@@ -128,19 +141,10 @@ local function hand_on(session, release, count)
   waiting = waiting - 1
   if waiting == 0 then call('ZREM', LOOKOUTS, whose) end
   if not is_own then granted[#granted + 1] = ref end
-  if waiting > 0 or granted[1] then
-    set[5], set[6] = '\\0s' .. whose, pack(waiting, granted)
-  else
-    call('HDEL', RECORDS, '\\0s' .. whose)
-  end
+  put_party(set, whose, waiting, granted)
   local ask_in = -1
-  if waiting > 0 or not is_own then
-    ask_in, lookout = look_out(session, due, ends, held, lookout)
-  end
-  if lookout ~= known then
-    set[#set + 1] = ''
-    set[#set + 1] = pack(last, lookout, horizon, endless)
-  end
+  if waiting > 0 or not is_own then ask_in, lookout = look_out(session, due, ends, held, lookout) end
+  put_space(set, last, lookout, known, horizon, endless)
   call('HSET', RECORDS, unpack(set))
   if not is_own then call('PUBLISH', RECORDS .. ':' .. whose, '{"within":0}') end
   return {now, {}, {1}, is_own and {tonumber(seq), number, 0} or {}, {}, false, ask_in}
@@ -165,17 +169,10 @@ local function collect(session, count)
 
   call('ZADD', EXPIRIES, due, ref)
   local set = {'\\0e' .. ref, pack(number, id, owner, ttl, since, true, true, token, false, false, left, keys)}
+  put_party(set, session, waiting, {})
   local ask_in = -1
-  if waiting > 0 then
-    set[3], set[4] = '\\0s' .. session, pack(waiting, {})
-    ask_in, lookout = look_out(session, due, ends, ref, lookout)
-  else
-    call('HDEL', RECORDS, '\\0s' .. session)
-  end
-  if lookout ~= known then
-    set[#set + 1] = ''
-    set[#set + 1] = pack(last, lookout, horizon, endless)
-  end
+  if waiting > 0 then ask_in, lookout = look_out(session, due, ends, ref, lookout) end
+  put_space(set, last, lookout, known, horizon, endless)
   call('HSET', RECORDS, unpack(set))
   return {now, {}, {}, {tonumber(string.match(ref, ':(.*)$')), token, 0}, {}, false, ask_in}
 end

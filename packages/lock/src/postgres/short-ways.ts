@@ -3,7 +3,7 @@ import { type Names, sameKey } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
 
 /** What is asked most, without all that `ask` looks after: where anything else has to be done, they leave it to `ask`. */
-export const shortWay = (names: Names) => `${single(names)}${handOn(names)}`
+export const shortWays = (names: Names) => `${single(names)}${handOn(names)}`
 
 /** Whether nothing has to be done but what is asked, which is nearly always so where one thing at a time is asked. */
 const isQuiet = (schema: string) => `e.one AND e.barred_until IS NULL
