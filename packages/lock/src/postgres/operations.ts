@@ -7,7 +7,8 @@ import { shortWays } from "./short-ways.js"
 const NUMBERS = 1_000_000
 
 /** What a session calls: `ask` with its short ways, `inspect`, `force_release`, `leave`. */
-export const operations = (names: Names) => `${ask(names)}${acquire(names)}${shortWays(names)}${others(names)}`
+export const operations = (names: Names) =>
+  `${ask(names)}${acquire(names)}${shortWays(names)}${others(names)}`
 
 const ask = (names: Names) => `
 -- Does all of a question at one instant, as \`Session.ask\` in store.ts says. Each list has one element for each key
