@@ -20,11 +20,12 @@ export interface ApiRequest {
 export type Match = string | ((request: ApiRequest) => boolean)
 
 /**
- * What happens to the call. `before`: nothing was done. `after`: it was done, and only the answer is bad.
+ * What happens to the call. `before`: nothing was done. `during`: nothing came of what was begun, and an idempotency
+ * key remembers that. `after`: it was done, and only the answer is bad.
  * `times` is how many calls are met (1).
  */
 export type Effect = (
-  | { status: number; when?: "before" | "after" }
+  | { status: number; when?: "before" | "during" | "after" }
   | { hang: "before" | "after" }
   | { drop: "before" | "after" }
 ) & { times?: number }
@@ -76,7 +77,7 @@ class Fault implements FaultHandle {
   async strike(moment: Moment, request: ApiRequest): Promise<void> {
     if (moment !== momentOf(this.effect)) return
     this.#reached.resolve(request)
-    if ("status" in this.effect) throw failure(this.effect.status, moment === "done")
+    if ("status" in this.effect) throw failure(this.effect.status, this.effect.when)
     if ("drop" in this.effect) throw new Dropped()
     await this.#let.promise
   }
@@ -143,11 +144,11 @@ function pattern(glob: string): (request: ApiRequest) => boolean {
   return ({ method, path }) => expression.test(`${method} ${path}`)
 }
 
-/** An answer that says nothing about the call. An idempotency key remembers it only if the work was done. */
-function failure(status: number, saved: boolean): ApiError {
+/** An answer that says nothing about the call. An idempotency key remembers it only if the work was begun. */
+function failure(status: number, when: "before" | "during" | "after" = "before"): ApiError {
   const body: ErrorBody =
     status === 429
       ? { type: "invalid_request_error", code: "rate_limit", message: "Request rate limit exceeded." }
       : { type: "api_error", message: "An unknown error occurred (local Stripe was told to fail)." }
-  return new ApiError(status, body, saved)
+  return new ApiError(status, body, when !== "before")
 }

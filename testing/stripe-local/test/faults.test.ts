@@ -46,6 +46,15 @@ describe("a failing answer", () => {
     expect(again.headers?.["idempotent-replayed"]).toBe("true")
   })
 
+  it("of 500 for what was begun is what the key remembers, though nothing was done", async () => {
+    local.faults.next(CAPTURE, { status: 500, when: "during" })
+    await refusal(stripe.paymentIntents.capture(id, {}, key))
+    expect(await status()).toBe("requires_capture")
+    const again = await refusal(stripe.paymentIntents.capture(id, {}, key))
+    expect(again.headers?.["idempotent-replayed"]).toBe("true")
+    expect((await stripe.paymentIntents.capture(id)).status).toBe("succeeded")
+  })
+
   it("of 429 is a rate limit", async () => {
     local.faults.next("GET /v1/**", { status: 429, times: 2 })
     for (const call of [stripe.events.list(), stripe.charges.list()]) {

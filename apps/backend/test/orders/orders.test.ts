@@ -363,5 +363,27 @@ describe("an order from a Stripe payment", () => {
       const refunds = await shop.client.refunds.list({ payment_intent: intent })
       expect(refunds.data.map(({ amount }) => amount)).toEqual([24000])
     })
+
+    it.each(["during", "after"] as const)(
+      "also when Stripe failed %s the refund, which it remembers for a day",
+      async (when) => {
+        await shop.putStock(HOT, 0)
+        shop.stripe.faults.next("POST /v1/refunds", { status: 500, when })
+        const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }] })
+        const [payment] = await shop.settled([intent])
+        expect(payment?.status).toBe("refunded")
+        const refunds = await shop.client.refunds.list({ payment_intent: intent })
+        expect(refunds.data).toHaveLength(1)
+      },
+    )
   })
+
+  it.each(["during", "after"] as const)(
+    "is paid, though Stripe failed %s the capture, which it remembers for a day",
+    async (when) => {
+      shop.stripe.faults.next("POST /v1/payment_intents/*/capture", { status: 500, when })
+      const order = await orderOf(await shop.pay({ items: MUG, capture: "manual" }))
+      expect(order.payment_status).toBe("captured")
+    },
+  )
 })

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import type { IEventBusModuleService, MedusaContainer } from "@medusajs/framework/types"
 import { EventPriority, Modules, OrderWorkflowEvents } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
@@ -28,7 +29,7 @@ export async function finishPayment(container: MedusaContainer, row: PaymentRow)
 async function capture(container: MedusaContainer, { id, order_id }: PaymentRow): Promise<boolean> {
   const { stripe }: StripeOrdersModuleService = container.resolve(STRIPE_ORDERS_MODULE)
   const intent = await orCurrent(stripe, id, () =>
-    stripe.paymentIntents.capture(id, {}, { idempotencyKey: `holdfast-capture-${id}` }),
+    ask(`holdfast-capture-${id}`, (options) => stripe.paymentIntents.capture(id, {}, options)),
   )
   return await inOneTransaction(container, async (transaction) => {
     const row = (await ledger.lockRows(transaction.sql, [id])).get(id)
@@ -80,12 +81,11 @@ async function giveBack(container: MedusaContainer, { id }: PaymentRow): Promise
 
 async function refund(stripe: Stripe, id: string): Promise<"refunded"> {
   try {
-    await stripe.refunds.create(
-      { payment_intent: id, metadata: { reason: "out of stock" } },
-      { idempotencyKey: `holdfast-refund-${id}` },
+    await ask(`holdfast-refund-${id}`, (options) =>
+      stripe.refunds.create({ payment_intent: id, metadata: { reason: "out of stock" } }, options),
     )
   } catch (error) {
-    // The key is forgotten after a day; Stripe itself then refuses to refund the same charge again.
+    // Whatever the key is, Stripe doesn't refund the same charge again.
     if ((error as Stripe.errors.StripeError).code !== "charge_already_refunded") {
       throw error
     }
@@ -95,16 +95,33 @@ async function refund(stripe: Stripe, id: string): Promise<"refunded"> {
 
 async function cancel(stripe: Stripe, id: string): Promise<"cancelled"> {
   const intent = await orCurrent(stripe, id, () =>
-    stripe.paymentIntents.cancel(
-      id,
-      { cancellation_reason: "abandoned" },
-      { idempotencyKey: `holdfast-cancel-${id}` },
+    ask(`holdfast-cancel-${id}`, (options) =>
+      stripe.paymentIntents.cancel(id, { cancellation_reason: "abandoned" }, options),
     ),
   )
   if (intent.status !== "canceled") {
     throw new Error(`the authorisation could not be cancelled: it is ${intent.status} in Stripe`)
   }
   return "cancelled"
+}
+
+/**
+ * Asks Stripe for something that it does to a payment once, whoever asks how often. For a day it answers a key as it did
+ * at first, be it with a failure that has long been mended: what is only remembered is asked anew.
+ */
+async function ask<T>(
+  idempotencyKey: string,
+  call: (options: { idempotencyKey: string }) => Promise<T>,
+): Promise<T> {
+  try {
+    return await call({ idempotencyKey })
+  } catch (error) {
+    const { headers } = error as Stripe.errors.StripeError
+    if (headers?.["idempotent-replayed"] !== "true") {
+      throw error
+    }
+    return await call({ idempotencyKey: `${idempotencyKey}-${randomUUID()}` })
+  }
 }
 
 /** The call's answer or, where the payment has moved on already, the payment as it now is. */
