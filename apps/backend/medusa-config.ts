@@ -61,6 +61,7 @@ export default defineConfig({
         stock: env.HOLDFAST_STOCK ?? "reserve",
         lock: { timeout: Number(env.HOLDFAST_LOCK_TIMEOUT ?? 30), ttl: Number(env.HOLDFAST_LOCK_TTL ?? 120) },
         paymentProvider: "pp_stripe_stripe",
+        maxAttempts: Number(env.HOLDFAST_MAX_ATTEMPTS ?? 20),
         stripe,
       },
     },

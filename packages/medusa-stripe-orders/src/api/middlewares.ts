@@ -1,4 +1,5 @@
-import { defineMiddlewares } from "@medusajs/framework/http"
+import { defineMiddlewares, validateAndTransformQuery } from "@medusajs/framework/http"
+import { listStripePayments } from "./admin/stripe-payments/query"
 
 /** Stripe's events are some kilobytes; a larger body is refused with 413 before it is read whole. */
 const LARGEST_EVENT = "1mb"
@@ -9,6 +10,11 @@ export default defineMiddlewares({
       matcher: "/hooks/stripe",
       methods: ["POST"],
       bodyParser: { preserveRawBody: true, sizeLimit: LARGEST_EVENT },
+    },
+    {
+      matcher: "/admin/stripe-payments",
+      methods: ["GET"],
+      middlewares: [validateAndTransformQuery(listStripePayments, { isList: true })],
     },
   ],
 })

@@ -1,14 +1,17 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 
-export type PaymentStatus =
-  | "pending" // nothing decided yet
-  | "ordered" // order and stock are committed; capture and order.placed are still to do
-  | "completed" // the order stands, the money is in, order.placed was emitted
-  | "returning" // no stock: the money is to be given back
-  | "refunded" // it was captured, and was given back
-  | "cancelled" // it was only authorised, and was let go
-  | "void" // cancelled or refunded in Stripe before an order was made
-  | "review" // waits for a person; `reason` says why
+export const PAYMENT_STATUSES = [
+  "pending", // nothing decided yet
+  "ordered", // order and stock are committed; capture and order.placed are still to do
+  "completed", // the order stands, the money is in, order.placed was emitted
+  "returning", // no stock: the money is to be given back
+  "refunded", // it was captured, and was given back
+  "cancelled", // it was only authorised, and was let go
+  "void", // cancelled or refunded in Stripe before an order was made
+  "review", // waits for a person; `reason` says why
+] as const
+
+export type PaymentStatus = (typeof PAYMENT_STATUSES)[number]
 
 /** One row of `stripe_payment`; `id` is the payment intent's. */
 export interface PaymentRow {
@@ -159,7 +162,10 @@ export async function postpone(
   )
 }
 
-/** Tried often enough: the payment and its events wait for a person, who is told why. Nothing is thrown away. */
+/**
+ * Tried often enough: the payment and its events wait for a person, who is told why. Nothing is thrown away, and what is
+ * settled stays so, whatever failed after it.
+ */
 export async function giveUp(
   db: Database,
   worker: string,
@@ -168,11 +174,29 @@ export async function giveUp(
 ): Promise<void> {
   await db.raw(
     `UPDATE stripe_payment
-        SET status = 'review', reason = ?, attempts = attempts + 1, last_error = ?, due_at = NULL,
+        SET status = CASE WHEN status IN ('pending', 'ordered', 'returning') THEN 'review' ELSE status END,
+            reason = CASE WHEN status IN ('pending', 'ordered', 'returning') THEN ? ELSE reason END,
+            attempts = attempts + 1, last_error = ?, due_at = NULL,
             claimed_by = NULL, claimed_until = NULL, updated_at = now()
       WHERE id = ? AND claimed_by = ?`,
     [`gave up after ${payment.attempts + 1} attempts: ${error}`, error, payment.id, worker],
   )
+}
+
+/**
+ * Makes payments that wait for a person due again, as new ones, and returns their ids. What was decided stands: one with
+ * an order goes on behind it; one without is decided anew, by what Stripe says then.
+ */
+export async function retry(db: Database, ids: string[]): Promise<string[]> {
+  const { rows } = await db.raw(
+    `UPDATE stripe_payment
+        SET status = CASE WHEN order_id IS NULL THEN 'pending' ELSE 'ordered' END, reason = NULL, attempts = 0,
+            last_error = NULL, due_at = clock_timestamp(), updated_at = now()
+      WHERE id = ANY(?) AND status = 'review' AND deleted_at IS NULL
+      RETURNING id`,
+    [ids],
+  )
+  return rows.map(({ id }: { id: string }) => id)
 }
 
 /** Locks the rows until the transaction ends, in the order of their ids so that two batches can't deadlock. */

@@ -1,4 +1,5 @@
 import { model } from "@medusajs/framework/utils"
+import { PAYMENT_STATUSES } from "../ledger"
 
 /**
  * What became of each payment intent; the row that makes an order exactly-once. A lock serialises, this row
@@ -10,9 +11,7 @@ import { model } from "@medusajs/framework/utils"
 const StripePayment = model
   .define("stripe_payment", {
     id: model.text().primaryKey(),
-    status: model
-      .enum(["pending", "ordered", "completed", "returning", "refunded", "cancelled", "void", "review"])
-      .default("pending"),
+    status: model.enum([...PAYMENT_STATUSES]).default("pending"),
     reason: model.text().nullable(),
     order_id: model.text().nullable(),
     cart_id: model.text().nullable(),

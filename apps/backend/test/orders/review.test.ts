@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { closeShops } from "../setup/shop.ts"
+import { HOT, StripeShop } from "./stripe-shop.ts"
+
+const MUG = [{ sku: "MUG", quantity: 1 }]
+
+describe("a payment that waits for a person", () => {
+  let shop: StripeShop
+  beforeAll(async () => {
+    shop = await StripeShop.open({ HOLDFAST_MAX_ATTEMPTS: "2" })
+  })
+  afterAll(() => shop?.close())
+  afterAll(closeShops)
+
+  /** Stripe fails at this, however often it is asked. */
+  const broken = (call: string) =>
+    shop.stripe.faults.next(call, { status: 500, times: Number.POSITIVE_INFINITY })
+  const retry = (id: string) => shop.admin("POST", `/admin/stripe-payments/${id}/retry`)
+  const onReview = async (intent: string) => {
+    const [payment] = await shop.settled([intent])
+    expect(payment?.status).toBe("review")
+    return payment
+  }
+
+  it("is one that failed as often as it may, and becomes its order when it is taken up again", async () => {
+    const fault = broken("GET /v1/payment_intents/*")
+    const intent = await shop.pay({ items: MUG })
+    const payment = await onReview(intent)
+    expect(payment?.reason).toMatch(/^gave up after 2 attempts: /)
+    const { stripe_payments, count } = await shop.admin("GET", "/admin/stripe-payments?status=review")
+    expect(count).toBe(1)
+    expect(stripe_payments).toMatchObject([{ id: intent, order_id: null, reason: payment?.reason }])
+    fault.remove()
+
+    const answer = await retry(intent)
+    expect(answer.stripe_payment).toMatchObject({ id: intent, attempts: 0, last_error: null })
+    const [settled] = await shop.settled([intent])
+    expect(settled).toMatchObject({ status: "completed", reason: null })
+    expect(await shop.count("order_payment_collection WHERE order_id = $1", [settled?.order_id])).toBe(1)
+    expect((await shop.admin("GET", "/admin/stripe-payments?status=review")).count).toBe(0)
+  })
+
+  it("keeps the order that it has, which is then paid", async () => {
+    const fault = broken("POST /v1/payment_intents/*/capture")
+    const intent = await shop.pay({ items: MUG, capture: "manual" })
+    const { order_id } = (await onReview(intent)) ?? {}
+    expect(order_id).toBeTruthy()
+    const stock = await shop.stock("MUG")
+    fault.remove()
+
+    await retry(intent)
+    expect(await shop.settled([intent])).toMatchObject([{ status: "completed", order_id }])
+    expect(await shop.stock("MUG")).toEqual(stock)
+    expect((await shop.client.paymentIntents.retrieve(intent)).status).toBe("succeeded")
+  })
+
+  it("gets the money back that could not be given back", async () => {
+    await shop.putStock(HOT, 0)
+    const fault = broken("POST /v1/refunds")
+    const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }] })
+    await onReview(intent)
+    fault.remove()
+
+    await retry(intent)
+    expect(await shop.settled([intent])).toMatchObject([{ status: "refunded", order_id: null }])
+  })
+
+  it("is given back by hand in Stripe, and is then void", async () => {
+    await shop.putStock(HOT, 0)
+    const fault = broken("POST /v1/refunds")
+    const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }] })
+    await onReview(intent)
+    fault.remove()
+    await shop.client.refunds.create({ payment_intent: intent })
+
+    await retry(intent)
+    expect(await shop.settled([intent])).toMatchObject([{ status: "void" }])
+  })
+
+  it("is shown and taken up for administrators only, and where it does wait", async () => {
+    const intent = await shop.pay({ items: MUG })
+    expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
+    await expect(retry(intent)).rejects.toThrow(
+      `Payment ${intent} does not wait for a person: it is completed`,
+    )
+    await expect(retry("pi_unknown")).rejects.toThrow(": 404 ")
+    await expect(shop.admin("GET", "/admin/stripe-payments?status=lost")).rejects.toThrow(
+      "status must be of pending, ordered, completed, ",
+    )
+    await expect(shop.store("GET", "/admin/stripe-payments")).rejects.toThrow(": 401 ")
+    await expect(shop.store("POST", `/admin/stripe-payments/${intent}/retry`)).rejects.toThrow(": 401 ")
+    expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
+  })
+})
