@@ -64,13 +64,14 @@ export class Agenda<T extends Appointment = Appointment> {
   }
 
   #onTimer(): void {
-    const keepAlive = this.#keepsAlive
-    this.disarm()
+    this.#timer = undefined
+    this.#timerDue = Number.POSITIVE_INFINITY
     const now = performance.now()
     for (let first = this.#deadlines.first; first && first.due <= now; first = this.#deadlines.first) {
       this.#deadlines.delete(first)
       first.onDue(now)
     }
-    this.arm(keepAlive)
+    // As it is now: who was called may have been the last for whom the process had to stay.
+    this.arm(this.#keepsAlive)
   }
 }

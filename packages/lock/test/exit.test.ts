@@ -66,3 +66,18 @@ it("neither the connections to Redis nor a lease there keep a process alive; a r
   )
   expect({ output, status }).toEqual({ output: "LOCK_TIMEOUT\ndone\n", status: 0 })
 })
+
+it("an answer of Redis that doesn't come keeps no process alive any more, once it has been given up", async () => {
+  const hung = await startRedis()
+  const script = `
+    await locks.inspect()
+    process.kill(${hung.pid}, "SIGSTOP")
+    await locks.inspect().catch((error) => console.log(error.cause.message))
+  `
+  const store = `redisStore({ url: ${JSON.stringify(hung.url)}, commandTimeout: 200 })`
+  try {
+    expect(await run(script, store)).toEqual({ output: "Redis did not answer within 200 ms\n", status: 0 })
+  } finally {
+    await hung.kill()
+  }
+}, 30_000)

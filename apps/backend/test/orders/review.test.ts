@@ -85,7 +85,7 @@ describe("a payment that waits for a person", () => {
     )
     await expect(retry("pi_unknown")).rejects.toThrow(": 404 ")
     await expect(shop.admin("GET", "/admin/stripe-payments?status=lost")).rejects.toThrow(
-      "status must be of pending, ordered, completed, ",
+      "status must be one of pending, ordered, completed, ",
     )
     await expect(shop.store("GET", "/admin/stripe-payments")).rejects.toThrow(": 401 ")
     await expect(shop.store("POST", `/admin/stripe-payments/${intent}/retry`)).rejects.toThrow(": 401 ")

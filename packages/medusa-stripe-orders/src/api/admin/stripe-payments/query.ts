@@ -3,7 +3,7 @@ import { PAYMENT_STATUSES, type PaymentStatus } from "../../../modules/stripe-or
 
 // Not z.enum: Medusa tells of a wrong one that it is missing.
 const status = z.custom<PaymentStatus>((given) => PAYMENT_STATUSES.includes(given as PaymentStatus), {
-  error: `status must be of ${PAYMENT_STATUSES.join(", ")}`,
+  error: `status must be one of ${PAYMENT_STATUSES.join(", ")}`,
 })
 
 /** `?status=review&status=pending&limit=50&offset=0`; all of it may be left out. */
