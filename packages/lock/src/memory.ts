@@ -1,6 +1,6 @@
 import { type Entry, Party } from "./queue.js"
 import { Space } from "./space.js"
-import type { Answer, KeyState, Question, Session, Store } from "./store.js"
+import type { Answer, KeyState, Question, Session, Store, WaiterState } from "./store.js"
 
 /**
  * A store for one process. Its rules are in `space.ts`, and are those of every other store.
@@ -26,12 +26,17 @@ class MemorySession implements Session {
 
   inspect(): KeyState[] {
     const { now, queues } = this.#space.look()
-    const describe = (entry: Entry) => ({
-      id: entry.request.id,
-      owner: entry.request.owner,
-      keys: entry.request.keys.filter((key) => queues.get(key)?.has(entry)),
-      age: now - entry.since,
-    })
+    const described = new Map<Entry, WaiterState>()
+    const describe = (entry: Entry) => {
+      const { id, owner, keys } = entry.request
+      const known = described.get(entry)
+      const state = known ?? {
+        ...{ id, owner, age: now - entry.since },
+        keys: keys.filter((key) => queues.get(key)?.has(entry)),
+      }
+      described.set(entry, state)
+      return state
+    }
     return [...queues].map(([key, { holders, waiters }]) => ({
       key,
       holders: holders.map((entry) => ({ ...describe(entry), ...leaseOf(entry, key, now) })),

@@ -14,7 +14,11 @@ export interface Row {
 
 export function describe(rows: readonly Row[]): KeyState[] {
   const keys = new Map<number, string[]>()
-  for (const { number, key } of rows) keys.set(number, [...(keys.get(number) ?? []), key])
+  for (const { number, key } of rows) {
+    const its = keys.get(number)
+    if (its) its.push(key)
+    else keys.set(number, [key])
+  }
   const states = new Map<string, KeyState & { holders: LeaseState[]; waiters: WaiterState[] }>()
   for (const row of rows) {
     const state = states.get(row.key) ?? { key: row.key, holders: [], waiters: [] }

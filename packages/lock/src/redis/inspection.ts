@@ -1,4 +1,4 @@
-import type { KeyState } from "../store.js"
+import type { KeyState, LeaseState, WaiterState } from "../store.js"
 import type { Reply } from "./connection.js"
 
 type Described = [ref: string, id: string, owner: string, age: unknown, expiresIn: unknown, ...Lists]
@@ -7,30 +7,27 @@ type Lists = [keys: (string | null)[], numbers: unknown[], number: unknown]
 /** What `inspect` of the script returns, in the words of the store. */
 export function describe(reply: Reply): KeyState[] {
   const [, held, leases, waiting] = reply as [unknown, [string, string[]][], Described[], Described[]]
-  const byRef = new Map(leases.map((it) => [it[0], it]))
-  const queues = new Map(held.map(([key, refs]) => [key, { refs, waiters: [] as Described[] }]))
-  for (const request of waiting.sort((a, b) => Number(a[7]) - Number(b[7])))
-    for (const key of request[5]) if (key) queues.get(key)?.waiters.push(request)
+  const byRef = new Map(leases.map((it) => [it[0], leaseStates(it)]))
+  const queues = new Map(held.map(([key, refs]) => [key, { refs, waiters: [] as WaiterState[] }]))
+  for (const request of waiting.sort((a, b) => Number(a[7]) - Number(b[7]))) {
+    const state = waiterState(request)
+    for (const key of state.keys) queues.get(key)?.waiters.push(state)
+  }
   return [...queues].map(([key, { refs, waiters }]) => ({
     key,
-    holders: refs.flatMap((ref) => {
-      const lease = byRef.get(ref)
-      return lease ? [leaseState(lease, key)] : []
-    }),
-    waiters: waiters.map(waiterState),
+    holders: refs.flatMap((ref) => byRef.get(ref)?.get(key) ?? []),
+    waiters,
   }))
 }
 
-function waiterState([, id, owner, age, , keys]: Described) {
+function waiterState([, id, owner, age, , keys]: Described): WaiterState {
   return { id, owner, keys: keys.filter((key) => key !== null), age: Number(age) / 1_000 }
 }
 
-function leaseState(lease: Described, key: string) {
+/** What the lease is on each of its keys. */
+function leaseStates(lease: Described): Map<string | null, LeaseState> {
   const [, , , , expiresIn, keys, numbers] = lease
   const left = Number(expiresIn)
-  return {
-    ...waiterState(lease),
-    token: BigInt(numbers[keys.indexOf(key)] as number),
-    expiresIn: left < 0 ? Number.POSITIVE_INFINITY : left / 1_000,
-  }
+  const state = { ...waiterState(lease), expiresIn: left < 0 ? Number.POSITIVE_INFINITY : left / 1_000 }
+  return new Map(keys.map((key, i) => [key, { ...state, token: BigInt(numbers[i] as number) }]))
 }

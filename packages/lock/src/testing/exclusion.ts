@@ -117,12 +117,17 @@ export const exclusion: Record<string, Case> = {
     await trial.soon("60 jobs", Promise.all(jobs))
   },
 
-  async "takes 1,000 keys at once"(trial) {
+  async "takes 10,000 keys at once, renews, shows, hands on and frees them"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
-    const keys = Array.from({ length: 1_000 }, (_, i) => `key ${i}`)
+    const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`)
     const lease = await one.acquire(keys)
-    assert.equal(await two.tryAcquire("key 999"), null)
+    assert.equal(await two.tryAcquire("key 9999"), null)
+    const waiting = two.acquire(keys, { timeout: 60_000 })
+    await trial.waiters("key 9999", 1)
+    await lease.extend()
+    assert.equal((await two.inspect()).length, 10_000)
     assert.equal(await lease.release(), true)
+    assert.equal(await (await waiting).release(), true)
     assert.deepEqual(await two.inspect(), [])
   },
 }
