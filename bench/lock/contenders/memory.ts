@@ -5,7 +5,8 @@ import { Mutex as ESMutex } from "async-mutex"
 import { type Contender, type Opened, TIMEOUT, TTL } from "./contender.ts"
 import { ours } from "./ours.ts"
 
-function mutexes(Mutex: typeof ESMutex): Opened {
+/** A mutex for each key, in one process. */
+export function mutexes(Mutex: typeof ESMutex): Opened {
   const all = new Map<string, ESMutex>()
   const mutex = (key: string) => {
     const found = all.get(key) ?? new Mutex()

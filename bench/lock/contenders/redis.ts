@@ -6,6 +6,7 @@ import { redisStore } from "@holdfast/lock/redis"
 import { Mutex } from "async-mutex"
 import { Redis } from "ioredis"
 import { type Contender, type Opened, type Terms, TIMEOUT, TTL } from "./contender.ts"
+import { mutexes } from "./memory.ts"
 import { ours } from "./ours.ts"
 
 /** Counts what is sent; everybody gets the same client with the same settings. */
@@ -180,20 +181,17 @@ function trips(client: CountedRedis): Opened {
   const keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{nothing}${name}`)
   const trip = (question: unknown[]) =>
     redis.nothing(...keys, "ask", "anybody", JSON.stringify(question), String(Date.now() * 1_000))
-  const mutexes = new Map<string, Mutex>()
+  const alone = mutexes(Mutex)
   return {
     async pair(key) {
       await trip([[], [], [], [[1, "lease", 0, TTL, 1, [key]]], 0])
       await trip([[], [["lease", [key], 1]], [], [], 0])
     },
-    run([key = ""], job) {
-      const mutex = mutexes.get(key) ?? new Mutex()
-      mutexes.set(key, mutex)
-      return mutex.runExclusive(async () => {
+    run: (keys, job) =>
+      alone.run(keys, async () => {
         await job()
-        await trip([[], [["lease", [key], 1]], [], [], 1])
-      })
-    },
+        await trip([[], [["lease", keys, 1]], [], [], 1])
+      }),
     close: async () => undefined,
   }
 }

@@ -21,6 +21,15 @@ describe("a payment that waits for a person", () => {
     expect(payment?.status).toBe("review")
     return payment
   }
+  /** Sold out, and Stripe would not give the money back. */
+  const keptWithoutStock = async () => {
+    await shop.putStock(HOT, 0)
+    const fault = broken("POST /v1/refunds")
+    const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }] })
+    await onReview(intent)
+    fault.remove()
+    return intent
+  }
 
   it("is one that failed as often as it may, and becomes its order when it is taken up again", async () => {
     const fault = broken("GET /v1/payment_intents/*")
@@ -55,22 +64,14 @@ describe("a payment that waits for a person", () => {
   })
 
   it("gets the money back that could not be given back", async () => {
-    await shop.putStock(HOT, 0)
-    const fault = broken("POST /v1/refunds")
-    const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }] })
-    await onReview(intent)
-    fault.remove()
+    const intent = await keptWithoutStock()
 
     await retry(intent)
     expect(await shop.settled([intent])).toMatchObject([{ status: "refunded", order_id: null }])
   })
 
   it("is given back by hand in Stripe, and is then void", async () => {
-    await shop.putStock(HOT, 0)
-    const fault = broken("POST /v1/refunds")
-    const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }] })
-    await onReview(intent)
-    fault.remove()
+    const intent = await keptWithoutStock()
     await shop.client.refunds.create({ payment_intent: intent })
 
     await retry(intent)
