@@ -59,6 +59,7 @@ export default defineConfig({
         webhookSecrets: list(env.STRIPE_WEBHOOK_SECRET),
         lockKey: env.HOLDFAST_LOCK_KEY ?? "payment_intent",
         stock: env.HOLDFAST_STOCK ?? "reserve",
+        capture: env.HOLDFAST_CAPTURE ?? "after_stock",
         lock: { timeout: Number(env.HOLDFAST_LOCK_TIMEOUT ?? 30), ttl: Number(env.HOLDFAST_LOCK_TTL ?? 120) },
         paymentProvider: "pp_stripe_stripe",
         maxAttempts: Number(env.HOLDFAST_MAX_ATTEMPTS ?? 20),

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { formatMinorUnits, fromMinorUnits, toMinorUnits } from "../src/settlement/amounts"
+import { formatMinorUnits, fromMinorUnits, toMinorUnits } from "../src/order-draft/amounts"
 
 describe("amounts in Stripe's minor units", () => {
   it.each([

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { allocate, type Claim, type Demand, type Level } from "../src/settlement/stock"
+import { allocate, type Demand, type Level, type StockRequest } from "../src/decide/stock"
 
 const level = (id: string, item: string, location: string, available: number): Level => ({
   id,
@@ -18,19 +18,22 @@ const demand = (item: string, quantity: number, rest: Partial<Demand> = {}): Dem
   ...rest,
 })
 
-const claim = (id: string, ...demands: Demand[]): Claim => ({ id, demands })
+const claim = (id: string, ...demands: Demand[]): StockRequest => ({ id, demands })
 
 describe("allocating stock", () => {
   it("serves whoever came first, and tells the others what was missing", () => {
     const levels = [level("l1", "hat", "north", 3)]
-    const { taken, short } = allocate(levels, [claim("a", demand("hat", 2)), claim("b", demand("hat", 2))])
+    const { allocated: taken, short } = allocate(levels, [
+      claim("a", demand("hat", 2)),
+      claim("b", demand("hat", 2)),
+    ])
     expect([...taken.keys()]).toEqual(["a"])
     expect(short.get("b")).toEqual({ inventory_item_id: "hat", wanted: 2, available: 1 })
   })
 
   it("leaves the stock to the next when a claim can't be met whole", () => {
     const levels = [level("l1", "hat", "north", 1), level("l2", "tie", "north", 0)]
-    const { taken } = allocate(levels, [
+    const { allocated: taken } = allocate(levels, [
       claim("a", demand("hat", 1), demand("tie", 1)),
       claim("b", demand("hat", 1)),
     ])
@@ -40,13 +43,15 @@ describe("allocating stock", () => {
   it("counts two lines that share an item together", () => {
     const two = [demand("hat", 1, { line_item_id: "one" }), demand("hat", 1, { line_item_id: "two" })]
     expect(allocate([level("l1", "hat", "north", 1)], [claim("a", ...two)]).short.has("a")).toBe(true)
-    expect(allocate([level("l1", "hat", "north", 2)], [claim("a", ...two)]).taken.get("a")).toHaveLength(2)
+    expect(allocate([level("l1", "hat", "north", 2)], [claim("a", ...two)]).allocated.get("a")).toHaveLength(
+      2,
+    )
   })
 
   it("takes a line from one location, the preferred one where it can", () => {
     const levels = [level("s", "hat", "south", 5), level("n", "hat", "north", 2)]
     const place = (quantity: number) =>
-      allocate(levels, [claim("a", demand("hat", quantity))]).taken.get("a")?.[0]
+      allocate(levels, [claim("a", demand("hat", quantity))]).allocated.get("a")?.[0]
     expect(place(2)?.location_id).toBe("north")
     expect(place(3)?.location_id).toBe("south")
     expect(place(7)).toBeUndefined()
@@ -59,7 +64,9 @@ describe("allocating stock", () => {
 
   it("lets a backorder go below zero, at the preferred location", () => {
     const levels = [level("n", "hat", "north", 0), level("s", "hat", "south", 0)]
-    const taken = allocate(levels, [claim("a", demand("hat", 2, { allow_backorder: true }))]).taken.get("a")
+    const taken = allocate(levels, [claim("a", demand("hat", 2, { allow_backorder: true }))]).allocated.get(
+      "a",
+    )
     expect(taken?.[0]?.level_id).toBe("n")
   })
 
@@ -82,7 +89,7 @@ describe("allocating stock", () => {
       )
     fc.assert(
       fc.property(levels, claims, (levels, claims) => {
-        const { taken, short } = allocate(levels, claims)
+        const { allocated: taken, short } = allocate(levels, claims)
         expect(taken.size + short.size).toBe(claims.length)
         for (const { id, available } of levels) {
           const sum = [...taken.values()].flat().filter(({ level_id }) => level_id === id)

@@ -136,13 +136,13 @@ async function watch(rush: Rush, crowd: Crowd): Promise<string[]> {
   }
 }
 
-const SETTLED = ["completed", "refunded", "cancelled", "review", "void"]
+const SETTLED = ["completed", "refunded", "canceled", "review", "void"]
 
 async function look({ launched, books, domain, intents, sent }: Rush, crowd: Crowd): Promise<string[]> {
   const payments = await books.payments(intents)
   crowd.deliveries = launched.stripe.deliveries.length - sent
   crowd.orders = await books.countOrders(domain)
-  crowd.returned = payments.filter(({ status }) => status === "refunded" || status === "cancelled").length
+  crowd.returned = payments.filter(({ status }) => status === "refunded" || status === "canceled").length
   crowd.left = await books.available(HOT_SKU)
   const settled = new Set(payments.filter(({ status }) => SETTLED.includes(status)).map(({ id }) => id))
   return intents.filter((id) => !settled.has(id))

@@ -63,7 +63,7 @@ describe("alongside Medusa's own flows, on the same item at the same time", () =
     expect(sold).toBe(5)
     expect(rows.filter(({ status }) => status === "completed")).toHaveLength(sold)
     expect(
-      rows.filter(({ status }) => ["completed", "refunded", "cancelled", "void"].includes(status)),
+      rows.filter(({ status }) => ["completed", "refunded", "canceled", "void"].includes(status)),
     ).toHaveLength(10)
     expect(await shop.stock(HOT)).toMatchObject({ stocked: 5, reserved: 5, reservations: 5 })
   })

@@ -192,17 +192,17 @@ describe("killed on the way from the 200 to the order", () => {
     expect(shop.announcements(payment?.order_id ?? null)).toBe(2)
   })
 
-  it.each<[string, "refunded" | "cancelled", Stop]>([
+  it.each<[string, "refunded" | "canceled", Stop]>([
     ["before Stripe refunds", "refunded", atStripe("POST /v1/refunds", "before")],
     ["after Stripe refunded", "refunded", atStripe("POST /v1/refunds", "after")],
-    ["before Stripe cancels", "cancelled", atStripe("POST /v1/payment_intents/*/cancel", "before")],
-    ["after Stripe cancelled", "cancelled", atStripe("POST /v1/payment_intents/*/cancel", "after")],
+    ["before Stripe cancels", "canceled", atStripe("POST /v1/payment_intents/*/cancel", "before")],
+    ["after Stripe cancelled", "canceled", atStripe("POST /v1/payment_intents/*/cancel", "after")],
   ])("without stock, %s: the money is given back once", async (_, status, stop) => {
     const earlier = await allOrders()
     const capture = status === "refunded" ? "automatic" : "manual"
     const { before, payment, intent } = await killedAt(stop, { capture, stock: 0 })
 
-    expect(before.status).toBe("returning")
+    expect(before.status).toBe("refunding")
     expect(payment?.status).toBe(status)
     expect(await allOrders()).toBe(earlier)
     expect(await shop.stock(HOT)).toMatchObject({ stocked: 0, reserved: 0, reservations: 0 })
@@ -267,7 +267,7 @@ describe("killed on the way from the 200 to the order", () => {
     const rows = await shop.settled(intents)
     const statuses = rows.map(({ status }) => status)
     expect(statuses.filter((status) => status === "completed")).toHaveLength(12)
-    expect(statuses.filter((status) => status === "refunded" || status === "cancelled")).toHaveLength(12)
+    expect(statuses.filter((status) => status === "refunded" || status === "canceled")).toHaveLength(12)
     expect(await allOrders()).toBe(earlier + 12)
     expect(await shop.stock(HOT)).toEqual({ stocked: 12, reserved: 12, reservations: 12, raw: "12/12" })
   }, 120_000)

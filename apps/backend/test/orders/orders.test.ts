@@ -346,7 +346,7 @@ describe("an order from a Stripe payment", () => {
       await shop.putStock(HOT, 0)
       const intent = await shop.pay({ items: [{ sku: HOT, quantity: 1 }], capture: "manual" })
       const [payment] = await shop.settled([intent])
-      expect(payment).toMatchObject({ status: "cancelled", order_id: null })
+      expect(payment).toMatchObject({ status: "canceled", order_id: null })
       expect(payment?.reason).toContain("out of stock: 1 of inventory item")
       expect((await shop.client.paymentIntents.retrieve(intent)).status).toBe("canceled")
       const [call, ...more] = calls(`/v1/payment_intents/${intent}/cancel`)

@@ -27,7 +27,7 @@ describe.each(["payment_intent", "cart", "both"])("the seed's race, locked by %s
 
       const statuses = rows.map(({ status }) => status)
       expect(statuses.filter((status) => status === "completed")).toHaveLength(stock)
-      expect(statuses.filter((status) => status === "refunded" || status === "cancelled")).toHaveLength(
+      expect(statuses.filter((status) => status === "refunded" || status === "canceled")).toHaveLength(
         50 - stock,
       )
       expect(await shop.count(`"order"`)).toBe(ordersBefore + stock)

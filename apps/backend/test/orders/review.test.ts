@@ -82,11 +82,11 @@ describe("a payment that waits for a person", () => {
     const intent = await shop.pay({ items: MUG })
     expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
     await expect(retry(intent)).rejects.toThrow(
-      `Payment ${intent} does not wait for a person: it is completed`,
+      `Payment ${intent} is not in review: it is completed`,
     )
     await expect(retry("pi_unknown")).rejects.toThrow(": 404 ")
     await expect(shop.admin("GET", "/admin/stripe-payments?status=lost")).rejects.toThrow(
-      "status must be one of pending, ordered, completed, ",
+      "status must be one of pending, lookup, awaiting_payment, ordered, ",
     )
     await expect(shop.store("GET", "/admin/stripe-payments")).rejects.toThrow(": 401 ")
     await expect(shop.store("POST", `/admin/stripe-payments/${intent}/retry`)).rejects.toThrow(": 401 ")

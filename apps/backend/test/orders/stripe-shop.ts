@@ -266,7 +266,7 @@ export class StripeShop {
   async settled(ids: string[]): Promise<PaymentRow[]> {
     const open = async () => {
       const rows = await this.payments(ids)
-      const settled = rows.filter(({ status }) => !["pending", "ordered", "returning"].includes(status))
+      const settled = rows.filter(({ status }) => !["pending", "lookup", "awaiting_payment", "ordered", "refunding"].includes(status))
       return ids.filter((id) => !settled.some((row) => row.id === id))
     }
     try {

@@ -43,7 +43,7 @@ describe.each(["its database", "Redis"])("two processes of one shop, with their 
 
   async function sold(intents: string[]): Promise<number> {
     const rows = await shop.settled(intents)
-    expect(rows.filter(({ status }) => !["completed", "refunded", "cancelled"].includes(status))).toEqual([])
+    expect(rows.filter(({ status }) => !["completed", "refunded", "canceled"].includes(status))).toEqual([])
     const orders = rows.filter(({ status }) => status === "completed").map(({ order_id }) => order_id)
     expect(new Set(orders).size).toBe(orders.length)
     return orders.length

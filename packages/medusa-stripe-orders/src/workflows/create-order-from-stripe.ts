@@ -1,39 +1,138 @@
-import { acquireLockStep, releaseLockStep } from "@holdfast/medusa-lock/steps"
+import type { MedusaContainer } from "@medusajs/framework/types"
 import {
   createHook,
+  createStep,
   createWorkflow,
+  StepResponse,
   transform,
   WorkflowResponse,
   when,
 } from "@medusajs/framework/workflows-sdk"
 import type Stripe from "stripe"
-import { NeedsReview, type Payment, type SetAside } from "../content/content"
-import { sourceFromHook } from "../content/source"
-import { createOrdersAndTakeStockStep } from "./steps/create-orders-and-take-stock"
-import { finishPaymentsStep } from "./steps/finish-payments"
-import { prepareOrderDataStep } from "./steps/prepare-order-data"
-import { type RetrievedPayments, retrievePaymentsStep } from "./steps/retrieve-payments"
+import { carryOutByHand } from "../carry-out/by-hand"
+import { Batch } from "../decide/batch"
+import {
+  assignSources,
+  draftPayments,
+  lockCarts,
+  placeDrafts,
+  readPayments,
+  unlockCarts,
+} from "../decide/decide"
+import { BY_HAND, claimByHand } from "../payments/queue"
+import { databaseOf } from "../plugin"
 
-export type { PaymentOutcome } from "./steps/finish-payments"
+export type { PaymentOutcome } from "../carry-out/by-hand"
 
 export interface CreateOrderFromStripeInput {
-  /** the payments to settle; one, or as many as are due */
+  /** the payments to make orders of; one, or several */
   payment_intent_ids: string[]
+  /** the worker's batch of them; without, the workflow claims them itself, and carries out what follows */
+  batch_id?: string
 }
 
 /** The payments that only the store itself can place; at least one. */
 export interface OrderContentHookInput {
+  /** as their events have them: `latest_charge` may be an id */
   payment_intents: Stripe.PaymentIntent[]
 }
 
-/** A batch doesn't wait long for one busy payment: who is busy is tried alone afterwards, with the full time. */
-const BATCH_TIMEOUT_SECONDS = 5
+interface Retrieved {
+  batch_id: string
+  /** the payments that only the store's hook can place: all that is ever handed on whole */
+  unknown: Stripe.PaymentIntent[]
+}
+
+interface BatchInput {
+  batch_id: string
+}
+
+async function claimedByHand(container: MedusaContainer, ids: string[]): Promise<Batch> {
+  const db = databaseOf(container)
+  return new Batch(db, await claimByHand(db, [...new Set(ids)]), BY_HAND)
+}
+
+/** How each payment stands, by its signed events. Stripe is not asked, but for a workflow that is run by hand. */
+export const retrievePaymentsStep = createStep(
+  "retrieve-stripe-payments",
+  async ({ payment_intent_ids, batch_id }: CreateOrderFromStripeInput, { container }) => {
+    const batch = batch_id ? Batch.of(batch_id) : await claimedByHand(container, payment_intent_ids)
+    await readPayments(container, batch)
+    const unknown = batch.candidates.flatMap(({ source, intent }) => (source ? [] : [intent]))
+    const retrieved: Retrieved = { batch_id: batch.id, unknown }
+    return new StepResponse(retrieved, { batch_id: batch.id })
+  },
+  async (opened) => {
+    if (opened) {
+      await Batch.find(opened.batch_id)?.close()
+    }
+  },
+)
+
+/** Locks the carts, and the payments where the store chose so. Payments whose locks are busy leave the batch. */
+export const acquireCartLocksStep = createStep(
+  "acquire-stripe-cart-locks",
+  async ({ batch_id, answers }: BatchInput & { answers: unknown }, { container }) => {
+    const batch = Batch.of(batch_id)
+    assignSources(container, batch, answers)
+    await lockCarts(container, batch)
+    return new StepResponse({ batch_id }, { batch_id })
+  },
+  async (locked, { container }) => {
+    const batch = locked && Batch.find(locked.batch_id)
+    if (batch) {
+      await unlockCarts(container, batch, [...batch.locked.keys()])
+    }
+  },
+)
+
+/** Reads carts, prices and taxes under the locks, and makes of each payment an order that only lacks stock. */
+export const prepareOrderDataStep = createStep(
+  "prepare-stripe-order-data",
+  async ({ batch_id }: BatchInput, { container }) => {
+    const batch = Batch.of(batch_id)
+    await draftPayments(container, batch)
+    await batch.flush()
+    return new StepResponse({ batch_id })
+  },
+)
+
+/**
+ * Order creation and the stock step in one, since they commit in one transaction. It has no compensation: what is
+ * committed stands, and is carried on from the payment's row.
+ */
+export const createOrdersAndTakeStockStep = createStep(
+  "create-stripe-orders-and-take-stock",
+  async ({ batch_id }: BatchInput, { container }) => {
+    await placeDrafts(container, Batch.of(batch_id))
+    return new StepResponse({ batch_id })
+  },
+)
+
+export const releaseCartLocksStep = createStep(
+  "release-stripe-cart-locks",
+  async ({ batch_id }: BatchInput, { container }) => {
+    const batch = Batch.of(batch_id)
+    await unlockCarts(container, batch, [...batch.locked.keys()])
+    await batch.close()
+    return new StepResponse({ batch_id })
+  },
+)
+
+/** Captures, gives money back and announces, for a workflow that is run by hand: the worker's lanes do it else. */
+export const carryOutPaymentsStep = createStep(
+  "carry-out-stripe-payments",
+  async ({ payment_intent_ids, batch_id }: CreateOrderFromStripeInput, { container }) =>
+    new StepResponse(
+      await carryOutByHand(container, payment_intent_ids, { onlyRead: batch_id !== undefined }),
+    ),
+)
 
 /**
  * Turns paid Stripe payments into Medusa orders, each exactly once, and sells no unit of stock twice.
  *
- * Safe to run again for the same payments, at the same time or later, by hand or by the inbox: what was
- * decided is read from the payment's row.
+ * Safe to run again for the same payments, at the same time or later, by hand or by the worker: what was
+ * decided is read from the payment's row, and a worker goes on where a run by hand ended early.
  *
  * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items, where
  * there are any. It answers with an object from payment intent id to `{ cart_id }` or to
@@ -45,9 +144,7 @@ export const createOrderFromStripeWorkflow = createWorkflow(
     const retrieved = retrievePaymentsStep(input)
     const unknown = transform(
       { retrieved },
-      ({ retrieved }): OrderContentHookInput => ({
-        payment_intents: retrieved.payments.filter(({ source }) => !source).map(({ intent }) => intent),
-      }),
+      ({ retrieved }): OrderContentHookInput => ({ payment_intents: retrieved.unknown }),
     )
     // Asked about nothing, a store's rule that reads the first payment would fail, and with it the whole batch.
     const isAsked = ({ payment_intents }: OrderContentHookInput) => payment_intents.length > 0
@@ -56,77 +153,18 @@ export const createOrderFromStripeWorkflow = createWorkflow(
     when("a-payment-is-unknown", unknown, isAsked).then(() => {
       orderContent = askTheStore()
     })
-    const placed = transform({ retrieved, answers: orderContent.getResult() }, placePayments)
-
-    const lock = transform({ retrieved, placed }, lockOf)
-    acquireLockStep({ key: lock.keys, timeout: lock.timeout, ttl: lock.ttl })
-    const prepared = prepareOrderDataStep(placed)
-    const contents = transform({ prepared, lock }, ({ prepared, lock }) => ({
-      contents: prepared.contents,
-      held: lock.keys,
+    const sourced = transform({ retrieved, answers: orderContent.getResult() }, ({ retrieved, answers }) => ({
+      batch_id: retrieved.batch_id,
+      answers,
     }))
-    createOrdersAndTakeStockStep(contents)
-    releaseLockStep({ key: lock.keys })
-
-    const toFinish = transform({ input, placed, prepared }, ({ input, placed, prepared }) => ({
-      payment_intent_ids: input.payment_intent_ids,
-      reviews: [...placed.reviews, ...prepared.reviews],
-      failures: [...placed.failures, ...prepared.failures],
-    }))
-    const payments = finishPaymentsStep(toFinish)
+    const locked = acquireCartLocksStep(sourced)
+    const prepared = prepareOrderDataStep(locked)
+    const placed = createOrdersAndTakeStockStep(prepared)
+    releaseCartLocksStep(placed)
+    const payments = carryOutPaymentsStep(input)
     return new WorkflowResponse(
       transform({ payments }, ({ payments }) => ({ payments })),
-      {
-        hooks: [orderContent],
-      },
+      { hooks: [orderContent] },
     )
   },
 )
-
-interface PlacedPayments extends SetAside {
-  payments: Payment[]
-}
-
-/** Completes the payments that only the store's own rule can place; the others have their source already. */
-function placePayments({
-  retrieved,
-  answers,
-}: {
-  retrieved: RetrievedPayments
-  answers: unknown
-}): PlacedPayments {
-  const placed: PlacedPayments = { ...retrieved, payments: [], reviews: [...retrieved.reviews] }
-  for (const payment of retrieved.payments) {
-    try {
-      const source =
-        payment.source ?? sourceFromHook((answers as Record<string, unknown> | undefined)?.[payment.id])
-      if (!source) {
-        throw new NeedsReview(
-          "the payment doesn't say what was bought: it has no metadata.session_id, cart_id or items, and no orderContent hook knows it",
-        )
-      }
-      placed.payments.push({ ...payment, source })
-    } catch (error) {
-      placed.reviews.push({ id: payment.id, reason: (error as Error).message })
-    }
-  }
-  return placed
-}
-
-/**
- * The seed's choice of key: the payment, the cart, or both. The inventory items are locked in any case.
- *
- * The field is `keys`, for Medusa 2.21 loses an object with a field named `key` between two transforms.
- */
-function lockOf({ retrieved, placed }: { retrieved: RetrievedPayments; placed: PlacedPayments }) {
-  const { by, timeout, ttl } = retrieved.lock
-  const keys = placed.payments.flatMap(({ id, source }) => {
-    const cart = source.kind === "cart" ? source.cart_id : null
-    return by === "payment_intent" || !cart ? [id] : by === "cart" ? [cart] : [id, cart]
-  })
-  return {
-    keys,
-    timeout: placed.payments.length > 1 ? Math.min(BATCH_TIMEOUT_SECONDS, timeout) : timeout,
-    ttl,
-  }
-}

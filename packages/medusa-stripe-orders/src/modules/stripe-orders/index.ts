@@ -1,13 +1,14 @@
 import { Module } from "@medusajs/framework/utils"
+import { STRIPE_ORDERS_MODULE } from "../../plugin"
 import validateOptions from "./loaders/validate-options"
 import StripeOrdersModuleService from "./service"
-
-export const STRIPE_ORDERS_MODULE = "stripe_orders"
 
 export default Module(STRIPE_ORDERS_MODULE, {
   service: StripeOrdersModuleService,
   loaders: [validateOptions],
 })
-export type { PaymentRow, PaymentStatus } from "./ledger"
+export type { PaymentRow } from "../../payments/payments"
+export type { PaymentState } from "../../payments/states"
 export type { StripeOrdersOptions } from "./options"
 export type { StripeOrdersModuleService }
+export { STRIPE_ORDERS_MODULE }

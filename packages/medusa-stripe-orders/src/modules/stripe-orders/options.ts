@@ -19,6 +19,10 @@ const schema = z.strictObject({
     .enum(["payment_intent", "cart", "both"], { error: 'must be "payment_intent", "cart" or "both"' })
     .default("payment_intent"),
   stock: z.enum(["reserve", "decrement"], { error: 'must be "reserve" or "decrement"' }).default("reserve"),
+  capture: z
+    .enum(["after_stock", "by_shop"], { error: 'must be "after_stock" or "by_shop"' })
+    .default("after_stock"),
+  billingAddress: z.enum(["shipping", "card"], { error: 'must be "shipping" or "card"' }).default("shipping"),
   lock: z
     .strictObject({
       timeout: z.number({ error: "must be seconds" }).positive("must be more than 0 seconds").default(30),
@@ -57,7 +61,7 @@ export function parseOptions(options: unknown): ResolvedOptions {
   const faults = parsed.error.issues.map((issue) => `  ${describe(issue)}`)
   throw new MedusaError(
     MedusaError.Types.INVALID_DATA,
-    `@holdfast/medusa-stripe-orders: the plugin's options in medusa-config.ts need mending:\n${faults.join("\n")}`,
+    `@holdfast/medusa-stripe-orders: the plugin's options in medusa-config.ts are invalid:\n${faults.join("\n")}`,
   )
 }
 

@@ -1,27 +1,65 @@
+import { container as application } from "@medusajs/framework"
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
+import type { ConfigModule, Logger } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs/framework/utils"
 import Stripe from "stripe"
-import * as ledger from "./ledger"
+import { StripeBudget } from "../../carry-out/stripe-budget"
+import { concernOf } from "../../events"
+import { factsOf } from "../../payments/facts"
+import * as payments from "../../payments/payments"
+import { parseStorable } from "../../payments/storable"
+import type { Plugin } from "../../plugin"
+import { StripeWorker } from "../../worker"
 import StripeEvent from "./models/stripe-event"
+import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
+import StripeTimeline from "./models/stripe-timeline"
 import { parseOptions, type ResolvedOptions } from "./options"
 
 /** Stripe's own default: an older timestamp means a replay. */
 const SIGNATURE_TOLERANCE_SECONDS = 300
 
-/** The event types that ask for an order; every other one is stored as ignored. */
-const ORDER_EVENTS: ReadonlySet<string> = new Set([
-  "payment_intent.succeeded",
-  "payment_intent.amount_capturable_updated",
-])
+/** An event whose signature was checked. */
+export interface SignedEvent {
+  event: Stripe.Event
+  /** what was signed */
+  payload: string
+}
 
-/** The plugin's two tables, its options and its Stripe client. Resolve it as `stripe_orders`. */
-export class StripeOrdersModuleService extends MedusaService({ StripeEvent, StripePayment }) {
+interface Dependencies {
+  [ContainerRegistrationKeys.PG_CONNECTION]: Knex
+  [ContainerRegistrationKeys.LOGGER]: Logger
+}
+
+/** The plugin's tables, its options, its Stripe client and its worker. Resolve it as `stripe_orders`. */
+export class StripeOrdersModuleService
+  extends MedusaService({
+    StripeEvent,
+    StripePayment,
+    StripeTimeline,
+    StripeLease,
+  })
+  implements Plugin
+{
   readonly options: ResolvedOptions
   readonly stripe: Stripe
+  /** What this process may ask of Stripe. */
+  readonly budget: StripeBudget
   readonly #database: Knex
+  readonly #worker: StripeWorker
 
-  constructor(container: { [ContainerRegistrationKeys.PG_CONNECTION]: Knex }, options: unknown) {
+  /** Medusa calls these in every mode; the worker starts where there is to be one. */
+  readonly __hooks = {
+    onApplicationStart: async () => {
+      const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
+      if (projectConfig.workerMode !== "server") {
+        this.#worker.start(application)
+      }
+    },
+    onApplicationPrepareShutdown: async () => await this.#worker.stop(),
+  }
+
+  constructor(container: Dependencies, options: unknown) {
     super(container, options)
     this.options = parseOptions(options)
     this.stripe = new Stripe(this.options.apiKey, {
@@ -30,7 +68,9 @@ export class StripeOrdersModuleService extends MedusaService({ StripeEvent, Stri
       timeout: 20_000,
       ...this.options.stripe,
     })
+    this.budget = new StripeBudget({ livemode: /^(sk|rk)_live_/.test(this.options.apiKey) })
     this.#database = container[ContainerRegistrationKeys.PG_CONNECTION]
+    this.#worker = new StripeWorker(this.#database, container[ContainerRegistrationKeys.LOGGER], this)
   }
 
   /**
@@ -39,7 +79,7 @@ export class StripeOrdersModuleService extends MedusaService({ StripeEvent, Stri
    *
    * @throws MedusaError `invalid_data` where the signature is missing, wrong or older than 300 seconds
    */
-  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): Stripe.Event {
+  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): SignedEvent {
     if (!rawBody?.length) {
       throw refuse("The request has no JSON body. Stripe sends events as application/json.")
     }
@@ -49,43 +89,76 @@ export class StripeOrdersModuleService extends MedusaService({ StripeEvent, Stri
     const reasons = new Set<string>()
     for (const secret of this.options.webhookSecrets) {
       try {
-        return this.stripe.webhooks.constructEvent(rawBody, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
+        this.stripe.webhooks.constructEvent(rawBody, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
+        const payload = rawBody.toString("utf8")
+        return { event: parseStorable(payload), payload }
       } catch (error) {
         reasons.add((error as Error).message.split("\n")[0]?.trim() ?? "")
       }
     }
     const reason = [...reasons].join(" ")
     throw refuse(
-      `The webhook's signature does not fit: ${reason} Check the endpoint's signing secret and the clock.`,
+      `The webhook's signature is not valid: ${reason} Check the endpoint's signing secret and the clock.`,
     )
   }
 
-  /** Stores the event; when this returns it is safe to answer 200. Says whether there is work to do. */
-  async receive(event: Stripe.Event): Promise<{ due: boolean }> {
-    const paymentIntentId = ORDER_EVENTS.has(event.type)
-      ? (event.data.object as Stripe.PaymentIntent).id
-      : null
-    await ledger.receive(
+  /** Stores the event; when this returns it is safe to answer 200. */
+  async receive({ event, payload }: SignedEvent): Promise<void> {
+    const concern = concernOf(event)
+    await payments.receiveEvent(
       this.#database,
       {
         id: event.id,
         type: event.type,
         api_version: event.api_version ?? null,
         livemode: event.livemode,
+        account: event.account ?? null,
         created: event.created,
-        payload: event,
+        payload,
       },
-      paymentIntentId,
+      concern && {
+        payment_intent_id: concern.payment_intent_id,
+        opens: concern.opens,
+        facts: concern.snapshot && factsOf(event),
+      },
     )
-    return { due: paymentIntentId !== null }
+    if (concern) {
+      this.wakeWorkers()
+    }
+  }
+
+  /** Tells the workers of all processes that something is due. A notification that is lost costs a second. */
+  wakeWorkers(): void {
+    this.#worker.wake()
   }
 
   /**
-   * Takes up again what waits for a person (status `review`): the job does it within 2 s, as if the payment were new.
-   * Nothing happens twice. Returns the ids of those that did wait.
+   * Takes payments in review up again, within a moment, as if they were new. Nothing happens twice.
+   *
+   * @param person who asks for it, for the timeline
+   * @returns the ids of those that were in review
    */
-  async retry(paymentIntentIds: string[]): Promise<string[]> {
-    return await ledger.retry(this.#database, paymentIntentIds)
+  async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
+    const retried = await payments.retryReviews(this.#database, person, paymentIntentIds)
+    this.wakeWorkers()
+    return retried
+  }
+
+  /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
+  async search(
+    search: payments.PaymentSearch,
+  ): Promise<{ stripe_payments: payments.PaymentView[]; count: number }> {
+    return await payments.searchPayments(this.#database, search)
+  }
+
+  /** How these payments stand. */
+  async views(paymentIntentIds: string[]): Promise<payments.PaymentView[]> {
+    return await payments.viewPayments(this.#database, paymentIntentIds)
+  }
+
+  /** Everything that happened to a payment, oldest first: each with when, what, who and the ids. */
+  async timeline(paymentIntentId: string): Promise<payments.TimelineLine[]> {
+    return await payments.readTimeline(this.#database, paymentIntentId)
   }
 }
 

@@ -3,8 +3,8 @@ import { model } from "@medusajs/framework/utils"
 /**
  * The inbox: one row per Stripe event, written before Stripe is told 200 and kept.
  *
- * `revision` is the payment's revision at which the event arrived: a pass over the payment that began at or
- * after that revision has seen what the event tells, and settles it.
+ * `revision` is the payment's revision at which the event arrived: a step that began at or after that revision has
+ * seen what the event tells, and settles it.
  */
 const StripeEvent = model
   .define("stripe_event", {
@@ -18,8 +18,9 @@ const StripeEvent = model
     status: model.enum(["pending", "settled", "ignored"]),
     deliveries: model.number().default(1),
     settled_at: model.dateTime().nullable(),
-    payload: model.json(),
+    /** what Stripe signed: text, for JSON of Postgres holds less than JSON may */
+    payload: model.text(),
   })
-  .indexes([{ on: ["payment_intent_id"], where: "status = 'pending'" }])
+  .indexes([{ on: ["payment_intent_id"], where: "payment_intent_id IS NOT NULL" }])
 
 export default StripeEvent

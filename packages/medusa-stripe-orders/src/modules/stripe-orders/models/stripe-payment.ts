@@ -1,5 +1,4 @@
 import { model } from "@medusajs/framework/utils"
-import { PAYMENT_STATUSES } from "../ledger"
 
 /**
  * What became of each payment intent; the row that makes an order exactly-once. A lock serialises, this row
@@ -10,26 +9,52 @@ import { PAYMENT_STATUSES } from "../ledger"
  */
 const StripePayment = model
   .define("stripe_payment", {
+    /** the payment intent's */
     id: model.text().primaryKey(),
-    status: model.enum([...PAYMENT_STATUSES]).default("pending"),
+    /** one of `payments/states.ts` */
+    status: model.text().default("pending"),
     reason: model.text().nullable(),
     order_id: model.text().nullable(),
     cart_id: model.text().nullable(),
     payment_id: model.text().nullable(),
+
+    // What a person searches by, as Stripe and the order tell it.
+    /** minor units; a bigint in the database */
+    amount: model.float().nullable(),
+    currency: model.text().nullable(),
+    email: model.text().nullable(),
+    name: model.text().nullable(),
+    /** when Stripe made the payment intent */
+    created: model.dateTime().nullable(),
+    livemode: model.boolean().nullable(),
+    account: model.text().nullable(),
+    payment_method: model.text().nullable(),
+    payment_method_type: model.text().nullable(),
+    latest_charge: model.text().nullable(),
+
     arrival: model.autoincrement(),
     revision: model.number().default(0),
+    // Both are never null: the database fills them in with the present, so a row made by hand is due too.
+    status_since: model.dateTime().nullable(),
+    /** counts in a state that has an actor */
     due_at: model.dateTime().nullable(),
+    claim: model.text().nullable(),
     claimed_by: model.text().nullable(),
     claimed_until: model.dateTime().nullable(),
     attempts: model.number().default(0),
     last_error: model.text().nullable(),
     captured_at: model.dateTime().nullable(),
     placed_at: model.dateTime().nullable(),
+    /** the payment intent as Stripe last answered it, JSON */
+    snapshot: model.text().nullable(),
+    snapshot_at: model.dateTime().nullable(),
   })
   .indexes([
-    { on: ["due_at"], where: "due_at IS NOT NULL" },
+    { on: ["status", "arrival"] },
+    { on: ["status", "due_at"] },
+    { on: ["arrival"] },
     { on: ["order_id"], unique: true, where: "order_id IS NOT NULL" },
-    { on: ["status"] },
+    { on: ["claim"], where: "claim IS NOT NULL" },
   ])
 
 export default StripePayment

@@ -1,0 +1,49 @@
+import type { IEventBusModuleService } from "@medusajs/framework/types"
+import { EventPriority, Modules, OrderWorkflowEvents } from "@medusajs/framework/utils"
+import { inOneTransaction } from "../medusa/shared-transaction"
+import { applyOutcomes, lockPayments, outcomeOf } from "../payments/payments"
+import type { ClaimedPayment } from "../payments/queue"
+import type { CarryOut } from "./context"
+
+/** Until an authorization is looked at again, where the charge that tells its end isn't known: a day. */
+const LOOK_AGAIN_MS = 86_400_000
+
+/**
+ * Tells the store about its orders: `order.placed`. The events go out while the rows are locked, so two workers can't
+ * both send them; a crash between the sending and the commit, and only that, sends them twice.
+ */
+export async function announce({ container, actor }: CarryOut, payments: ClaimedPayment[]): Promise<null> {
+  const events: IEventBusModuleService = container.resolve(Modules.EVENT_BUS)
+  await inOneTransaction(container, async ({ sql }) => {
+    const rows = await lockPayments(
+      sql,
+      payments.map(({ id }) => id),
+    )
+    const mine = payments.filter(({ id, claim, status }) => {
+      const row = rows.get(id)
+      return row?.claim === claim && row.status === status
+    })
+    const unannounced = mine.filter(({ placed_at }) => !placed_at)
+    if (unannounced.length > 0) {
+      await events.emit(
+        unannounced.map(({ order_id }) => ({ name: OrderWorkflowEvents.PLACED, data: { id: order_id } })),
+        { priority: EventPriority.CRITICAL },
+      )
+    }
+    await applyOutcomes(sql, actor, mine.map(announced))
+  })
+  return null
+}
+
+function announced(payment: ClaimedPayment) {
+  const { captured_at, placed_at, order_id, reason } = payment
+  const text = placed_at ? "Medusa has announced the order" : "Announced: order.placed"
+  const line = { kind: "decision" as const, text, data: { order_id } }
+  return captured_at
+    ? outcomeOf(payment, "completed", line, { reason, facts: { placed_at: placed_at ?? new Date() } })
+    : outcomeOf(payment, "awaiting_capture", line, {
+        reason,
+        facts: { placed_at: placed_at ?? new Date() },
+        due_in_ms: LOOK_AGAIN_MS,
+      })
+}

@@ -1,0 +1,73 @@
+import type Stripe from "stripe"
+import { recordCapture } from "../medusa/payment-records"
+import { inOneTransaction } from "../medusa/shared-transaction"
+import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
+import type { ClaimedPayment } from "../payments/queue"
+import type { CarryOut } from "./context"
+import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
+
+/** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
+const AUTHORIZED_FOR_MS = 7 * 86_400_000
+
+/**
+ * Takes the authorized money, or sees that the shop has: the order's payment is captured in Medusa when it is in Stripe.
+ * The row waits with its claim while Stripe is asked; what Stripe answered is written with Medusa's rows at once.
+ */
+export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<Outcome | null> {
+  const { plugin } = work
+  const isOurs = payment.status === "ordered"
+  const answer: Answer<Stripe.PaymentIntent> = isOurs
+    ? await orCurrent(plugin, payment.id, () =>
+        askOnce(plugin, "capture", `holdfast-capture-${payment.id}`, (options) =>
+          plugin.stripe.paymentIntents.capture(payment.id, {}, options),
+        ),
+      )
+    : { value: await retrieve(plugin, payment.id), ids: {} }
+  if (answer.value.status === "succeeded") {
+    return await captured(work, payment, answer)
+  }
+  return !isOurs && answer.value.status === "requires_capture"
+    ? stillAuthorized(payment, answer.value)
+    : lost(payment, answer)
+}
+
+async function captured(
+  { container, actor }: CarryOut,
+  payment: ClaimedPayment,
+  { value: intent, ids }: Answer<Stripe.PaymentIntent>,
+): Promise<null> {
+  const { id, order_id, placed_at } = payment
+  await inOneTransaction(container, async (transaction) => {
+    const row = (await lockPayments(transaction.sql, [id])).get(id)
+    if (row?.claim !== payment.claim) {
+      return // another worker's by now: it asks Stripe the same, and writes it
+    }
+    await recordCapture(container, transaction, payment, intent)
+    const line = { kind: "stripe_call" as const, text: "Captured", data: { order_id, ...ids } }
+    const to = placed_at ? "completed" : "ordered"
+    const outcome = outcomeOf(payment, to, line, {
+      reason: payment.reason,
+      facts: { captured_at: new Date() },
+    })
+    await applyOutcomes(transaction.sql, actor, [outcome])
+  })
+  return null
+}
+
+/** The shop captures when it ships. The authorization is looked at again when it ends, if no event comes before. */
+function stillAuthorized(payment: ClaimedPayment, intent: Stripe.PaymentIntent): Outcome {
+  const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
+  return outcomeOf(payment, "awaiting_capture", line, { due_in_ms: untilAuthorizationEnds(intent) })
+}
+
+export function untilAuthorizationEnds({ created, latest_charge }: Stripe.PaymentIntent): number {
+  const charge = typeof latest_charge === "object" ? latest_charge : null
+  const before = charge?.payment_method_details?.card?.capture_before
+  const end = before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
+  return Math.max(3_600_000, end - Date.now())
+}
+
+function lost(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {
+  const reason = `order ${payment.order_id} was made, but its payment can't be captured: it is ${value.status} in Stripe`
+  return outcomeOf(payment, "review", { kind: "decision", text: reason, data: ids }, { reason })
+}

@@ -1,0 +1,69 @@
+import type Stripe from "stripe"
+import { intentFacts } from "../payments/facts"
+import { type Outcome, outcomeOf } from "../payments/payments"
+import type { ClaimedPayment } from "../payments/queue"
+import { parseStorable } from "../payments/storable"
+import type { CarryOut } from "./context"
+import { retrieve } from "./stripe-calls"
+
+/** A payment intent that Stripe does not know right after its event may only be late; so long it is asked again. */
+const MISSING_FOR_MS = 30_000
+
+/** How often Stripe is asked about a payment that is not paid: when its age has doubled, once a day at least. */
+const UNPAID_RETRY_MS = { least: 60_000, most: 86_400_000 }
+const UNPAID_FOR_TOO_LONG_MS = 30 * 86_400_000
+
+/**
+ * Asks Stripe how a payment stands, where its events don't say enough: one read. The answer is kept with the row, and
+ * the payment takes its turn again, at the place of its arrival.
+ */
+export async function lookUp(
+  { plugin }: Pick<CarryOut, "plugin">,
+  payment: ClaimedPayment,
+): Promise<Outcome> {
+  try {
+    const intent = await retrieve(plugin, payment.id)
+    return answered(payment, intent)
+  } catch (error) {
+    if ((error as Stripe.errors.StripeError).code === "resource_missing") {
+      return missing(payment, error as Stripe.errors.StripeError)
+    }
+    throw error
+  }
+}
+
+function answered(payment: ClaimedPayment, intent: Stripe.Response<Stripe.PaymentIntent>): Outcome {
+  // The client's secret is nothing that we need to keep.
+  const { lastResponse, client_secret, ...plain } = intent
+  const facts = intentFacts(parseStorable(JSON.stringify(plain)))
+  const line = {
+    kind: "stripe_call" as const,
+    text: `Stripe answered: the payment is ${intent.status}`,
+    data: { request_id: lastResponse?.requestId },
+  }
+  const isPaid = ["succeeded", "requires_capture", "canceled"].includes(intent.status)
+  if (payment.status !== "awaiting_payment" || isPaid) {
+    return outcomeOf(payment, "pending", line, { facts: { ...facts, snapshot: JSON.stringify(plain) } })
+  }
+  const age = Date.now() - intent.created * 1000
+  if (age > UNPAID_FOR_TOO_LONG_MS) {
+    return outcomeOf(payment, "void", line, { reason: "was not paid within 30 days" })
+  }
+  const due_in_ms = Math.min(UNPAID_RETRY_MS.most, Math.max(UNPAID_RETRY_MS.least, age))
+  return outcomeOf(payment, "awaiting_payment", line, { facts, due_in_ms })
+}
+
+/** A signed event says that the payment exists; without one, Stripe's word is enough. */
+function missing(payment: ClaimedPayment, error: Stripe.errors.StripeError): Outcome {
+  const waited = Date.now() - new Date(payment.status_since).getTime()
+  const data = { request_id: error.requestId, code: error.code }
+  if (payment.revision > 0 && waited < MISSING_FOR_MS) {
+    const text = `Stripe does not know the payment yet: ${error.message}`
+    const line = { kind: "stripe_call" as const, text, data }
+    const due_in_ms = Math.min(MISSING_FOR_MS, Math.max(1_000, waited))
+    return outcomeOf(payment, "lookup", line, { attempts: "kept", error: error.message, due_in_ms })
+  }
+  const reason = `Stripe knows no such payment intent with the configured API key: ${error.message}`
+  const line = { kind: "decision" as const, text: reason, data }
+  return outcomeOf(payment, "review", line, { reason })
+}

@@ -1,0 +1,59 @@
+import { randomUUID } from "node:crypto"
+import type Stripe from "stripe"
+import type { Plugin } from "../plugin"
+import type { StripeEndpoint } from "./stripe-budget"
+
+/** Stripe's answer, with the ids by which the call is found again. */
+export interface Answer<T> {
+  value: T
+  ids: { request_id?: string; idempotency_key?: string }
+}
+
+/**
+ * Asks Stripe for something that it does to a payment once, however often it is asked. For a day it answers a key as it
+ * did at first, with a failure too that is over by now: an answer that is only remembered is asked for anew.
+ */
+export async function askOnce<T>(
+  { budget }: Plugin,
+  endpoint: StripeEndpoint,
+  idempotency_key: string,
+  call: (options: Stripe.RequestOptions) => Promise<Stripe.Response<T>>,
+): Promise<Answer<T>> {
+  const ask = async (key: string): Promise<Answer<T>> => {
+    const value = await budget.run(endpoint, () => call({ idempotencyKey: key }), endpoint !== "retrieve")
+    return { value, ids: { request_id: value.lastResponse?.requestId, idempotency_key: key } }
+  }
+  try {
+    return await ask(idempotency_key)
+  } catch (error) {
+    const { headers } = error as Stripe.errors.StripeError
+    if (headers?.["idempotent-replayed"] !== "true") {
+      throw error
+    }
+    return await ask(`${idempotency_key}-${randomUUID()}`)
+  }
+}
+
+/** The payment intent as it is now, with its charge. */
+export async function retrieve(
+  { budget, stripe }: Plugin,
+  id: string,
+): Promise<Stripe.Response<Stripe.PaymentIntent>> {
+  return await budget.run("retrieve", () => stripe.paymentIntents.retrieve(id, { expand: ["latest_charge"] }))
+}
+
+/** The call's answer or, where the payment has moved on already, the payment as it now is. */
+export async function orCurrent(
+  plugin: Plugin,
+  id: string,
+  call: () => Promise<Answer<Stripe.PaymentIntent>>,
+): Promise<Answer<Stripe.PaymentIntent>> {
+  try {
+    return await call()
+  } catch (error) {
+    if ((error as Stripe.errors.StripeError).code === "payment_intent_unexpected_state") {
+      return { value: await retrieve(plugin, id), ids: {} }
+    }
+    throw error
+  }
+}

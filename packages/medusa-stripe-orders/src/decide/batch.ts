@@ -1,0 +1,134 @@
+import { randomUUID } from "node:crypto"
+import type { OrderDraft, OrderSource, PaidPayment } from "../order-draft/order-draft"
+import { applyOutcomes, type Database, type Line, type Outcome, outcomeOf } from "../payments/payments"
+import { type ClaimedPayment, keepClaims, releaseClaims } from "../payments/queue"
+import type { PaymentState } from "../payments/states"
+
+/** A payment that may become an order; its source is null where only the store's own rule can tell it. */
+export interface Candidate extends PaidPayment {
+  source: OrderSource | null
+  /** whether Stripe itself was asked, not only its event */
+  isRead: boolean
+}
+
+/**
+ * Payments that are decided about together. Steps of the workflow hand on its id alone; the payments stay here, in the
+ * process that claimed them, for a workflow engine copies and may store what its steps return.
+ */
+export class Batch {
+  readonly id = randomUUID()
+  readonly claimed: ReadonlyMap<string, ClaimedPayment>
+  /** the worker, or `by hand` */
+  readonly actor: string
+  candidates: Candidate[] = []
+  drafts: (OrderDraft | OrderedCart)[] = []
+  /** the keys that are locked for each payment until its group is placed */
+  readonly locked = new Map<string, string[]>()
+  readonly #undecided: Set<string>
+  #outcomes: Outcome[] = []
+  readonly #db: Database
+  readonly #letGo: () => void
+  #signalParked: () => void = () => {}
+
+  /** Resolves when what is left of the batch only waits for locks: the next batch may be decided meanwhile. */
+  readonly parked = new Promise<void>((resolve) => {
+    this.#signalParked = resolve
+  })
+
+  constructor(db: Database, claimed: ClaimedPayment[], actor: string) {
+    this.#db = db
+    this.claimed = new Map(claimed.map((payment) => [payment.id, payment]))
+    this.actor = actor
+    this.#undecided = new Set(this.claimed.keys())
+    this.#letGo = keepClaims(db, () => this.claims)
+    open.set(this.id, this)
+  }
+
+  static find(id: string): Batch | undefined {
+    return open.get(id)
+  }
+
+  /** @throws where the batch is not open in this process */
+  static of(id: string): Batch {
+    const batch = open.get(id)
+    if (!batch) {
+      throw new Error(`Batch ${id} is not open in this process`)
+    }
+    return batch
+  }
+
+  get isOpen(): boolean {
+    return open.has(this.id)
+  }
+
+  /** Writes what was set aside and gives back the claims of payments that nothing was decided about. */
+  async close(): Promise<void> {
+    if (!open.delete(this.id)) {
+      return
+    }
+    this.#letGo()
+    this.#signalParked()
+    await this.flush()
+    await releaseClaims(this.#db, this.claims)
+  }
+
+  park(): void {
+    this.#signalParked()
+  }
+
+  /** Claims that are to be renewed, those of the payments without an outcome. */
+  get claims(): string[] {
+    return [...new Set([...this.#undecided].map((id) => (this.claimed.get(id) as ClaimedPayment).claim))]
+  }
+
+  get undecided(): string[] {
+    return [...this.#undecided]
+  }
+
+  /** What becomes of a payment. Written by `flush`, or with the order in its transaction. */
+  outcome(id: string, to: PaymentState, line: Line, more: Partial<OutcomeParts> = {}): Outcome {
+    this.#undecided.delete(id)
+    return outcomeOf(this.claimed.get(id) as ClaimedPayment, to, line, more)
+  }
+
+  /** Takes a payment out of the batch; the others go on. */
+  setAside(id: string, to: PaymentState, line: Line, more?: Partial<OutcomeParts>): void {
+    if (this.#undecided.has(id)) {
+      this.setAsideWith(this.outcome(id, to, line, more))
+    }
+  }
+
+  setAsideWith(outcome: Outcome): void {
+    this.#undecided.delete(outcome.id)
+    this.#outcomes.push(outcome)
+    this.candidates = this.candidates.filter((candidate) => candidate.id !== outcome.id)
+  }
+
+  /** Writes what was set aside so far. */
+  async flush(): Promise<void> {
+    const outcomes = this.#outcomes
+    this.#outcomes = []
+    await applyOutcomes(this.#db, this.actor, outcomes)
+  }
+
+  /** The outcomes of a transaction that was rolled back: its payments are undecided again. */
+  reopen(ids: string[]): void {
+    for (const id of ids) {
+      this.#undecided.add(id)
+    }
+  }
+}
+
+/** Everything about an outcome but whose it is, where it leads and its line. */
+export type OutcomeParts = Omit<Outcome, "id" | "claim" | "revision" | "to" | "lines">
+
+/** A payment whose cart has become an order already, by Medusa's own cart completion or by another payment. */
+export interface OrderedCart {
+  payment: PaidPayment
+  cart_id: string
+  payment_session_id: string | null
+  order: null
+  demands: []
+}
+
+const open = new Map<string, Batch>()

@@ -1,0 +1,228 @@
+import type { MedusaContainer } from "@medusajs/framework/types"
+import { MedusaError, Modules } from "@medusajs/framework/utils"
+import { assignCustomers } from "../medusa/customers"
+import { linkOrders, lockCarts } from "../medusa/order-links"
+import {
+  type OrderedPayment,
+  ordersOfCarts,
+  type PaymentRecord,
+  recordPayments,
+  sessionsGivenBack,
+} from "../medusa/payment-records"
+import {
+  inOneTransaction,
+  type OrderModuleInternals,
+  type PromotionModuleInternals,
+  type SharedTransaction,
+} from "../medusa/shared-transaction"
+import type { ResolvedOptions } from "../modules/stripe-orders/options"
+import type { OrderDraft } from "../order-draft/order-draft"
+import { applyOutcomes, lockPayments, type Outcome } from "../payments/payments"
+import type { Batch, OrderedCart } from "./batch"
+import { soldOut } from "./sold-out"
+import { takeStock } from "./take-stock"
+
+export type Entry = OrderDraft | OrderedCart
+
+/**
+ * The heart of the plugin: take the stock and create the orders, for a whole group in one transaction, with the payments'
+ * and the carts' rows locked. A crash leaves all of it or nothing of it, and a payment that another process decided
+ * meanwhile is passed over, since its row no longer says so.
+ */
+export async function placeOrders(
+  container: MedusaContainer,
+  batch: Batch,
+  entries: Entry[],
+  options: ResolvedOptions,
+): Promise<void> {
+  try {
+    await inOneTransaction(container, async (transaction) => {
+      const mine = await lockMine(transaction, batch, entries)
+      const { outcomes, drafts } = await withoutOrderedCarts(transaction, batch, mine)
+      const requests = drafts.map(({ payment, demands }) => ({ id: payment.id, demands }))
+      const { allocated, short } = await takeStock(transaction, options.stock, requests)
+      outcomes.push(...[...short].map(([id, shortage]) => soldOut(batch, id, shortage)))
+      const served = drafts.filter(({ payment }) => allocated.has(payment.id))
+      const payments = await createOrders(container, transaction, served, options)
+      outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
+      await applyOutcomes(transaction.sql, batch.actor, outcomes)
+    })
+  } catch (error) {
+    batch.reopen(entries.map(({ payment }) => payment.id))
+    throw error
+  }
+}
+
+/** Locks the payments' rows, then the carts'; keeps the payments that this batch still holds, in order of arrival. */
+async function lockMine(transaction: SharedTransaction, batch: Batch, entries: Entry[]): Promise<Entry[]> {
+  const rows = await lockPayments(
+    transaction.sql,
+    entries.map(({ payment }) => payment.id),
+  )
+  await lockCarts(
+    transaction,
+    entries.flatMap(({ cart_id }) => cart_id ?? []),
+  )
+  const arrivalOf = ({ payment }: Entry) => Number(rows.get(payment.id)?.arrival)
+  return entries
+    .filter(({ payment }) => {
+      const row = rows.get(payment.id)
+      return row?.status === "pending" && row.claim === batch.claimed.get(payment.id)?.claim
+    })
+    .sort((a, b) => arrivalOf(a) - arrivalOf(b))
+}
+
+/** One cart makes one order, whoever came first: another payment, or Medusa's own complete-cart. */
+async function withoutOrderedCarts(transaction: SharedTransaction, batch: Batch, entries: Entry[]) {
+  const orders = await ordersOfCarts(
+    transaction,
+    entries.flatMap(({ cart_id }) => cart_id ?? []),
+  )
+  const givenBack = await sessionsGivenBack(
+    transaction,
+    entries.flatMap(({ payment_session_id }) => payment_session_id ?? []),
+  )
+  const outcomes: Outcome[] = []
+  const drafts: OrderDraft[] = []
+  const taken = new Set<string>()
+  for (const entry of entries) {
+    const { cart_id, payment } = entry
+    const earlier = cart_id ? orders.get(cart_id) : undefined
+    if (cart_id && (earlier || taken.has(cart_id))) {
+      outcomes.push(alreadyOrdered(batch, payment.id, cart_id, earlier))
+    } else if (givenBack.has(entry.payment_session_id ?? "")) {
+      outcomes.push(movedInMedusa(batch, payment.id))
+    } else if (entry.order) {
+      drafts.push(entry)
+      taken.add(cart_id ?? payment.id)
+    } else {
+      throw new Error(`cart ${cart_id} was an order a moment ago, and is none now`)
+    }
+  }
+  return { outcomes, drafts }
+}
+
+/**
+ * The order is this payment's where Medusa has a payment of this very payment intent on it. A payment session alone
+ * proves nothing: a second intent may bear the same one.
+ */
+function alreadyOrdered(
+  batch: Batch,
+  id: string,
+  cart_id: string,
+  earlier: OrderedPayment | undefined,
+): Outcome {
+  const own = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id)
+  if (!earlier || !own) {
+    const which = earlier ? `became order ${earlier.order_id}` : "is being ordered"
+    const reason = `cart ${cart_id} ${which} with another payment: this one was paid as well`
+    const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id: earlier?.order_id } }
+    return batch.outcome(id, "review", line, { reason, facts: { cart_id } })
+  }
+  const { order_id } = earlier
+  const reason = "Medusa's own cart completion made the order"
+  const now = new Date()
+  // Medusa has announced its order; the money is captured as for an order of ours.
+  const facts = {
+    order_id,
+    cart_id,
+    payment_id: own.id,
+    placed_at: now,
+    ...(own.captured && { captured_at: now }),
+  }
+  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
+  return batch.outcome(id, own.captured ? "completed" : "ordered", line, { reason, facts })
+}
+
+/** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */
+function movedInMedusa(batch: Batch, id: string): Outcome {
+  const text = "The payment was canceled or refunded in Medusa in the meantime"
+  const isRead = batch.candidates.find((candidate) => candidate.id === id)?.isRead
+  return isRead
+    ? batch.outcome(
+        id,
+        "pending",
+        { kind: "attempt", text },
+        { error: text, attempts: "failed", due_in_ms: 2_000 },
+      )
+    : batch.outcome(id, "lookup", { kind: "decision", text: `${text}: Stripe is asked` })
+}
+
+function ordered(batch: Batch, draft: OrderDraft, payments: Map<string, PaymentRecord>): Outcome {
+  const { payment, order, cart_id } = draft
+  const record = payments.get(payment.id)
+  const { first_name, last_name } = (order.shipping_address ?? {}) as {
+    first_name?: string
+    last_name?: string
+  }
+  return batch.outcome(
+    payment.id,
+    "ordered",
+    { kind: "decision", text: "Became an order", data: { order_id: order.id, cart_id } },
+    {
+      facts: {
+        order_id: order.id,
+        cart_id,
+        payment_id: record?.payment_id,
+        email: order.email,
+        name: [first_name, last_name].filter(Boolean).join(" ") || undefined,
+        ...(payment.status === "succeeded" && { captured_at: new Date() }),
+      },
+    },
+  )
+}
+
+async function createOrders(
+  container: MedusaContainer,
+  transaction: SharedTransaction,
+  drafts: OrderDraft[],
+  options: ResolvedOptions,
+): Promise<Map<string, PaymentRecord>> {
+  if (drafts.length === 0) {
+    return new Map()
+  }
+  await assignCustomers(transaction, drafts)
+  const payments = await recordPayments(transaction, drafts, options.paymentProvider)
+  const orders = container.resolve(Modules.ORDER)
+  await (orders as unknown as OrderModuleInternals).createOrders_(
+    // A copy: the Order Module writes into its input, and a group that fails is placed again.
+    drafts.map((draft) => ({
+      ...structuredClone(draft.order),
+      transactions: transactionsOf(draft, payments),
+    })),
+    transaction.join(orders),
+  )
+  await linkOrders(transaction, drafts, payments)
+  await registerPromotions(container, transaction, drafts)
+  return payments
+}
+
+function transactionsOf({ payment, total }: OrderDraft, payments: Map<string, PaymentRecord>) {
+  const capture_id = payments.get(payment.id)?.capture_id
+  return capture_id
+    ? [{ amount: total, currency_code: payment.currency, reference: "capture", reference_id: capture_id }]
+    : []
+}
+
+/** A promotion that ran out after the buyer paid with it is honoured: the money was taken at that price. */
+async function registerPromotions(
+  container: MedusaContainer,
+  transaction: SharedTransaction,
+  drafts: OrderDraft[],
+): Promise<void> {
+  const module = container.resolve(Modules.PROMOTION)
+  const promotions = module as unknown as PromotionModuleInternals
+  for (const { promotion_usage, order } of drafts) {
+    if (promotion_usage.length === 0) {
+      continue
+    }
+    const buyer = { customer_id: order.customer_id ?? null, customer_email: order.email ?? null }
+    try {
+      await promotions.registerUsage(promotion_usage, buyer, transaction.join(module))
+    } catch (error) {
+      if (!MedusaError.isMedusaError(error) || error.type !== MedusaError.Types.NOT_ALLOWED) {
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import type Stripe from "stripe"
+
+/**
+ * Which event concerns which payment: one table. An event never says what to do, only "look at this payment again".
+ */
+
+/** What an event of a type means for the payment that it names. */
+interface Meaning {
+  /** Makes the payment's row where there is none. Other events are for payments that we know. */
+  opens?: true
+  /** Its object is the payment intent itself, as it stood when the event was made. */
+  snapshot?: true
+  /** Says nothing against a snapshot of the same second or an earlier one. */
+  harmless?: true
+}
+
+const PAID: Meaning = { opens: true, snapshot: true, harmless: true }
+const PROGRESS: Meaning = { harmless: true }
+/** The payment is no longer as an earlier snapshot has it. */
+const MOVED: Meaning = {}
+
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
+  ["payment_intent.succeeded", PAID],
+  ["payment_intent.amount_capturable_updated", PAID],
+  ["payment_intent.created", PROGRESS],
+  ["payment_intent.processing", PROGRESS],
+  ["payment_intent.requires_action", PROGRESS],
+  ["payment_intent.payment_failed", PROGRESS],
+  ["payment_intent.canceled", MOVED],
+  ["payment_intent.partially_funded", MOVED],
+  ["charge.pending", PROGRESS],
+  ["charge.succeeded", PROGRESS],
+  ["charge.captured", PROGRESS],
+  ["charge.updated", PROGRESS],
+  ["charge.failed", PROGRESS],
+  ["charge.expired", MOVED],
+  ["charge.refunded", MOVED],
+  ["charge.refund.updated", MOVED],
+  ["refund.created", MOVED],
+  ["refund.updated", MOVED],
+  ["refund.failed", MOVED],
+  ["charge.dispute.created", MOVED],
+  ["charge.dispute.updated", MOVED],
+  ["charge.dispute.closed", MOVED],
+  ["charge.dispute.funds_withdrawn", MOVED],
+  ["charge.dispute.funds_reinstated", MOVED],
+  ["checkout.session.completed", PROGRESS],
+  ["checkout.session.async_payment_succeeded", PROGRESS],
+  ["checkout.session.async_payment_failed", PROGRESS],
+  ["checkout.session.expired", PROGRESS],
+])
+
+export interface Concern extends Meaning {
+  payment_intent_id: string
+}
+
+/** The payment that an event is about, or null where it is about none. */
+export function concernOf(event: Stripe.Event): Concern | null {
+  const meaning = MEANINGS.get(event.type)
+  const payment_intent_id = meaning && paymentIntentIdOf(event.data.object)
+  return payment_intent_id ? { ...meaning, payment_intent_id } : null
+}
+
+/** Stripe writes ids of a payment intent in four places, as the id or as the whole object. */
+function paymentIntentIdOf(object: unknown): string | null {
+  const { object: kind, id, payment_intent } = object as Record<string, unknown>
+  if (kind === "payment_intent") {
+    return typeof id === "string" ? id : null
+  }
+  const named =
+    typeof payment_intent === "object" ? (payment_intent as { id?: unknown } | null)?.id : payment_intent
+  return typeof named === "string" ? named : null
+}
+
+/** One stored event of a payment, newest knowledge about which is wanted. */
+export interface StoredEvent {
+  id: string
+  type: string
+  api_version: string | null
+  /** when Stripe made it */
+  created: Date
+  /** when we stored it */
+  created_at: Date
+  /** what was signed */
+  payload: string
+}
+
+/** An event older than this is not believed any more: the payment may have moved without our hearing of it. Stripe's own tolerance for signatures. */
+export const FRESH_MS = 300_000
+
+/** `latest_charge` is in payment intents since this version: https://docs.stripe.com/upgrades#2022-11-15 */
+const OLDEST_KNOWN_VERSION = "2022-11-15"
+
+/**
+ * The payment as its events tell it, or null where they don't suffice and Stripe is to be asked: there is no snapshot,
+ * it is old, of an API version that we don't know, or something happened after it.
+ */
+export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, now: Date): string | null {
+  const snapshots = events.filter(({ type }) => MEANINGS.get(type)?.snapshot)
+  const newest = snapshots.reduce<StoredEvent | undefined>((a, b) => (a && !isLater(b, a) ? a : b), undefined)
+  if (!newest || now.getTime() - newest.created.getTime() > FRESH_MS) {
+    return null
+  }
+  const superseded = events.some(
+    ({ type, created }) => !MEANINGS.get(type)?.harmless && created >= newest.created,
+  )
+  return superseded || !isKnown(newest.api_version, newestKnownVersion) ? null : newest.payload
+}
+
+/** Seconds are all that Stripe tells: within one, a payment is captured after it could be. */
+function isLater(a: StoredEvent, b: StoredEvent): boolean {
+  const difference = a.created.getTime() - b.created.getTime()
+  return difference > 0 || (difference === 0 && a.type === "payment_intent.succeeded")
+}
+
+/** Versions begin with their date: `2022-11-15`, `2026-10-28.endive`. */
+function isKnown(version: string | null, newestKnown: string): boolean {
+  const date = version?.slice(0, 10) ?? ""
+  return date >= OLDEST_KNOWN_VERSION && date <= newestKnown.slice(0, 10)
+}

@@ -1,0 +1,134 @@
+import { Migration } from "@medusajs/framework/mikro-orm/migrations"
+
+/**
+ * From two statuses in flight to a state machine with a timeline. Payments that exist keep what became of them, get their
+ * searchable columns from their newest event, and a timeline from their events.
+ */
+export class Migration20261127190000 extends Migration {
+  override async up(): Promise<void> {
+    // Written by hand: a default that is the present, a bigint, and states that the code's table knows, not a check.
+    this.addSql(`
+      ALTER TABLE stripe_event ALTER COLUMN payload TYPE text USING payload::text;
+      DROP INDEX IF EXISTS "IDX_stripe_event_payment_intent_id";
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_event_payment_intent_id" ON stripe_event (payment_intent_id)
+        WHERE payment_intent_id IS NOT NULL AND deleted_at IS NULL;`)
+    this.addSql(`
+      ALTER TABLE stripe_payment DROP CONSTRAINT IF EXISTS stripe_payment_status_check;
+      ALTER TABLE stripe_payment
+        ALTER COLUMN arrival TYPE bigint,
+        ADD COLUMN IF NOT EXISTS amount bigint,
+        ADD COLUMN IF NOT EXISTS currency text,
+        ADD COLUMN IF NOT EXISTS email text,
+        ADD COLUMN IF NOT EXISTS name text,
+        ADD COLUMN IF NOT EXISTS created timestamptz,
+        ADD COLUMN IF NOT EXISTS livemode boolean,
+        ADD COLUMN IF NOT EXISTS account text,
+        ADD COLUMN IF NOT EXISTS payment_method text,
+        ADD COLUMN IF NOT EXISTS payment_method_type text,
+        ADD COLUMN IF NOT EXISTS latest_charge text,
+        ADD COLUMN IF NOT EXISTS status_since timestamptz NOT NULL DEFAULT clock_timestamp(),
+        ADD COLUMN IF NOT EXISTS claim text,
+        ADD COLUMN IF NOT EXISTS snapshot text,
+        ADD COLUMN IF NOT EXISTS snapshot_at timestamptz;
+      ALTER SEQUENCE stripe_payment_arrival_seq AS bigint;`)
+    this.addSql(`
+      UPDATE stripe_payment
+         SET status = CASE status WHEN 'returning' THEN 'refunding' WHEN 'cancelled' THEN 'canceled' ELSE status END,
+             status_since = updated_at, claimed_by = NULL, claimed_until = NULL,
+             due_at = COALESCE(due_at, now());
+      ALTER TABLE stripe_payment
+        ALTER COLUMN due_at SET DEFAULT clock_timestamp(), ALTER COLUMN due_at SET NOT NULL;`)
+    this.addSql(`
+      UPDATE stripe_payment AS payment
+         SET amount = (intent->>'amount')::bigint,
+             currency = intent->>'currency',
+             email = COALESCE(intent->>'receipt_email', intent->'metadata'->>'email'),
+             name = intent->'shipping'->>'name',
+             created = to_timestamp((intent->>'created')::float8),
+             livemode = event.livemode,
+             account = body->>'account',
+             payment_method = CASE jsonb_typeof(intent->'payment_method')
+               WHEN 'string' THEN intent->>'payment_method' ELSE intent->'payment_method'->>'id' END,
+             payment_method_type = CASE WHEN jsonb_array_length(COALESCE(intent->'payment_method_types', '[]')) = 1
+               THEN intent->'payment_method_types'->>0 END,
+             latest_charge = CASE jsonb_typeof(intent->'latest_charge')
+               WHEN 'string' THEN intent->>'latest_charge' ELSE intent->'latest_charge'->>'id' END
+        FROM (SELECT DISTINCT ON (payment_intent_id) payment_intent_id, livemode, payload::jsonb AS body,
+                     payload::jsonb->'data'->'object' AS intent
+                FROM stripe_event
+               WHERE payment_intent_id IS NOT NULL AND type LIKE 'payment_intent.%'
+               ORDER BY payment_intent_id, created DESC) AS event
+       WHERE event.payment_intent_id = payment.id;
+      DO $$ BEGIN
+        -- On a new database the order module's tables may be made after ours.
+        IF to_regclass('"order"') IS NOT NULL THEN
+          UPDATE stripe_payment AS payment SET email = COALESCE("order".email, payment.email)
+            FROM "order" WHERE "order".id = payment.order_id;
+        END IF;
+      END $$;`)
+    this.addSql(`
+      CREATE TABLE IF NOT EXISTS stripe_timeline (
+        id bigserial PRIMARY KEY,
+        payment_intent_id text NOT NULL,
+        at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        kind text NOT NULL CHECK (kind IN ('event', 'attempt', 'decision', 'stripe_call', 'action')),
+        actor text NOT NULL,
+        status text NOT NULL,
+        text text NOT NULL,
+        data jsonb,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        deleted_at timestamptz);
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_timeline_payment_intent_id_id" ON stripe_timeline (payment_intent_id, id)
+        WHERE deleted_at IS NULL;
+      CREATE TABLE IF NOT EXISTS stripe_lease (
+        id text PRIMARY KEY,
+        holder text NOT NULL,
+        expires_at timestamptz NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        deleted_at timestamptz);`)
+    this.addSql(`
+      INSERT INTO stripe_timeline (payment_intent_id, at, kind, actor, status, text, data)
+      SELECT event.payment_intent_id, event.created_at, 'event', 'Stripe', payment.status, 'Stripe sent ' || event.type,
+             jsonb_build_object('event_id', event.id)
+        FROM stripe_event AS event JOIN stripe_payment AS payment ON payment.id = event.payment_intent_id
+       ORDER BY event.created_at;
+      INSERT INTO stripe_timeline (payment_intent_id, at, kind, actor, status, text, data)
+      SELECT id, updated_at, 'decision', 'Holdfast', status,
+             COALESCE(reason, 'Was ' || status || ' before its timeline was kept'),
+             CASE WHEN order_id IS NOT NULL THEN jsonb_build_object('order_id', order_id) END
+        FROM stripe_payment;`)
+    this.addSql(`
+      DROP INDEX IF EXISTS "IDX_stripe_payment_due_at";
+      DROP INDEX IF EXISTS "IDX_stripe_payment_status";
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_status_arrival" ON stripe_payment (status, arrival)
+        WHERE deleted_at IS NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_status_due_at" ON stripe_payment (status, due_at)
+        WHERE deleted_at IS NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_arrival" ON stripe_payment (arrival) WHERE deleted_at IS NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_claim" ON stripe_payment (claim) WHERE claim IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_email" ON stripe_payment (lower(email) text_pattern_ops)
+        WHERE email IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_name" ON stripe_payment (lower(name) text_pattern_ops)
+        WHERE name IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_latest_charge" ON stripe_payment (latest_charge)
+        WHERE latest_charge IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_cart_id" ON stripe_payment (cart_id) WHERE cart_id IS NOT NULL;`)
+  }
+
+  override async down(): Promise<void> {
+    this.addSql(`
+      DROP TABLE IF EXISTS stripe_timeline;
+      DROP TABLE IF EXISTS stripe_lease;
+      ALTER TABLE stripe_event ALTER COLUMN payload TYPE jsonb USING payload::jsonb;
+      ALTER TABLE stripe_payment ALTER COLUMN due_at DROP NOT NULL, ALTER COLUMN due_at DROP DEFAULT,
+        DROP COLUMN amount, DROP COLUMN currency, DROP COLUMN email, DROP COLUMN name, DROP COLUMN created,
+        DROP COLUMN livemode, DROP COLUMN account, DROP COLUMN payment_method, DROP COLUMN payment_method_type,
+        DROP COLUMN latest_charge, DROP COLUMN status_since, DROP COLUMN claim, DROP COLUMN snapshot,
+        DROP COLUMN snapshot_at;
+      UPDATE stripe_payment SET status = CASE status WHEN 'refunding' THEN 'returning' WHEN 'canceled' THEN 'cancelled'
+        WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'awaiting_capture' THEN 'completed'
+        ELSE status END;`)
+  }
+}

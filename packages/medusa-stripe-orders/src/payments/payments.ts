@@ -1,0 +1,424 @@
+import type { Knex } from "@medusajs/framework/mikro-orm/knex"
+import type { StoredEvent } from "../events"
+import { AFTER_EVENT, afterReview, mayBecome, type PaymentState, states, statesOf } from "./states"
+import { storableText } from "./storable"
+
+/** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
+export interface PaymentRow {
+  /** the payment intent's */
+  id: string
+  status: PaymentState
+  reason: string | null
+  order_id: string | null
+  cart_id: string | null
+  /** Medusa's payment */
+  payment_id: string | null
+  /** the order in which payments came: first come, first served */
+  arrival: number
+  /** how many events have said "look again" */
+  revision: number
+  due_at: Date
+  status_since: Date
+  claim: string | null
+  attempts: number
+  last_error: string | null
+  captured_at: Date | null
+  placed_at: Date | null
+  /** the payment intent as Stripe last answered it, JSON */
+  snapshot: string | null
+  snapshot_at: Date | null
+}
+
+/** What a person searches by. Amounts are minor units. */
+export interface PaymentFacts {
+  amount?: number | null
+  currency?: string | null
+  email?: string | null
+  name?: string | null
+  /** when Stripe made the payment intent */
+  created?: Date | null
+  livemode?: boolean | null
+  /** the connected account, where there is one */
+  account?: string | null
+  /** `pm_…` */
+  payment_method?: string | null
+  /** `card`, `sepa_debit`, …, where there is one only */
+  payment_method_type?: string | null
+  /** `ch_…` */
+  latest_charge?: string | null
+}
+
+/** Either the pool or a transaction; each statement below is atomic by itself. */
+export type Database = Knex | Knex.Transaction
+
+export type LineKind = "event" | "attempt" | "decision" | "stripe_call" | "action"
+
+/** One line of a payment's timeline. */
+export interface Line {
+  kind: LineKind
+  /** for a person */
+  text: string
+  /** ids: order, Stripe's request, idempotency key, … */
+  data?: Record<string, unknown>
+}
+
+export interface IncomingEvent {
+  id: string
+  type: string
+  api_version: string | null
+  livemode: boolean
+  account: string | null
+  /** Unix seconds, as Stripe sends it */
+  created: number
+  /** what was signed, as text */
+  payload: string
+}
+
+/** What an event changes: a payment that it opens or knows, or none. */
+export interface EventConcern {
+  payment_intent_id: string
+  /** makes the row where there is none */
+  opens?: boolean
+  facts?: PaymentFacts
+}
+
+const FACTS = [
+  "amount",
+  "currency",
+  "email",
+  "name",
+  "created",
+  "livemode",
+  "account",
+  "payment_method",
+  "payment_method_type",
+  "latest_charge",
+] as const satisfies (keyof PaymentFacts)[]
+
+/**
+ * Stores the event and makes its payment due, in one statement: afterwards Stripe may be told 200. A delivery of the
+ * same event again is counted and changes nothing else.
+ */
+export async function receiveEvent(
+  db: Database,
+  event: IncomingEvent,
+  concern: EventConcern | null,
+): Promise<void> {
+  const look = `revision = stripe_payment.revision + 1,
+             status = COALESCE(CAST(:afterEvent AS jsonb) ->> stripe_payment.status, stripe_payment.status),
+             status_since = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
+                                 THEN clock_timestamp() ELSE stripe_payment.status_since END,
+             claim = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
+                          THEN NULL ELSE stripe_payment.claim END,
+             claimed_until = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
+                                  THEN NULL ELSE stripe_payment.claimed_until END,
+             due_at = clock_timestamp(), updated_at = now()`
+  const facts = FACTS.map((fact) => `${fact} = COALESCE(EXCLUDED.${fact}, stripe_payment.${fact})`).join(", ")
+  const unknownEvent = `NOT EXISTS (SELECT 1 FROM stripe_event WHERE id = :id)`
+  const payment = concern?.opens
+    ? `INSERT INTO stripe_payment (id, revision, ${FACTS.join(", ")})
+       SELECT :payment, 1, ${FACTS.map((fact) => `:${fact}`).join(", ")} WHERE ${unknownEvent}
+       ON CONFLICT (id) DO UPDATE SET ${look}, ${facts}
+       RETURNING id, revision, status`
+    : `UPDATE stripe_payment SET ${look} WHERE id = :payment AND ${unknownEvent}
+       RETURNING id, revision, status`
+  await db.raw(
+    `WITH payment AS (${payment}),
+     event AS (
+       INSERT INTO stripe_event
+         (id, type, api_version, livemode, created, payment_intent_id, revision, status, payload)
+       VALUES (:id, :type, :apiVersion, :eventLivemode, to_timestamp(:eventCreated), :payment,
+         (SELECT revision FROM payment), CASE WHEN EXISTS (SELECT 1 FROM payment) THEN 'pending' ELSE 'ignored' END,
+         :payload)
+       ON CONFLICT (id) DO UPDATE SET deliveries = stripe_event.deliveries + 1, updated_at = now()
+       RETURNING deliveries)
+     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text, data)
+     SELECT payment.id, 'event', 'Stripe', payment.status, :text, CAST(:data AS jsonb)
+       FROM payment, event WHERE event.deliveries = 1`,
+    {
+      afterEvent: JSON.stringify(AFTER_EVENT),
+      id: event.id,
+      type: event.type,
+      apiVersion: event.api_version,
+      eventLivemode: event.livemode,
+      eventCreated: event.created,
+      payment: concern?.payment_intent_id ?? null,
+      payload: event.payload,
+      text: `Stripe sent ${event.type}`,
+      data: JSON.stringify({ event_id: event.id }),
+      ...Object.fromEntries(FACTS.map((fact) => [fact, concern?.facts?.[fact] ?? null])),
+    },
+  )
+}
+
+/** How the attempts of a payment are counted on: a step that succeeded starts anew, one that failed adds one. */
+export type Attempts = "reset" | "failed" | "kept"
+
+/** What became of a payment in one step. */
+export interface Outcome {
+  id: string
+  /** the claim under which the step worked: a later claim's payment is not touched */
+  claim: string
+  /** the payment's revision that the step saw: an event that came meanwhile makes the payment due again */
+  revision: number
+  to: PaymentState
+  reason?: string | null
+  /** until the payment is due again, ms; at once by default */
+  due_in_ms?: number
+  attempts?: Attempts
+  error?: string
+  lines: Line[]
+  facts?: OutcomeFacts
+}
+
+/** Facts that a step found out; one that is left out stays as it was. */
+export interface OutcomeFacts extends PaymentFacts {
+  order_id?: string
+  cart_id?: string | null
+  payment_id?: string
+  captured_at?: Date
+  placed_at?: Date
+  snapshot?: string
+}
+
+/** An outcome under the claim of the payment itself. */
+export function outcomeOf(
+  { id, claim, revision }: Pick<PaymentRow, "id" | "revision"> & { claim: string },
+  to: PaymentState,
+  line: Line,
+  more: Partial<Omit<Outcome, "id" | "claim" | "revision" | "to" | "lines">> = {},
+): Outcome {
+  return { id, claim, revision, to, lines: [line], ...more }
+}
+
+const OUTCOME_FACTS = [...FACTS, "order_id", "cart_id", "payment_id", "captured_at", "placed_at"] as const
+
+/**
+ * The one writer: rows and timeline lines of a whole batch, in one statement. Gives the claims back.
+ *
+ * A payment that another claim holds by now, or whose state does not lead to the new one, is left as it is: the step came
+ * too late. Returns the ids that were written.
+ */
+export async function applyOutcomes(db: Database, actor: string, outcomes: Outcome[]): Promise<Set<string>> {
+  if (outcomes.length === 0) {
+    return new Set()
+  }
+  const rows = outcomes.map(({ facts = {}, lines, ...outcome }) => ({
+    ...facts,
+    ...outcome,
+    reason: textOrNull(outcome.reason),
+    error: textOrNull(outcome.error),
+    attempts: outcome.attempts ?? "reset",
+    due_in_ms: outcome.due_in_ms ?? 0,
+    allowed_from: mayBecome(outcome.to),
+  }))
+  const lines = outcomes.flatMap(({ id, lines }) =>
+    lines.map((line, position) => ({ id, position, ...storableLine(line) })),
+  )
+  const { rows: written } = await db.raw(
+    `WITH outcome AS (
+       SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
+         id text, claim text, revision int, "to" text, allowed_from jsonb, reason text, due_in_ms float8, attempts text,
+         error text, amount bigint, currency text, email text, name text, created timestamptz, livemode boolean,
+         account text, payment_method text, payment_method_type text, latest_charge text, order_id text, cart_id text,
+         payment_id text, captured_at timestamptz, placed_at timestamptz, snapshot text)),
+     written AS (
+       UPDATE stripe_payment AS p
+          SET status = CASE WHEN p.revision > o.revision
+                            THEN COALESCE(CAST(:afterEvent AS jsonb) ->> o."to", o."to") ELSE o."to" END,
+              status_since = CASE WHEN p.status = o."to" THEN p.status_since ELSE clock_timestamp() END,
+              reason = o.reason,
+              due_at = clock_timestamp() +
+                CASE WHEN p.revision > o.revision THEN interval '0' ELSE o.due_in_ms * interval '1 millisecond' END,
+              claim = NULL, claimed_by = NULL, claimed_until = NULL,
+              attempts = CASE o.attempts WHEN 'reset' THEN 0 WHEN 'failed' THEN p.attempts + 1 ELSE p.attempts END,
+              last_error = CASE WHEN o.attempts = 'reset' THEN o.error ELSE COALESCE(o.error, p.last_error) END,
+              snapshot = COALESCE(o.snapshot, p.snapshot),
+              snapshot_at = CASE WHEN o.snapshot IS NULL THEN p.snapshot_at ELSE clock_timestamp() END,
+              ${OUTCOME_FACTS.map((fact) => `${fact} = COALESCE(o.${fact}, p.${fact})`).join(", ")},
+              updated_at = now()
+         FROM outcome AS o
+        WHERE p.id = o.id AND p.claim = o.claim AND jsonb_exists(o.allowed_from, p.status)
+       RETURNING p.id, p.status, o.revision),
+     events AS (
+       UPDATE stripe_event AS e SET status = 'settled', settled_at = clock_timestamp(), updated_at = now()
+         FROM written
+        WHERE e.payment_intent_id = written.id AND e.revision <= written.revision AND e.status = 'pending'),
+     lines AS (
+       INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text, data)
+       SELECT line.id, line.kind, :actor, written.status, line.text, line.data
+         FROM jsonb_to_recordset(CAST(:lines AS jsonb))
+           AS line(id text, kind text, text text, data jsonb, position int)
+         JOIN written ON written.id = line.id ORDER BY line.position)
+     SELECT id FROM written`,
+    {
+      outcomes: JSON.stringify(rows),
+      lines: JSON.stringify(lines),
+      actor,
+      afterEvent: JSON.stringify(AFTER_EVENT),
+    },
+  )
+  return new Set(written.map(({ id }: { id: string }) => id))
+}
+
+/**
+ * Takes payments in review up again, each as a person's action on its timeline, and returns their ids. One with an order
+ * goes on behind it; one without is decided anew, by what Stripe says then. A step that is at work on one of them can
+ * no longer write: its claim is gone.
+ */
+export async function retryReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
+  const { rows } = await db.raw(
+    `WITH retried AS (
+       UPDATE stripe_payment
+          SET status = CASE WHEN order_id IS NULL THEN :undecided ELSE :ordered END, status_since = clock_timestamp(),
+              reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
+              claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL,
+              updated_at = now()
+        WHERE id = ANY(:ids) AND status = ANY(:reviewed) AND deleted_at IS NULL
+        RETURNING id, status)
+     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
+     SELECT id, 'action', :person, status, 'Taken up again' FROM retried
+     RETURNING payment_intent_id AS id`,
+    { undecided: afterReview(false), ordered: afterReview(true), reviewed: statesOf("person"), person, ids },
+  )
+  return rows.map(({ id }: { id: string }) => id)
+}
+
+/** Locks the rows until the transaction ends, in the order of their ids so that two batches can't deadlock. */
+export async function lockPayments(trx: Knex.Transaction, ids: string[]): Promise<Map<string, PaymentRow>> {
+  const { rows } = await trx.raw(`SELECT * FROM stripe_payment WHERE id = ANY(?) ORDER BY id FOR UPDATE`, [
+    ids,
+  ])
+  return byId(rows)
+}
+
+export async function readPayments(db: Database, ids: string[]): Promise<Map<string, PaymentRow>> {
+  const { rows } = await db.raw(`SELECT * FROM stripe_payment WHERE id = ANY(?) ORDER BY arrival`, [ids])
+  return byId(rows)
+}
+
+export interface TimelineLine extends Line {
+  at: Date
+  /** who: Stripe, a worker, or a person's id */
+  actor: string
+  /** the payment's state after it */
+  status: PaymentState
+}
+
+/** Everything that happened to a payment, oldest first. */
+export async function readTimeline(db: Database, id: string): Promise<TimelineLine[]> {
+  const { rows } = await db.raw(
+    `SELECT at, kind, actor, status, text, data FROM stripe_timeline WHERE payment_intent_id = ? ORDER BY id`,
+    [id],
+  )
+  return rows
+}
+
+function byId(rows: PaymentRow[]): Map<string, PaymentRow> {
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+function textOrNull(text: string | null | undefined): string | null {
+  return text == null ? null : storableText(text)
+}
+
+function storableLine({ kind, text, data }: Line) {
+  return { kind, text: storableText(text), data: data ?? null }
+}
+
+/** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
+export interface PaymentView extends Omit<PaymentRow, "claim" | "snapshot" | "snapshot_at">, PaymentFacts {
+  /** the state in plain words */
+  says: string
+}
+
+const VIEW = [
+  "id",
+  "status",
+  "reason",
+  "order_id",
+  "cart_id",
+  "payment_id",
+  "amount::float8 AS amount",
+  ...FACTS.filter((fact) => fact !== "amount"),
+  "arrival::float8 AS arrival",
+  "revision",
+  "status_since",
+  "due_at",
+  "attempts",
+  "last_error",
+  "captured_at",
+  "placed_at",
+  "created_at",
+  "updated_at",
+].join(", ")
+
+export async function viewPayments(db: Database, ids: string[]): Promise<PaymentView[]> {
+  const { rows } = await db.raw(
+    `SELECT ${VIEW} FROM stripe_payment WHERE id = ANY(?) AND deleted_at IS NULL`,
+    [ids],
+  )
+  return rows.map(withWords)
+}
+
+export interface PaymentSearch {
+  states?: PaymentState[]
+  /** an id, or how an e-mail address or a name begins */
+  q?: string
+  orderIds?: string[]
+  limit: number
+  offset: number
+}
+
+/** The newest first. Each kind of `q` has its index. */
+export async function searchPayments(
+  db: Database,
+  { states: wanted, q, orderIds = [], limit, offset }: PaymentSearch,
+): Promise<{ stripe_payments: PaymentView[]; count: number }> {
+  const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
+  const conditions = [
+    "deleted_at IS NULL",
+    ...(wanted ? ["status = ANY(:wanted)"] : []),
+    ...(q
+      ? [
+          `(id = :q OR order_id = :q OR order_id = ANY(:orderIds) OR cart_id = :q OR latest_charge = :q
+            OR lower(email) LIKE :begins OR lower(name) LIKE :begins)`,
+        ]
+      : []),
+  ].join(" AND ")
+  const values = { ...(wanted && { wanted }), ...(q && { q, orderIds, begins }) }
+  const { rows } = await db.raw(
+    `SELECT ${VIEW} FROM stripe_payment WHERE ${conditions} ORDER BY stripe_payment.arrival DESC LIMIT :limit OFFSET :offset`,
+    { ...values, limit, offset },
+  )
+  const counted = await db.raw(
+    `SELECT count(*)::int AS count FROM stripe_payment WHERE ${conditions}`,
+    values,
+  )
+  return { stripe_payments: rows.map(withWords), count: counted.rows[0].count }
+}
+
+function withWords(row: Omit<PaymentView, "says">): PaymentView {
+  return { ...row, says: states[row.status]?.says ?? row.status }
+}
+
+/** The events of these payments, by payment. */
+export async function readEvents(db: Database, ids: string[]): Promise<Map<string, StoredEvent[]>> {
+  const { rows } = await db.raw(
+    `SELECT payment_intent_id, id, type, api_version, created, created_at, payload
+       FROM stripe_event WHERE payment_intent_id = ANY(?) AND deleted_at IS NULL`,
+    [ids],
+  )
+  const events = new Map<string, StoredEvent[]>()
+  for (const { payment_intent_id, ...event } of rows) {
+    events.set(payment_intent_id, [...(events.get(payment_intent_id) ?? []), event])
+  }
+  return events
+}
+
+const LONGEST_BACK_OFF_MS = 3_600_000
+
+/** 2 s, 4 s, 8 s … one hour, a fifth more or less so that payments that failed together do not return together. */
+export function backOffMs(attempt: number): number {
+  return Math.min(1000 * 2 ** attempt, LONGEST_BACK_OFF_MS) * (0.8 + Math.random() * 0.4)
+}

@@ -1,0 +1,25 @@
+import type { Knex } from "@medusajs/framework/mikro-orm/knex"
+import type { MedusaContainer } from "@medusajs/framework/types"
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import type Stripe from "stripe"
+import type { StripeBudget } from "./carry-out/stripe-budget"
+import type { ResolvedOptions } from "./modules/stripe-orders/options"
+
+/** The name by which the plugin's module is resolved. */
+export const STRIPE_ORDERS_MODULE = "stripe_orders"
+
+/** What the rest of the plugin uses of its module: the service implements it. */
+export interface Plugin {
+  readonly options: ResolvedOptions
+  readonly stripe: Stripe
+  /** what this process may ask of Stripe */
+  readonly budget: StripeBudget
+}
+
+export function pluginOf(container: MedusaContainer): Plugin {
+  return container.resolve(STRIPE_ORDERS_MODULE)
+}
+
+export function databaseOf(container: MedusaContainer): Knex {
+  return container.resolve(ContainerRegistrationKeys.PG_CONNECTION)
+}

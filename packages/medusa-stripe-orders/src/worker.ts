@@ -1,0 +1,277 @@
+import { randomUUID } from "node:crypto"
+import { hostname } from "node:os"
+import type { Knex } from "@medusajs/framework/mikro-orm/knex"
+import type { Logger, MedusaContainer } from "@medusajs/framework/types"
+import { announce } from "./carry-out/announce"
+import { carryOut } from "./carry-out/carry-out"
+import { type CarryOut, carryOutIn } from "./carry-out/context"
+import { Batch } from "./decide/batch"
+import { failed } from "./decide/decide"
+import { DueListener } from "./listener"
+import {
+  type ClaimedPayment,
+  claimToCarryOut,
+  claimToDecide,
+  countWorkers,
+  keepClaims,
+  LEASE_SECONDS,
+  notifyWorkers,
+  releaseLeases,
+  takeLease,
+} from "./payments/queue"
+import type { Plugin } from "./plugin"
+import { createOrderFromStripeWorkflow } from "./workflows/create-order-from-stripe"
+
+/** How long a loop that found nothing due waits for a notification before it looks by itself. */
+const IDLE_MS = 500
+
+const LARGEST_BATCH = 50
+/** A batch that takes longer halves the next one, so that a slow database is not asked for too much at once. */
+const SLOW_BATCH_MS = 2_000
+const QUICK_BATCH_MS = 1_000
+
+/** How many payments wait for Stripe at once, in this process; its limits let fewer through. */
+const STRIPE_AT_ONCE = 25
+
+const STOP_WITHIN_MS = 5_000
+const SAY_AGAIN_AFTER_MS = 60_000
+
+const DECIDE_LEASE = "decide"
+
+/**
+ * The worker of this process: one loop that decides, for the whole shop where it holds the lease, and two that carry out.
+ * It starts with the application and depends on nothing of the store's: not its event bus, not its job schedule.
+ */
+export class StripeWorker {
+  readonly id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  readonly #db: Knex
+  readonly #logger: Logger
+  readonly #plugin: Plugin
+  readonly #wakers = { decide: new Waker(), announce: new Waker(), stripe: new Waker() }
+  readonly #listener: DueListener
+  readonly #errors = new Map<string, number>()
+  #loops: Promise<void>[] = []
+  #heartbeat: NodeJS.Timeout | undefined
+  #isRunning = false
+  #notifying: Promise<void> | undefined
+  #notifyAgain = false
+  #batchLimit = LARGEST_BATCH
+
+  constructor(db: Knex, logger: Logger, plugin: Plugin) {
+    this.#db = db
+    this.#logger = logger
+    this.#plugin = plugin
+    this.#listener = new DueListener(db, () => this.#wakeOwn())
+  }
+
+  start(container: MedusaContainer): void {
+    this.#isRunning = true
+    const work = carryOutIn(container, this.id)
+    this.#loops = [
+      this.#loop(this.#wakers.decide, () => this.#decideNext(container)),
+      this.#loop(this.#wakers.announce, () => this.#announceNext(work)),
+      this.#stripeLane(work),
+    ]
+    this.#heartbeat = setInterval(() => this.#beat(), (LEASE_SECONDS / 3) * 1000).unref()
+    this.#beat()
+    this.#listener.listen()
+  }
+
+  /** Ends the loops after what they are at, or in five seconds. What is left is due, and other workers' at once. */
+  async stop(): Promise<void> {
+    if (!this.#isRunning) {
+      return
+    }
+    this.#isRunning = false
+    this.#wakeOwn()
+    clearInterval(this.#heartbeat)
+    await Promise.race([Promise.allSettled(this.#loops), timeout(STOP_WITHIN_MS)])
+    await this.#listener.close()
+    await releaseLeases(this.#db, this.id).catch(() => {})
+  }
+
+  /** Something is due: wakes the loops of this process, and by a notification those of the others. */
+  wake(): void {
+    this.#wakeOwn()
+    this.#notifyAgain = true
+    this.#notifying ??= this.#notify().finally(() => {
+      this.#notifying = undefined
+    })
+  }
+
+  /** One notification at a time: Postgres commits them one after the other, and one says all. */
+  async #notify(): Promise<void> {
+    while (this.#notifyAgain) {
+      this.#notifyAgain = false
+      await notifyWorkers(this.#db).catch(() => {})
+    }
+  }
+
+  #wakeOwn(): void {
+    for (const waker of Object.values(this.#wakers)) {
+      waker.wake()
+    }
+  }
+
+  /** Runs `step` again and again; while it finds nothing to do, when it is woken or half a second later. */
+  async #loop(waker: Waker, step: () => Promise<boolean>): Promise<void> {
+    while (this.#isRunning) {
+      const worked = await step().catch((error) => this.#complain(error))
+      if (!worked && this.#isRunning) {
+        await waker.sleep(IDLE_MS)
+      }
+    }
+  }
+
+  async #decideNext(container: MedusaContainer): Promise<boolean> {
+    if (!(await takeLease(this.#db, DECIDE_LEASE, this.id))) {
+      return false
+    }
+    const claimed = await claimToDecide(this.#db, this.id, this.#batchLimit)
+    if (claimed.length === 0) {
+      return false
+    }
+    const began = performance.now()
+    let parked: Promise<void> | undefined
+    const decided = this.#decide(container, claimed, (batch) => {
+      parked = batch.parked
+    }).catch((error) => {
+      this.#complain(error)
+    })
+    await Promise.race([decided, parked])
+    this.#adaptBatch(performance.now() - began, claimed.length)
+    decided.then(() => this.wake())
+    return true
+  }
+
+  /** A batch whose workflow fails is decided half by half, in the order of arrival: one bad payment holds up no other. */
+  async #decide(
+    container: MedusaContainer,
+    claimed: ClaimedPayment[],
+    onOpen: (batch: Batch) => void = () => {},
+  ): Promise<void> {
+    const batch = new Batch(this.#db, claimed, this.id)
+    onOpen(batch)
+    try {
+      const input = { payment_intent_ids: claimed.map(({ id }) => id), batch_id: batch.id }
+      await createOrderFromStripeWorkflow(container).run({ input })
+    } catch (error) {
+      const left = batch.undecided.map((id) => batch.claimed.get(id) as ClaimedPayment)
+      if (left.length === 1) {
+        failed(container, batch, (left[0] as ClaimedPayment).id, error as Error)
+      } else if (left.length > 1) {
+        const half = Math.ceil(left.length / 2)
+        await this.#decide(container, left.slice(0, half))
+        await this.#decide(container, left.slice(half))
+      }
+    } finally {
+      await batch.close()
+    }
+  }
+
+  #adaptBatch(ms: number, size: number): void {
+    if (ms > SLOW_BATCH_MS) {
+      this.#batchLimit = Math.max(1, Math.floor(Math.min(size, this.#batchLimit) / 2))
+    } else if (ms < QUICK_BATCH_MS) {
+      this.#batchLimit = Math.min(LARGEST_BATCH, this.#batchLimit * 2)
+    }
+  }
+
+  /** Orders that only lack their announcement, together; where that fails, each by itself. */
+  async #announceNext(work: CarryOut): Promise<boolean> {
+    const claimed = await claimToCarryOut(this.#db, this.id, "announce", this.#claimOptions(LARGEST_BATCH))
+    if (claimed.length > 0) {
+      const letGo = keepClaims(this.#db, () => claimed.map(({ claim }) => claim))
+      await announce(work, claimed)
+        .catch(() => Promise.all(claimed.map((payment) => carryOut(work, payment))))
+        .finally(letGo)
+    }
+    return claimed.length > 0
+  }
+
+  /** Payments that need Stripe, many at once: a slow call holds up no other. */
+  async #stripeLane(work: CarryOut): Promise<void> {
+    const atWork = new Map<Promise<void>, string>()
+    const letGo = keepClaims(this.#db, () => [...atWork.values()])
+    const step = async () => {
+      const free = STRIPE_AT_ONCE - atWork.size
+      const claimed =
+        free > 0 ? await claimToCarryOut(this.#db, this.id, "stripe", this.#claimOptions(free)) : []
+      for (const payment of claimed) {
+        const done = carryOut(work, payment)
+          .catch((error) => void this.#complain(error))
+          .finally(() => {
+            atWork.delete(done)
+            // What follows may be this lane's again, the announcement, or a decision.
+            this.#wakeOwn()
+          })
+        atWork.set(done, payment.claim)
+      }
+      return claimed.length > 0
+    }
+    await this.#loop(this.#wakers.stripe, step)
+    await Promise.all(atWork.keys())
+    letGo()
+  }
+
+  #claimOptions(limit: number) {
+    return { limit, capturesAfterStock: this.#plugin.options.capture === "after_stock" }
+  }
+
+  /** Says that this worker lives, and takes its share of Stripe's budget. */
+  async #beat(): Promise<void> {
+    try {
+      await takeLease(this.#db, `worker:${this.id}`, this.id)
+      this.#plugin.budget.shareWith(await countWorkers(this.#db))
+    } catch (error) {
+      this.#complain(error as Error)
+    }
+  }
+
+  /** An error of the database is said once, and again each minute that it lasts. */
+  #complain(error: Error): false {
+    const now = performance.now()
+    const saidAt = this.#errors.get(error.message)
+    if (this.#isRunning && (saidAt === undefined || now - saidAt > SAY_AGAIN_AFTER_MS)) {
+      this.#errors.set(error.message, now)
+      const what =
+        (error as { code?: string }).code === UNDEFINED_TABLE
+          ? "The plugin's tables are missing or old: run `npx medusa db:migrate`"
+          : "Stripe payments are not worked on at the moment"
+      this.#logger.error(`${what}: ${error.message}`)
+    }
+    return false
+  }
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const UNDEFINED_TABLE = "42P01"
+
+/** Sleep that ends early when woken; a wake that comes before the sleep counts. */
+class Waker {
+  #isWoken = false
+  #wake = () => {}
+
+  wake(): void {
+    this.#isWoken = true
+    this.#wake()
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (!this.#isWoken) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        timer.unref()
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    this.#isWoken = false
+  }
+}
+
+function timeout(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref())
+}
