@@ -1,6 +1,6 @@
 import type Stripe from "stripe"
 import { noSuch } from "./errors.js"
-import type { SessionPayment } from "./resources/checkout-sessions.js"
+import type { SessionPayment } from "./resources/intent-details.js"
 
 /** Objects of one kind in the order in which they were made, found by id in one step. */
 export class Collection<T extends { id: string }> {
