@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { join, resolve } from "node:path"
+import getPort from "get-port"
 import pg from "pg"
 import { chooseAccount } from "./account.ts"
 import { findBinaries } from "./binaries.ts"
@@ -77,7 +77,7 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
 }
 
 async function startOnPort(start: (port: number) => Promise<Server>, wanted?: number, attempts = 5) {
-  const port = wanted ?? (await freePort())
+  const port = wanted ?? (await getPort({ host: "127.0.0.1" }))
   try {
     return { server: await start(port), port }
   } catch (error) {
@@ -85,16 +85,6 @@ async function startOnPort(start: (port: number) => Promise<Server>, wanted?: nu
     if (!taken || wanted !== undefined || attempts === 1) throw error
     return startOnPort(start, undefined, attempts - 1)
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject)
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }
 
 /** Creates and drops databases on a server that was started elsewhere; `url` gives the address of a database. */

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, readFile, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import getPort, { portNumbers } from "get-port"
 import { findBinary } from "./binary.ts"
 import { say } from "./say.ts"
 
@@ -24,6 +24,8 @@ wait $server
 echo ended
 wait $pipe
 rm -rf "$folder"`
+
+const BUS = 10_000
 
 export type Settings = Readonly<Record<string, string>>
 
@@ -139,18 +141,16 @@ export class LocalRedis {
   }
 }
 
-/** Below the ports that outgoing connections use, and with room for the port of the cluster's bus, 10,000 above. */
+/**
+ * Below the ports that outgoing connections use, so that none of them takes a killed server's port before its
+ * restart, and with room for the cluster's bus, which is BUS above. The search begins anywhere: processes that start
+ * servers at the same time seldom meet.
+ */
 async function freePort(): Promise<number> {
+  const host = "127.0.0.1"
   for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 10_000)
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port
+    const from = 12_000 + Math.floor(Math.random() * 9_000)
+    const port = await getPort({ host, port: portNumbers(from, 21_999) })
+    if ((await getPort({ host, port: port + BUS })) === port + BUS) return port
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once("error", () => resolve(false))
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
-  })
 }
