@@ -179,15 +179,16 @@ test("makes the cluster again when an earlier start was killed while it was made
   expect((await start()).pid).toBeGreaterThan(0)
 })
 
-test("names the port that is taken", async () => {
+test.each([true, false])("names the port that is taken (persistent: %s)", async (persistent) => {
   usedData()
   const taken = createServer().listen(0, "127.0.0.1")
   await once(taken, "listening")
   const { port } = taken.address() as { port: number }
-  await expect(start({ port })).rejects.toMatchObject({
+  await expect(start({ port, persistent })).rejects.toMatchObject({
     code: "PORT_IN_USE",
     message: expect.stringContaining(`${port}`),
   })
+  expect(existsSync(dataDir)).toBe(persistent)
   taken.close()
 })
 
