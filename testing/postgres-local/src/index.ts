@@ -7,7 +7,7 @@ import { findBinaries } from "./binaries.ts"
 import { openCluster } from "./cluster.ts"
 import { PostgresError } from "./errors.ts"
 import { clearTheWay } from "./postmaster.ts"
-import { type Server, startServer } from "./server.ts"
+import { startServer } from "./server.ts"
 
 export { PostgresError, type PostgresErrorCode } from "./errors.ts"
 
@@ -49,42 +49,35 @@ export const careless = { fsync: "off", synchronous_commit: "off", full_page_wri
  * @throws PostgresError, whose message says what to do
  */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
+  if (options.port !== undefined) return startOn(options.port, options)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOn(await getPort({ host: "127.0.0.1" }), options)
+    } catch (error) {
+      // Another program may have taken the port after it was found free.
+      const taken = error instanceof PostgresError && error.code === "PORT_IN_USE"
+      if (!taken || attempt === 5) throw error
+    }
+  }
+}
+
+async function startOn(port: number, options: PostgresOptions): Promise<LocalPostgres> {
   const dataDir = resolve(options.dataDir)
-  const persistent = options.persistent ?? true
+  const removeAtEnd = options.persistent === false
   const settings = options.settings ?? {}
   const binaries = await findBinaries()
+  const binary = binaries.postgres
   const password = await openCluster(dataDir, binaries, settings.fsync !== "off")
   await clearTheWay(dataDir)
   const logFile = join(dataDir, "server.log")
-  const account = chooseAccount(dataDir, binaries.postgres)
-  const start = (port: number) =>
-    startServer({
-      binary: binaries.postgres,
-      account,
-      dataDir,
-      port,
-      logFile,
-      settings,
-      removeAtEnd: !persistent,
-    })
-  const { server, port } = await startOnPort(start, options.port)
+  const account = chooseAccount(dataDir, binary)
+  const server = await startServer({ binary, account, dataDir, port, logFile, settings, removeAtEnd })
   const url = (database = "postgres") => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
   const stop = async () => {
     await server.stop()
-    if (!persistent) await rm(dataDir, { recursive: true, force: true })
+    if (removeAtEnd) await rm(dataDir, { recursive: true, force: true })
   }
   return { pid: server.pid, port, logFile, url, stop, ...administer(url) }
-}
-
-async function startOnPort(start: (port: number) => Promise<Server>, wanted?: number, attempts = 5) {
-  const port = wanted ?? (await getPort({ host: "127.0.0.1" }))
-  try {
-    return { server: await start(port), port }
-  } catch (error) {
-    const taken = error instanceof PostgresError && error.code === "PORT_IN_USE"
-    if (!taken || wanted !== undefined || attempts === 1) throw error
-    return startOnPort(start, undefined, attempts - 1)
-  }
 }
 
 /** Creates and drops databases on a server that was started elsewhere; `url` gives the address of a database. */
