@@ -28,6 +28,7 @@ export function createCustomer(account: Account, changes: Partial<Params<typeof 
       footer: null,
       rendering_options: null,
     },
+    next_invoice_sequence: 1,
     livemode: false,
     metadata: {},
     name: null,

@@ -26,6 +26,8 @@ export function recordRefund(account: Account, charge: Stripe.Charge, refund: Ne
     currency: charge.currency,
     customer: charge.customer,
     customer_account: null,
+    // What was never captured is not paid back: the bank only lets go of it.
+    destination_details: { card: { type: charge.captured ? "refund" : "reversal" }, type: "card" },
     metadata: refund.metadata ?? {},
     payment_intent: charge.payment_intent,
     payment_method: charge.payment_method,
