@@ -8,6 +8,11 @@ export interface DeliveryPolicy {
   delay?(event: Stripe.Event, copy: number): number
   /** Kept back until `releaseHeld()`. */
   hold?(event: Stripe.Event): boolean
+  /**
+   * What is delivered in the event's place, retries included. It is given a copy: as for an endpoint of another
+   * `api_version`, or with the `account` of a Connect event.
+   */
+  rewrite?(event: Stripe.Event): Stripe.Event
 }
 
 export interface Unruliness {
