@@ -6,7 +6,7 @@ import { chooseAccount } from "./account.ts"
 import { findBinaries } from "./binaries.ts"
 import { openCluster } from "./cluster.ts"
 import { PostgresError } from "./errors.ts"
-import { clearTheWay } from "./postmaster.ts"
+import { endPreviousServer } from "./postmaster.ts"
 import { startServer } from "./server.ts"
 
 export { PostgresError, type PostgresErrorCode } from "./errors.ts"
@@ -41,7 +41,7 @@ export interface LocalPostgres extends Administration {
 }
 
 /** For tests: the data may be lost in a crash of the machine, and nothing waits for the disk. */
-export const careless = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+export const unsafeFastSettings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
 
 /**
  * Starts PostgreSQL on a directory, on the loopback address only. It ends with `stop()` and when this process
@@ -68,7 +68,7 @@ async function startOn(port: number, options: PostgresOptions): Promise<LocalPos
   const binaries = await findBinaries()
   const binary = binaries.postgres
   const password = await openCluster(dataDir, binaries, settings.fsync !== "off")
-  await clearTheWay(dataDir)
+  await endPreviousServer(dataDir)
   const logFile = join(dataDir, "server.log")
   const account = chooseAccount(dataDir, binary)
   const server = await startServer({ binary, account, dataDir, port, logFile, settings, removeAtEnd })

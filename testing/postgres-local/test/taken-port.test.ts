@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import getPort from "get-port"
 import { expect, test, vi } from "vitest"
-import { careless, startPostgres } from "../src/index.ts"
+import { startPostgres, unsafeFastSettings } from "../src/index.ts"
 
 // The only way to let another program take the port between the choice and the start.
 vi.mock("get-port", async (original) => {
@@ -19,7 +19,11 @@ test.each([true, false])("takes another port than one just taken (persistent: %s
   await once(other, "listening")
   const { port: taken } = other.address() as AddressInfo
   vi.mocked(getPort).mockResolvedValueOnce(taken)
-  const postgres = await startPostgres({ dataDir: join(folder, "data"), persistent, settings: careless })
+  const postgres = await startPostgres({
+    dataDir: join(folder, "data"),
+    persistent,
+    settings: unsafeFastSettings,
+  })
   expect(postgres.port).not.toBe(taken)
   await postgres.stop()
   other.close()
