@@ -23,11 +23,11 @@ export interface PostgresOptions {
 }
 
 export interface Administration {
-  /** With a template: a copy of that database, to which nobody may be connected. */
+  /** With a template: a copy of that database, which must have no connections. */
   createDatabase(name: string, options?: { template?: string }): Promise<string>
   /** Ends the connections to it first. No error where there is none of that name. */
   dropDatabase(name: string): Promise<void>
-  /** Nobody may be connected to it. */
+  /** The database must have no connections. */
   renameDatabase(name: string, to: string): Promise<void>
   databases(): Promise<string[]>
 }
@@ -44,8 +44,8 @@ export interface LocalPostgres extends Administration {
 export const unsafeFastSettings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
 
 /**
- * Starts PostgreSQL on a directory, on the loopback address only. It ends with `stop()` and when this process
- * ends, in whatever way: no signal handler is needed.
+ * Starts PostgreSQL on a directory, on the loopback address only. The server ends on `stop()` and when this
+ * process ends, `kill -9` included: no signal handler is needed.
  * @throws PostgresError, whose message says what to do
  */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {

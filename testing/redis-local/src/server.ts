@@ -37,7 +37,7 @@ export class LocalRedis {
         await redis.restart()
         return redis
       } catch (error) {
-        // Somebody else may have taken the port in the meantime.
+        // Another program may have taken the port after it was found free.
         if (attempt === 5 || !/Address already in use/.test(String(error))) throw error
       }
     }
@@ -47,7 +47,7 @@ export class LocalRedis {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** Of the server itself, to stop it for a while (SIGSTOP) or to look at it. */
+  /** The server's process id, for signals such as SIGSTOP; 0 when it does not run. */
   get pid(): number {
     return this.#server?.pid ?? 0
   }
@@ -113,7 +113,7 @@ export class LocalRedis {
     return [...lines, this.#options.sentinel ?? ""].join("\n")
   }
 
-  /** Whether it is this process that has the port. */
+  /** Whether the server on the port is this one, and not another program that took the port. */
   async #answers(pid: number): Promise<boolean> {
     return this.say("INFO", "server").then(
       (reply) => reply.includes(`process_id:${pid}\r\n`),

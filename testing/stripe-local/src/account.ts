@@ -8,7 +8,7 @@ const NO_REQUEST: RequestRef = { id: null, idempotency_key: null }
 
 type EventOf<T extends Stripe.Event.Type> = Extract<Stripe.Event, { type: T }>
 
-/** The Stripe account: what is stored, and the events that tell of its changes. */
+/** The Stripe account: its stored objects, and the events about their changes. */
 export class Account {
   #request = NO_REQUEST
 

@@ -12,7 +12,7 @@ import { newId } from "./ids.js"
 import { type LimitedCall, type Limits, RateLimiter, rateLimited } from "./limits.js"
 import { list, type Params, readParams, type Shape, text as string } from "./params.js"
 
-/** What a call does: synchronous, so that no other call sees it half done. `id` is the one in the path. */
+/** The work of a call. It is synchronous, so that no other call sees it half done. `id` is the one in the path. */
 export type Work<S extends Shape> = (params: Params<S>, id: string) => object
 
 type HttpContext = Context<{ Bindings: HttpBindings }>
@@ -26,7 +26,7 @@ interface ApiKeys {
 
 const common = { expand: list(string) }
 
-/** Stripe's HTTP interface without its resources: what every call has in common. */
+/** Stripe's HTTP interface without its resources: keys, rate limits, faults, idempotency and the request log. */
 export class Api {
   readonly app = new Hono<{ Bindings: HttpBindings }>()
   readonly faults = new Faults()
@@ -172,7 +172,7 @@ export class Api {
   }
 }
 
-/** Passes on what is no answer (a cut connection); turns all else into one. */
+/** Rethrows a cut connection; turns every other error into an answer. */
 function refusal(error: unknown): Answer {
   if (error instanceof Dropped) throw error
   if (error instanceof ApiError) {

@@ -126,7 +126,7 @@ export class Faults {
     return undefined
   }
 
-  /** Forgets all faults and cuts what is held. */
+  /** Removes all faults and cuts the held calls. */
   clear(): void {
     for (const fault of this.#faults) {
       fault.remove()

@@ -192,7 +192,7 @@ export class StripeLocal {
     return this.#deliveries.idle()
   }
 
-  /** Cuts what is open, stops deliveries and saves the state; nothing is left that keeps the process alive. */
+  /** Cuts open connections, stops deliveries and saves the state; nothing then keeps the process alive. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

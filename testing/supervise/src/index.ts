@@ -28,7 +28,7 @@ export interface SuperviseOptions {
   name: string
   program: string
   args: string[]
-  /** What the server gets when this process ends or lets go. */
+  /** What the server gets when this process ends or calls `end()`. */
   signal: "INT" | "KILL"
   /** File descriptor of the server's output. */
   log: number

@@ -50,7 +50,7 @@ function apply(customer: Stripe.Customer, changes: Partial<Params<typeof details
   customer.metadata = mergeMetadata(customer.metadata, metadata)
 }
 
-/** A customer that is still there. */
+/** A customer that was not deleted. */
 export function needCustomer(
   account: Account,
   id: string,

@@ -3,7 +3,7 @@ import { metadata, nested, oneOf, type Params, type Reader, shipping, text } fro
 
 type Name = keyof Stripe.PaymentIntentCreateParams & keyof Stripe.PaymentIntentUpdateParams
 
-/** What a payment intent carries along; checkout sessions take it too, as `payment_intent_data`. */
+/** A payment intent's details; checkout sessions take them too, as `payment_intent_data`. */
 export const intentDetails = {
   capture_method: oneOf("automatic", "automatic_async", "manual"),
   customer: text,
@@ -21,5 +21,5 @@ const { customer: _, ...sessionDetails } = intentDetails
 
 export const paymentIntentData = nested(sessionDetails)
 
-/** What a checkout session's payment intent will carry. */
+/** The details of a checkout session's payment intent. */
 export type SessionPayment = Params<typeof sessionDetails>

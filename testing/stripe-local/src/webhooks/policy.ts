@@ -9,8 +9,8 @@ export interface DeliveryPolicy {
   /** Kept back until `releaseHeld()`. */
   hold?(event: Stripe.Event): boolean
   /**
-   * What is delivered in the event's place, retries included. It is given a copy: as for an endpoint of another
-   * `api_version`, or with the `account` of a Connect event.
+   * Replaces the event in every delivery, retries included: by one of another `api_version`, say, or with the
+   * `account` of a Connect event. It is given a copy.
    */
   rewrite?(event: Stripe.Event): Stripe.Event
 }
