@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, uti
 import { mkdir } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
+import { type LocalPostgres, startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import { buildServer } from "./build.ts"
 import { type Admin, contentFingerprint, prepareDatabase } from "./database.ts"
 import { data } from "./places.ts"
@@ -37,7 +37,11 @@ export async function startTemplate(): Promise<LocalPostgres> {
   utimesSync(whole, new Date(), new Date())
   const dataDir = mkdtempSync(join(tmpdir(), "holdfast-test-"))
   execFileSync("cp", ["-a", `${whole}/.`, dataDir])
-  return startPostgres({ dataDir, settings: { ...careless, max_connections: "300" }, persistent: false })
+  return startPostgres({
+    dataDir,
+    settings: { ...unsafeFastSettings, max_connections: "300" },
+    persistent: false,
+  })
 }
 
 async function makeTemplate(whole: string) {

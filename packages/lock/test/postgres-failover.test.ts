@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto"
 import { rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
+import { type LocalPostgres, startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import pg from "pg"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
@@ -18,15 +18,15 @@ let current: LocalPostgres
 
 beforeAll(async () => {
   // The standby begins as a copy of the primary's files, and goes on by streaming.
-  await (await startPostgres({ dataDir: ofPrimary, settings: careless })).stop()
+  await (await startPostgres({ dataDir: ofPrimary, settings: unsafeFastSettings })).stop()
   execFileSync("cp", ["-a", ofPrimary, ofStandby])
   writeFileSync(join(ofStandby, "standby.signal"), "")
-  primary = await startPostgres({ dataDir: ofPrimary, settings: careless })
+  primary = await startPostgres({ dataDir: ofPrimary, settings: unsafeFastSettings })
   const { password } = new URL(primary.url())
   const primary_conninfo = `host=127.0.0.1 port=${primary.port} user=postgres password=${password}`
   standby = await startPostgres({
     dataDir: ofStandby,
-    settings: { ...careless, primary_conninfo },
+    settings: { ...unsafeFastSettings, primary_conninfo },
   })
   current = primary
 }, 60_000)

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
+import { type LocalPostgres, startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import pg from "pg"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { type LockDefaults, Locks } from "../src/index.js"
@@ -15,7 +15,7 @@ let server: LocalPostgres
 const dataDir = join(tmpdir(), `holdfast-lock-${randomBytes(6).toString("hex")}`)
 const opened: Locks[] = []
 
-const start = (port?: number) => startPostgres({ dataDir, port, settings: careless })
+const start = (port?: number) => startPostgres({ dataDir, port, settings: unsafeFastSettings })
 beforeAll(async () => {
   server = await start()
 }, 60_000)

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
+import { type LocalPostgres, startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import pg from "pg"
 import { afterAll, beforeAll } from "vitest"
 
@@ -24,7 +24,7 @@ export function server(): { space(): Promise<Space>; url(): string } {
     local = await startPostgres({
       dataDir,
       persistent: false,
-      settings: { ...careless, max_connections: "200" },
+      settings: { ...unsafeFastSettings, max_connections: "200" },
     })
   }, 60_000)
   afterAll(() => local?.stop())

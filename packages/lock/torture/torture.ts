@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { careless, startPostgres } from "@holdfast/postgres-local"
+import { startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import { Chaos } from "./chaos.ts"
 import { check, type Violation } from "./checker.ts"
 import { buildWorker, type Job, Post } from "./crew.ts"
@@ -57,7 +57,7 @@ async function onServers(options: TortureOptions): Promise<Report> {
     const guardServer = await startPostgres({
       dataDir: join(folder, "guard"),
       persistent: false,
-      settings: { ...careless, max_connections: "200" },
+      settings: { ...unsafeFastSettings, max_connections: "200" },
     })
     try {
       const { program, remove } = await buildWorker()

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { careless, startPostgres } from "@holdfast/postgres-local"
+import { startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import { startRedis } from "@holdfast/redis-local"
 import { MedusaError } from "@medusajs/framework/utils"
 import { describe, expect, it } from "vitest"
@@ -15,13 +15,13 @@ async function startServer(store: StoreName) {
     return { options: { redisUrl: redis.url }, end: () => redis.kill(), startAgain: () => redis.restart() }
   }
   const dataDir = join(tmpdir(), `holdfast-down-${randomBytes(6).toString("hex")}`)
-  let postgres = await startPostgres({ dataDir, settings: careless })
+  let postgres = await startPostgres({ dataDir, settings: unsafeFastSettings })
   const { port } = postgres
   return {
     options: { databaseUrl: postgres.url() },
     end: () => postgres.stop(),
     async startAgain() {
-      postgres = await startPostgres({ dataDir, port, persistent: false, settings: careless })
+      postgres = await startPostgres({ dataDir, port, persistent: false, settings: unsafeFastSettings })
     },
   }
 }

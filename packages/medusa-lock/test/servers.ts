@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { careless, startPostgres } from "@holdfast/postgres-local"
+import { startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import { startRedis } from "@holdfast/redis-local"
 import type { TestProject } from "vitest/node"
 
@@ -15,7 +15,7 @@ declare module "vitest" {
 /** Once per run of the tests: a Redis and a PostgreSQL, in which each test has a lock space of its own. */
 export default async function setup(project: TestProject) {
   const dataDir = join(tmpdir(), `holdfast-medusa-lock-${randomBytes(6).toString("hex")}`)
-  const settings = { ...careless, max_connections: "200" }
+  const settings = { ...unsafeFastSettings, max_connections: "200" }
   const [redis, postgres] = await Promise.all([
     startRedis(),
     startPostgres({ dataDir, persistent: false, settings }),

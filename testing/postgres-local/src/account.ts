@@ -21,13 +21,13 @@ const SETPCAP = 1n << 8n
 export function chooseAccount(dataDir: string, binary: string): Account {
   if (process.getuid?.() !== 0) return { command: (program, args) => ({ program, args }) }
   const owner = statSync(dataDir, { throwIfNoEntry: false })
-  const { uid, gid } = owner && owner.uid !== 0 ? owner : nobody()
+  const { uid, gid } = owner && owner.uid !== 0 ? owner : unprivilegedUser()
   const closed = [binary, dataDir].some((path) => !reachable(path, uid, gid))
   const plain: Account = { uid, gid, command: (program, args) => ({ program, args, uid, gid }) }
   return closed ? { ...plain, command: (program, args) => asGuest(program, args, uid, gid) } : plain
 }
 
-function nobody() {
+function unprivilegedUser() {
   const id = (flag: string) => Number(execFileSync("id", [flag, "nobody"], { stdio: "pipe" }))
   try {
     return { uid: id("-u"), gid: id("-g") }

@@ -38,8 +38,8 @@ async function isCreated(dataDir: string, ours: string): Promise<boolean> {
   return true
 }
 
-// Made beside its place and moved there when it is whole: initdb that is killed half-way leaves a directory
-// that no later start could use.
+// Created next to its final path and then renamed: an initdb that is killed half-way leaves a directory that no
+// later start can use.
 async function create(dataDir: string, { initdb }: Binaries, account: Account, sync: boolean) {
   const draft = `${dataDir}.new`
   const password = randomBytes(18).toString("base64url")

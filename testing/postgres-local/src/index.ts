@@ -1,13 +1,13 @@
 import { rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { join, resolve } from "node:path"
+import getPort from "get-port"
 import pg from "pg"
 import { chooseAccount } from "./account.ts"
 import { findBinaries } from "./binaries.ts"
 import { openCluster } from "./cluster.ts"
 import { PostgresError } from "./errors.ts"
-import { clearTheWay } from "./postmaster.ts"
-import { type Server, startServer } from "./server.ts"
+import { endPreviousServer } from "./postmaster.ts"
+import { startServer } from "./server.ts"
 
 export { PostgresError, type PostgresErrorCode } from "./errors.ts"
 
@@ -23,11 +23,11 @@ export interface PostgresOptions {
 }
 
 export interface Administration {
-  /** With a template: a copy of that database, to which nobody may be connected. */
+  /** With a template: a copy of that database, which must have no connections. */
   createDatabase(name: string, options?: { template?: string }): Promise<string>
   /** Ends the connections to it first. No error where there is none of that name. */
   dropDatabase(name: string): Promise<void>
-  /** Nobody may be connected to it. */
+  /** The database must have no connections. */
   renameDatabase(name: string, to: string): Promise<void>
   databases(): Promise<string[]>
 }
@@ -41,60 +41,43 @@ export interface LocalPostgres extends Administration {
 }
 
 /** For tests: the data may be lost in a crash of the machine, and nothing waits for the disk. */
-export const careless = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+export const unsafeFastSettings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
 
 /**
- * Starts PostgreSQL on a directory, on the loopback address only. It ends with `stop()` and when this process
- * ends, in whatever way: no signal handler is needed.
+ * Starts PostgreSQL on a directory, on the loopback address only. The server ends on `stop()` and when this
+ * process ends, `kill -9` included: no signal handler is needed.
  * @throws PostgresError, whose message says what to do
  */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
+  if (options.port !== undefined) return startOn(options.port, options)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOn(await getPort({ host: "127.0.0.1" }), options)
+    } catch (error) {
+      // Another program may have taken the port after it was found free.
+      const taken = error instanceof PostgresError && error.code === "PORT_IN_USE"
+      if (!taken || attempt === 5) throw error
+    }
+  }
+}
+
+async function startOn(port: number, options: PostgresOptions): Promise<LocalPostgres> {
   const dataDir = resolve(options.dataDir)
-  const persistent = options.persistent ?? true
+  const removeAtEnd = options.persistent === false
   const settings = options.settings ?? {}
   const binaries = await findBinaries()
+  const binary = binaries.postgres
   const password = await openCluster(dataDir, binaries, settings.fsync !== "off")
-  await clearTheWay(dataDir)
+  await endPreviousServer(dataDir)
   const logFile = join(dataDir, "server.log")
-  const account = chooseAccount(dataDir, binaries.postgres)
-  const start = (port: number) =>
-    startServer({
-      binary: binaries.postgres,
-      account,
-      dataDir,
-      port,
-      logFile,
-      settings,
-      removeAtEnd: !persistent,
-    })
-  const { server, port } = await startOnPort(start, options.port)
+  const account = chooseAccount(dataDir, binary)
+  const server = await startServer({ binary, account, dataDir, port, logFile, settings, removeAtEnd })
   const url = (database = "postgres") => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
   const stop = async () => {
     await server.stop()
-    if (!persistent) await rm(dataDir, { recursive: true, force: true })
+    if (removeAtEnd) await rm(dataDir, { recursive: true, force: true })
   }
   return { pid: server.pid, port, logFile, url, stop, ...administer(url) }
-}
-
-async function startOnPort(start: (port: number) => Promise<Server>, wanted?: number, attempts = 5) {
-  const port = wanted ?? (await freePort())
-  try {
-    return { server: await start(port), port }
-  } catch (error) {
-    const taken = error instanceof PostgresError && error.code === "PORT_IN_USE"
-    if (!taken || wanted !== undefined || attempts === 1) throw error
-    return startOnPort(start, undefined, attempts - 1)
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject)
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }
 
 /** Creates and drops databases on a server that was started elsewhere; `url` gives the address of a database. */

@@ -7,7 +7,7 @@ import { PostgresError } from "./errors.ts"
 /** The name under which the supervisor shows in the process list. */
 export const SUPERVISOR = "holdfast-postgres"
 
-/** What PostgreSQL wrote into postmaster.pid, or undefined where there is no such file. */
+/** The content of postmaster.pid, or undefined where there is no such file. */
 export function readPidFile(dataDir: string): { pid: number; status: string } | undefined {
   try {
     const lines = readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n")
@@ -19,11 +19,11 @@ export function readPidFile(dataDir: string): { pid: number; status: string } | 
 }
 
 /**
- * Makes way for a new start: a pid file without its server is removed, a server that is going down is waited
- * for, and one whose supervisor was killed is ended as PostgreSQL's fast shutdown does.
+ * Ends what an earlier start left: removes a pid file without a server, waits for a server that is shutting down,
+ * and shuts down a server whose supervisor was killed.
  * @throws PostgresError IN_USE when another start is using the data.
  */
-export async function clearTheWay(dataDir: string): Promise<void> {
+export async function endPreviousServer(dataDir: string): Promise<void> {
   const found = readPidFile(dataDir)
   if (!found) return
   if (!isServing(found.pid, dataDir)) return rmSync(join(dataDir, "postmaster.pid"), { force: true })
@@ -35,11 +35,11 @@ export async function clearTheWay(dataDir: string): Promise<void> {
 const LONGEST_SHUTDOWN_MS = 60_000
 
 // A server that is going down writes everything to the disk first, which has been seen to take 5 s.
-async function gone(pid: number, dataDir: string, patience: number): Promise<boolean> {
+async function gone(pid: number, dataDir: string, timeoutMs: number): Promise<boolean> {
   const started = performance.now()
   while (isServing(pid, dataDir)) {
     const stopping = readPidFile(dataDir)?.status === "stopping"
-    if (performance.now() - started > (stopping ? LONGEST_SHUTDOWN_MS : patience)) return false
+    if (performance.now() - started > (stopping ? LONGEST_SHUTDOWN_MS : timeoutMs)) return false
     await sleep(50)
   }
   return true

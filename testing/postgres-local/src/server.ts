@@ -1,24 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, openSync, readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
+import { type Supervised, supervise } from "@holdfast/supervise"
 import type { Account } from "./account.ts"
 import { PostgresError } from "./errors.ts"
 import { readPidFile, SUPERVISOR } from "./postmaster.ts"
-
-// Stands between us and the server, and reads from a pipe that nobody writes to. The pipe ends when we close
-// it or when we die, `kill -9` included; then the server gets SIGINT, its fast shutdown. No signal handler of
-// ours is needed, and a Ctrl-C in the terminal doesn't reach the server before the shop is down.
-// $1 is a directory to remove at the end, or empty.
-const script = `
-remove=$1; shift
-exec 3<&0
-"$@" 3<&- </dev/null & postgres=$!
-{ read -r _ <&3; kill -INT $postgres; } 2>/dev/null & pipe=$!
-exec 3<&-
-wait $postgres; status=$?
-kill $pipe 2>/dev/null
-[ -z "$remove" ] || rm -rf "$remove"
-exit $status`
 
 export interface ServerOptions {
   binary: string
@@ -39,22 +24,18 @@ export interface Server {
 export async function startServer(options: ServerOptions): Promise<Server> {
   const log = openSync(options.logFile, "a", 0o600)
   const logged = readFileSync(options.logFile).length
-  const child = launch(options, log)
-  closeSync(log)
-  const ended = new Promise<Error | undefined>((resolve) => {
-    child.once("error", resolve).once("exit", () => resolve(undefined))
-  })
-  const pid = await Promise.race([ready(child, options), ended])
-  if (typeof pid !== "number")
-    throw failure(options, readFileSync(options.logFile, "utf8").slice(logged), pid)
-  const stop = async () => {
-    child.stdin?.end()
-    await ended
+  try {
+    const server = await launch(options, log)
+    if (await ready(server, options)) return { pid: server.pid, stop: server.end }
+    const said = readFileSync(options.logFile, "utf8").slice(logged)
+    await server.end()
+    throw failure(options, said)
+  } finally {
+    closeSync(log)
   }
-  return { pid, stop }
 }
 
-function launch(options: ServerOptions, log: number): ChildProcess {
+function launch(options: ServerOptions, log: number): Promise<Supervised> {
   const { account, binary, dataDir, port } = options
   const settings = {
     port: String(port),
@@ -65,32 +46,34 @@ function launch(options: ServerOptions, log: number): ChildProcess {
     ...options.settings,
   }
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-  const server = account.command(binary, ["-D", dataDir, ...flags])
-  const remove = options.removeAtEnd ? dataDir : ""
-  return spawn("/bin/sh", ["-c", script, SUPERVISOR, remove, server.program, ...server.args], {
-    ...(server.uid === undefined ? {} : { uid: server.uid, gid: server.gid }),
-    cwd: "/",
-    detached: true,
-    env: { ...process.env, LC_ALL: "C", TZ: "UTC" },
-    stdio: ["pipe", log, log],
+  return supervise({
+    ...account.command(binary, ["-D", dataDir, ...flags]),
+    name: SUPERVISOR,
+    // PostgreSQL's fast shutdown.
+    signal: "INT",
+    log,
+    remove: options.removeAtEnd ? dataDir : "",
+    env: { LC_ALL: "C", TZ: "UTC" },
   })
 }
 
-async function ready(child: ChildProcess, { dataDir }: ServerOptions): Promise<number | undefined> {
-  while (child.exitCode === null && child.signalCode === null) {
-    const file = readPidFile(dataDir)
-    if (file?.status === "ready") return file.pid
+/** false where it ended before it was ready. */
+async function ready({ ended }: Supervised, { dataDir }: ServerOptions): Promise<boolean> {
+  let running = true
+  ended.then(() => (running = false))
+  while (running) {
+    if (readPidFile(dataDir)?.status === "ready") return true
     await sleep(20)
   }
-  return undefined
+  return false
 }
 
-function failure({ port, dataDir }: ServerOptions, log: string, cause?: Error): PostgresError {
+function failure({ port, dataDir }: ServerOptions, log: string): PostgresError {
   if (/could not bind|could not create any TCP/.test(log))
     return new PostgresError(
       "PORT_IN_USE",
       `Port ${port} is in use by another program: choose another for PostgreSQL.`,
     )
-  const said = cause ? cause.message : log.trim().split("\n").slice(-15).join("\n")
-  return new PostgresError("FAILED", `PostgreSQL did not start on ${dataDir}. It said:\n${said}`, { cause })
+  const said = log.trim().split("\n").slice(-15).join("\n")
+  return new PostgresError("FAILED", `PostgreSQL did not start on ${dataDir}. It said:\n${said}`)
 }

@@ -1,7 +1,7 @@
 // Starts PostgreSQL in a process of its own, which a test then kills: node --import tsx launcher.ts <dataDir>
-import { careless, startPostgres } from "../src/index.ts"
+import { startPostgres, unsafeFastSettings } from "../src/index.ts"
 
-startPostgres({ dataDir: process.argv[2] as string, settings: careless }).then(
+startPostgres({ dataDir: process.argv[2] as string, settings: unsafeFastSettings }).then(
   ({ pid, port }) => {
     process.send?.({ pid, port })
     setInterval(() => {}, 60_000)

@@ -10,7 +10,7 @@ import pg from "pg"
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest"
 import { findBinaries } from "../src/binaries.ts"
 import { openCluster } from "../src/cluster.ts"
-import { careless, type LocalPostgres, startPostgres } from "../src/index.ts"
+import { type LocalPostgres, startPostgres, unsafeFastSettings } from "../src/index.ts"
 
 let used: string
 let folder: string
@@ -20,7 +20,7 @@ const children = new Set<ChildProcess>()
 
 beforeAll(async () => {
   used = join(await mkdtemp(join(tmpdir(), "postgres-local-")), "data")
-  await (await startPostgres({ dataDir: used, settings: careless })).stop()
+  await (await startPostgres({ dataDir: used, settings: unsafeFastSettings })).stop()
 })
 
 afterAll(() => rm(dirname(used), { recursive: true, force: true }))
@@ -44,7 +44,7 @@ afterEach(async () => {
 })
 
 async function start(options: Partial<Parameters<typeof startPostgres>[0]> = {}) {
-  const postgres = await startPostgres({ dataDir, settings: careless, ...options })
+  const postgres = await startPostgres({ dataDir, settings: unsafeFastSettings, ...options })
   running.add(postgres)
   return postgres
 }
@@ -179,15 +179,16 @@ test("makes the cluster again when an earlier start was killed while it was made
   expect((await start()).pid).toBeGreaterThan(0)
 })
 
-test("names the port that is taken", async () => {
+test.each([true, false])("names the port that is taken (persistent: %s)", async (persistent) => {
   usedData()
   const taken = createServer().listen(0, "127.0.0.1")
   await once(taken, "listening")
   const { port } = taken.address() as { port: number }
-  await expect(start({ port })).rejects.toMatchObject({
+  await expect(start({ port, persistent })).rejects.toMatchObject({
     code: "PORT_IN_USE",
     message: expect.stringContaining(`${port}`),
   })
+  expect(existsSync(dataDir)).toBe(persistent)
   taken.close()
 })
 

@@ -20,7 +20,7 @@ export class LocalCluster {
     await Promise.all(this.nodes.map((node) => node.kill()))
   }
 
-  /** Waits until each node that runs takes the cluster for whole. */
+  /** Waits until every node reports `cluster_state:ok`. */
   async whole(): Promise<void> {
     for (const node of this.nodes) {
       while (!(await node.say("CLUSTER", "INFO")).includes("cluster_state:ok")) await sleep(20)

@@ -16,16 +16,16 @@ export class LocalSentinels {
     this.sentinels = sentinels
   }
 
-  /** What a client is told to connect to. */
+  /** The connection options of a client. */
   get options() {
     return { name: this.name, sentinels: this.sentinels.map(({ port }) => ({ host: "127.0.0.1", port })) }
   }
 
-  /** Kills the primary, waits until the replica has taken its place, and starts the lost one as its replica. */
+  /** Kills the primary, waits until the replica is promoted, and restarts the former primary as its replica. */
   async failOver(): Promise<void> {
     const { primary, replica } = this
     await primary.kill()
-    // Until each of them knows of it: the lost one, back before, has been made the primary again.
+    // Wait for every Sentinel: a former primary that came back earlier has been made the primary again.
     for (const it of this.sentinels) {
       while (!(await it.say("SENTINEL", "MASTER", this.name)).includes(`\r\n${replica.port}\r\n`))
         await sleep(20)
@@ -37,7 +37,7 @@ export class LocalSentinels {
     await this.settled()
   }
 
-  /** Waits until all know of each other: they can't fail over before. */
+  /** Waits until the Sentinels know the replica and each other: a failover is not possible before. */
   async settled(): Promise<void> {
     while (!(await this.replica.say("INFO", "replication")).includes("master_link_status:up")) await sleep(20)
     for (const it of this.sentinels) {

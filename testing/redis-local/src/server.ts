@@ -1,29 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process"
-import { once } from "node:events"
+import { closeSync, openSync } from "node:fs"
 import { mkdtemp, readFile, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { type Supervised, supervise } from "@holdfast/supervise"
+import getPort, { portNumbers } from "get-port"
 import { findBinary } from "./binary.ts"
 import { say } from "./say.ts"
 
-// Stands between us and the server, and reads from a pipe that nobody writes to. The pipe ends when we close it or
-// die, `kill -9` included; then the server is killed, stopped by a signal or not, and its folder ($1) removed.
-// Without the trap the echo would end the shell, and nobody the server, where we die in the moment of the start.
-const script = `
-trap '' PIPE
-folder=$1; shift
-exec 3<&0
-"$@" 3<&- </dev/null >>"$folder/out" 2>&1 & server=$!
-{ read -r _ <&3; [ -e "$folder/ended" ] || kill -KILL $server; } >/dev/null 2>&1 & pipe=$!
-exec 3<&-
-echo $server
-wait $server
-: >"$folder/ended"
-echo ended
-wait $pipe
-rm -rf "$folder"`
+const BUS = 10_000
 
 export type Settings = Readonly<Record<string, string>>
 
@@ -38,8 +23,7 @@ export interface StartOptions {
 export class LocalRedis {
   readonly port: number
   readonly #options: StartOptions
-  #child: ChildProcess | undefined
-  #pid = 0
+  #server: Supervised | undefined
 
   private constructor(port: number, options: StartOptions) {
     this.port = port
@@ -53,7 +37,7 @@ export class LocalRedis {
         await redis.restart()
         return redis
       } catch (error) {
-        // Somebody else may have taken the port in the meantime.
+        // Another program may have taken the port after it was found free.
         if (attempt === 5 || !/Address already in use/.test(String(error))) throw error
       }
     }
@@ -63,9 +47,9 @@ export class LocalRedis {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** Of the server itself, to stop it for a while (SIGSTOP) or to look at it. */
+  /** The server's process id, for signals such as SIGSTOP; 0 when it does not run. */
   get pid(): number {
-    return this.#pid
+    return this.#server?.pid ?? 0
   }
 
   /** Sends one command on a connection of its own. Returns the reply as it came over the wire. */
@@ -83,40 +67,53 @@ export class LocalRedis {
   async restart(): Promise<void> {
     await this.kill()
     const folder = await mkdtemp(join(tmpdir(), "redis-local-"))
-    const child = await this.#spawn(folder)
-    this.#child = child
-    let said = ""
-    child.stdout?.on("data", (chunk) => (said += chunk))
-    while (!(await this.#answers(Number.parseInt(said, 10)))) {
-      if (said.includes("ended")) {
+    const server = await this.#spawn(folder)
+    this.#server = server
+    let ended = false
+    server.ended.then(() => (ended = true))
+    while (!(await this.#answers(server.pid))) {
+      if (ended) {
         const log = await readFile(join(folder, "out"), "utf8")
         await this.kill()
         throw new Error(`redis-server did not start. It said:\n${log}`)
       }
       await sleep(10)
     }
-    this.#pid = Number.parseInt(said, 10)
   }
 
-  async #spawn(folder: string): Promise<ChildProcess> {
-    const { path, env } = await findBinary()
+  async #spawn(folder: string): Promise<Supervised> {
+    const { path: program, env } = await findBinary()
+    const file = join(folder, "redis.conf")
+    await writeFile(file, this.#configuration(folder))
+    const args = [file, ...(this.#options.sentinel ? ["--sentinel"] : [])]
+    const log = openSync(join(folder, "out"), "a")
+    try {
+      const locale = { ...env, LC_ALL: "C" }
+      return await supervise({
+        name: "holdfast-redis",
+        program,
+        args,
+        signal: "KILL",
+        log,
+        remove: folder,
+        env: locale,
+      })
+    } finally {
+      closeSync(log)
+    }
+  }
+
+  #configuration(folder: string): string {
     const settings = {
       ...{ bind: "127.0.0.1", port: String(this.port), dir: folder },
       ...(this.#options.sentinel ? {} : { save: "", appendonly: "no", "repl-diskless-sync-delay": "0" }),
       ...this.#options.settings,
     }
     const lines = Object.entries(settings).map(([name, value]) => `${name} ${value || '""'}`)
-    const file = join(folder, "redis.conf")
-    await writeFile(file, [...lines, this.#options.sentinel ?? ""].join("\n"))
-    const mode = this.#options.sentinel ? ["--sentinel"] : []
-    return spawn("/bin/sh", ["-c", script, "holdfast-redis", folder, path, file, ...mode], {
-      env: { ...process.env, ...env, LC_ALL: "C" },
-      detached: true,
-      stdio: ["pipe", "pipe", "ignore"],
-    })
+    return [...lines, this.#options.sentinel ?? ""].join("\n")
   }
 
-  /** Whether it is this process that has the port. */
+  /** Whether the server on the port is this one, and not another program that took the port. */
   async #answers(pid: number): Promise<boolean> {
     return this.say("INFO", "server").then(
       (reply) => reply.includes(`process_id:${pid}\r\n`),
@@ -126,12 +123,9 @@ export class LocalRedis {
 
   /** Ends it as kill -9 does. */
   async kill(): Promise<void> {
-    const child = this.#child
-    if (!child) return
-    this.#child = undefined
-    const ended = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined
-    child.stdin?.end()
-    await ended
+    const server = this.#server
+    this.#server = undefined
+    await server?.end()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -139,18 +133,16 @@ export class LocalRedis {
   }
 }
 
-/** Below the ports that outgoing connections use, and with room for the port of the cluster's bus, 10,000 above. */
+/**
+ * Below the ports that outgoing connections use, so that none of them takes a killed server's port before its
+ * restart, and with room for the cluster's bus, which is BUS above. The search begins anywhere: processes that start
+ * servers at the same time seldom meet.
+ */
 async function freePort(): Promise<number> {
+  const host = "127.0.0.1"
   for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 10_000)
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port
+    const from = 12_000 + Math.floor(Math.random() * 9_000)
+    const port = await getPort({ host, port: portNumbers(from, 21_999) })
+    if ((await getPort({ host, port: port + BUS })) === port + BUS) return port
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once("error", () => resolve(false))
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
-  })
 }

@@ -4,13 +4,13 @@ import type { Store } from "./store.js"
 
 type RequestRef = Stripe.Event.Request
 
-const NOBODY: RequestRef = { id: null, idempotency_key: null }
+const NO_REQUEST: RequestRef = { id: null, idempotency_key: null }
 
 type EventOf<T extends Stripe.Event.Type> = Extract<Stripe.Event, { type: T }>
 
-/** The Stripe account: what is stored, and the events that tell of its changes. */
+/** The Stripe account: its stored objects, and the events about their changes. */
 export class Account {
-  #request = NOBODY
+  #request = NO_REQUEST
 
   /** `publish` is given each event once, when it has just been stored. */
   constructor(
@@ -30,7 +30,7 @@ export class Account {
     try {
       return work()
     } finally {
-      this.#request = NOBODY
+      this.#request = NO_REQUEST
     }
   }
 

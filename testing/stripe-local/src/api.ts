@@ -9,44 +9,62 @@ import { expand, type Includable } from "./expand.js"
 import { type ApiRequest, Dropped, Faults, type Moment } from "./faults.js"
 import { type Answer, Idempotency } from "./idempotency.js"
 import { newId } from "./ids.js"
+import { type LimitedCall, type Limits, RateLimiter, rateLimited } from "./limits.js"
 import { list, type Params, readParams, type Shape, text as string } from "./params.js"
 
-/** What a call does: synchronous, so that no other call sees it half done. `id` is the one in the path. */
+/** The work of a call. It is synchronous, so that no other call sees it half done. `id` is the one in the path. */
 export type Work<S extends Shape> = (params: Params<S>, id: string) => object
 
 type HttpContext = Context<{ Bindings: HttpBindings }>
 type Strike = (moment: Moment) => Promise<void>
 
+/** The secret keys that are let in. */
+interface ApiKeys {
+  shop: string
+  driver: string
+}
+
 const common = { expand: list(string) }
 
-/** Stripe's HTTP interface without its resources: what every call has in common. */
+/** Stripe's HTTP interface without its resources: keys, rate limits, faults, idempotency and the request log. */
 export class Api {
   readonly app = new Hono<{ Bindings: HttpBindings }>()
   readonly faults = new Faults()
   readonly requests: ApiRequest[] = []
   readonly #idempotency: Idempotency
+  #limiter: RateLimiter | undefined
 
   constructor(
     readonly account: Account,
-    readonly apiKey: string,
+    readonly keys: ApiKeys,
+    readonly clock: () => number,
     readonly include: Includable,
     readonly changed: () => void,
   ) {
     this.#idempotency = new Idempotency(account.store.answers)
-    this.app.notFound((c) => this.#serve(c, "", async () => unrecognised(c)))
+    this.app.notFound((c) => this.#serve(c, "", "", async () => unrecognised(c)))
+  }
+
+  get limits(): Limits | undefined {
+    return this.#limiter?.mode
+  }
+
+  /** Begins with a full budget. */
+  set limits(mode: Limits | undefined) {
+    this.#limiter = mode && new RateLimiter(mode, this.clock)
   }
 
   get<S extends Shape>(path: string, shape: S, work: Work<S>): void {
     this.app.get(path, (c) => {
       const form = c.req.url.split("?")[1] ?? ""
-      return this.#serve(c, form, (request, strike) => this.#execute(c, request, shape, work, strike))
+      return this.#serve(c, path, form, (request, strike) => this.#execute(c, request, shape, work, strike))
     })
   }
 
   post<S extends Shape>(path: string, shape: S, work: Work<S>): void {
     this.app.post(path, async (c) => {
       const form = await text(c.env.incoming)
-      return this.#serve(c, form, (request, strike) => {
+      return this.#serve(c, path, form, (request, strike) => {
         const execute = () => this.#execute(c, request, shape, work, strike)
         const { idempotencyKey: key } = request
         if (!key) return execute()
@@ -57,18 +75,20 @@ export class Api {
 
   delete<S extends Shape>(path: string, shape: S, work: Work<S>): void {
     this.app.delete(path, (c) =>
-      this.#serve(c, "", (request, strike) => this.#execute(c, request, shape, work, strike)),
+      this.#serve(c, path, "", (request, strike) => this.#execute(c, request, shape, work, strike)),
     )
   }
 
   async #serve(
     c: HttpContext,
+    path: string,
     form: string,
     respond: (request: ApiRequest, strike: Strike) => Promise<Answer>,
   ): Promise<Response> {
     const request = this.#open(c, form)
     try {
-      this.#authenticate(c)
+      request.driver = this.#authenticate(c) === this.keys.driver
+      this.#limit(request, { endpoint: `${request.method} ${path}`, id: c.req.param("id") })
       const fault = this.faults.meet(request)
       const strike: Strike = async (moment) => fault?.strike(moment, request)
       const answer = await respond(request, strike)
@@ -119,12 +139,22 @@ export class Api {
     }
   }
 
-  #authenticate(c: HttpContext): void {
+  /** Refuses before anything is looked up or done, so that neither a fault nor an idempotency key is used up. */
+  #limit(request: ApiRequest, call: LimitedCall): void {
+    if (request.driver || !this.#limiter) return
+    const reason = this.#limiter.refuses(call)
+    if (!reason) return
+    request.limitedBy = reason
+    throw rateLimited(reason, this.#limiter.mode)
+  }
+
+  #authenticate(c: HttpContext): string {
     const header = c.req.header("Authorization") ?? ""
     const [scheme, given = ""] = header.split(" ")
     const key = scheme === "Basic" ? Buffer.from(given, "base64").toString().split(":")[0] : given
     if (!key) throw unauthenticated("You did not provide an API key.")
-    if (key !== this.apiKey) throw unauthenticated(`Invalid API Key provided: ${masked(key)}`)
+    if (key === this.keys.shop || key === this.keys.driver) return key
+    throw unauthenticated(`Invalid API Key provided: ${masked(key)}`)
   }
 
   #send(c: HttpContext, request: ApiRequest, answer: Answer): Response {
@@ -136,16 +166,18 @@ export class Api {
       "Stripe-Version": request.apiVersion ?? this.account.apiVersion,
       ...(request.idempotencyKey && { "Idempotency-Key": request.idempotencyKey }),
       ...(answer.original && { "Idempotent-Replayed": "true", "Original-Request": answer.original }),
+      ...answer.headers,
     }
     return c.newResponse(answer.body, answer.status as 200, headers)
   }
 }
 
-/** Passes on what is no answer (a cut connection); turns all else into one. */
+/** Rethrows a cut connection; turns every other error into an answer. */
 function refusal(error: unknown): Answer {
   if (error instanceof Dropped) throw error
   if (error instanceof ApiError) {
-    return { status: error.status, body: JSON.stringify({ error: error.body }), saved: error.saved }
+    const { status, saved, headers } = error
+    return { status, body: JSON.stringify({ error: error.body }), saved, headers }
   }
   const message = `Local Stripe itself failed: ${(error as Error).stack ?? error}`
   return { status: 500, body: JSON.stringify({ error: { type: "api_error", message } }), saved: false }

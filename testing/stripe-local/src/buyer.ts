@@ -65,7 +65,7 @@ export class Buyer {
     return structuredClone(intent)
   }
 
-  /** Has the bank take a payment back. */
+  /** Disputes a payment: the bank takes it back. */
   dispute(paymentIntent: string, given: NewDispute = {}): Stripe.Dispute {
     const intent = this.account.store.payment_intents.need(paymentIntent, "intent")
     const charge = this.account.store.charges.need(String(intent.latest_charge), "charge")

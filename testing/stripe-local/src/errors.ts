@@ -25,6 +25,7 @@ export class ApiError extends Error {
     readonly status: number,
     body: ErrorBody,
     readonly saved = true,
+    readonly headers: Record<string, string> = {},
   ) {
     super(body.message)
     this.name = "ApiError"

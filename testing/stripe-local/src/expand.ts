@@ -3,7 +3,7 @@ import type { Store } from "./store.js"
 
 type Node = Record<string, unknown>
 
-/** What Stripe leaves out of an object unless it is asked for, such as the line items of a checkout session. */
+/** Properties that Stripe leaves out unless they are asked for, such as the line items of a checkout session. */
 export type Includable = (object: Node, property: string) => unknown
 
 /** A copy of `body` in which the ids at `paths` are replaced by their objects. Nothing stored is touched. */

@@ -1,4 +1,5 @@
-import { ApiError, type ErrorBody } from "./errors.js"
+import { ApiError } from "./errors.js"
+import { type LimitReason, rateLimited } from "./limits.js"
 
 /** One API call as the request log keeps it. `status` is there once it was answered; `at` is in milliseconds. */
 export interface ApiRequest {
@@ -14,6 +15,10 @@ export interface ApiRequest {
   replayed?: boolean
   /** The connection was cut instead of answered. */
   dropped?: boolean
+  /** The limit that refused the call with 429; a 429 without it was a fault. */
+  limitedBy?: LimitReason
+  /** The call came with the driver's key: it is the test's own and not the shop's. */
+  driver?: boolean
 }
 
 /** `"GET /v1/charges/*"`, where `*` stands for one part of the path and `**` for any number; or a function. */
@@ -121,7 +126,7 @@ export class Faults {
     return undefined
   }
 
-  /** Forgets all faults and cuts what is held. */
+  /** Removes all faults and cuts the held calls. */
   clear(): void {
     for (const fault of this.#faults) {
       fault.remove()
@@ -146,9 +151,8 @@ function pattern(glob: string): (request: ApiRequest) => boolean {
 
 /** An answer that says nothing about the call. An idempotency key remembers it only if the work was begun. */
 function failure(status: number, when: "before" | "during" | "after" = "before"): ApiError {
-  const body: ErrorBody =
-    status === 429
-      ? { type: "invalid_request_error", code: "rate_limit", message: "Request rate limit exceeded." }
-      : { type: "api_error", message: "An unknown error occurred (local Stripe was told to fail)." }
-  return new ApiError(status, body, when !== "before")
+  const message = "An unknown error occurred (local Stripe was told to fail)."
+  const { body, headers } =
+    status === 429 ? rateLimited("global-rate") : { body: { type: "api_error", message } as const }
+  return new ApiError(status, body, when !== "before", headers)
 }

@@ -8,6 +8,7 @@ export interface Answer {
   saved: boolean
   /** The id of the request that was answered first, when this is that answer again. */
   original?: string
+  headers?: Record<string, string>
 }
 
 /** One POST as the key sees it: the same key must come with the same path and parameters. */

@@ -1,6 +1,7 @@
 export type { Buyer, CheckoutForm } from "./buyer.js"
 export { ApiError } from "./errors.js"
 export type { ApiRequest, Effect, FaultHandle, Match } from "./faults.js"
+export type { LimitReason, Limits } from "./limits.js"
 export { type StripeLocal, type StripeLocalOptions, startStripeLocal } from "./stripe-local.js"
 export type { ByHand, Delivery } from "./webhooks/deliveries.js"
 export { type DeliveryPolicy, type Unruliness, unruly } from "./webhooks/policy.js"

@@ -40,7 +40,7 @@ export function page<T extends { id: string }>(
   const newer = Boolean(query.ending_before)
   const step = newer ? 1 : -1
   const found: T[] = []
-  for (let at = firstPlace(collection, query); at >= 0 && at < collection.length; at += step) {
+  for (let at = firstIndex(collection, query); at >= 0 && at < collection.length; at += step) {
     const row = collection.at(at)
     if (row && keep(row) && found.push(row) > query.limit) break
   }
@@ -48,13 +48,13 @@ export function page<T extends { id: string }>(
   return { object: "list", data: newer ? data.reverse() : data, has_more: found.length > query.limit, url }
 }
 
-function firstPlace<T extends { id: string }>(
+function firstIndex<T extends { id: string }>(
   collection: Collection<T>,
   query: Params<typeof paging>,
 ): number {
   const name = query.ending_before ? "ending_before" : "starting_after"
   const cursor = query[name]
   if (!cursor) return collection.length - 1
-  const place = collection.placeOf(collection.need(cursor, name, 400).id) ?? 0
-  return name === "ending_before" ? place + 1 : place - 1
+  const index = collection.indexOf(collection.need(cursor, name, 400).id) ?? 0
+  return name === "ending_before" ? index + 1 : index - 1
 }

@@ -31,7 +31,7 @@ export class StateFile {
     }
   }
 
-  /** Soon, and the rarer the more there is to write: a snapshot costs time that grows with the state. */
+  /** Schedules a save. A snapshot's time grows with the state, and the delay grows with it. */
   changed(): void {
     this.#timer ??= setTimeout(() => this.save(), Math.max(100, 20 * this.#lastCost))
     this.#timer.unref()

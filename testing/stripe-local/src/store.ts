@@ -1,11 +1,11 @@
 import type Stripe from "stripe"
 import { noSuch } from "./errors.js"
-import type { SessionPayment } from "./resources/checkout-sessions.js"
+import type { SessionPayment } from "./resources/intent-details.js"
 
 /** Objects of one kind in the order in which they were made, found by id in one step. */
 export class Collection<T extends { id: string }> {
   readonly #rows: (T | undefined)[] = []
-  readonly #places = new Map<string, number>()
+  readonly #indexes = new Map<string, number>()
 
   /** `noun` is what Stripe's errors call an object of this kind. */
   constructor(readonly noun = "object") {}
@@ -15,12 +15,12 @@ export class Collection<T extends { id: string }> {
   }
 
   add(row: T): T {
-    this.#places.set(row.id, this.#rows.push(row) - 1)
+    this.#indexes.set(row.id, this.#rows.push(row) - 1)
     return row
   }
 
   get(id: string): T | undefined {
-    return this.at(this.placeOf(id) ?? -1)
+    return this.at(this.indexOf(id) ?? -1)
   }
 
   /** Throws Stripe's error where there is no such object: 404 for the one in the path, 400 for a parameter's. */
@@ -30,26 +30,26 @@ export class Collection<T extends { id: string }> {
     return row
   }
 
-  at(place: number): T | undefined {
-    return this.#rows[place]
+  at(index: number): T | undefined {
+    return this.#rows[index]
   }
 
-  placeOf(id: string): number | undefined {
-    return this.#places.get(id)
+  indexOf(id: string): number | undefined {
+    return this.#indexes.get(id)
   }
 
   /** Leaves a gap, so that the places of all others stay as they are. */
   delete(id: string): void {
-    const place = this.#places.get(id)
-    if (place === undefined) return
-    this.#rows[place] = undefined
-    this.#places.delete(id)
+    const index = this.#indexes.get(id)
+    if (index === undefined) return
+    this.#rows[index] = undefined
+    this.#indexes.delete(id)
   }
 
   /** Replaces the object of the same id: what Stripe answers after a deletion. */
   replace(row: T): void {
-    const place = this.#places.get(row.id)
-    if (place !== undefined) this.#rows[place] = row
+    const index = this.#indexes.get(row.id)
+    if (index !== undefined) this.#rows[index] = row
   }
 
   *[Symbol.iterator](): Generator<T> {

@@ -7,6 +7,7 @@ import { Api } from "./api.js"
 import { Buyer } from "./buyer.js"
 import { refused } from "./errors.js"
 import type { ApiRequest, Faults } from "./faults.js"
+import type { Limits } from "./limits.js"
 import { includables, serveAll } from "./resources/index.js"
 import { createEndpoint, deleteEndpoint, rollSecret } from "./resources/webhook-endpoints.js"
 import { StateFile } from "./state-file.js"
@@ -26,6 +27,10 @@ export interface StripeLocalOptions {
   retryDelays?: number[]
   /** Milliseconds after which a webhook without an answer counts as failed (10,000). */
   deliveryTimeout?: number
+  /** Enforces Stripe's published rate limits on the shop's calls; none without it. */
+  limits?: Limits
+  /** What the rate limits measure time by, in milliseconds (`performance.now`): a test's own needs no waiting. */
+  clock?: () => number
 }
 
 const RETRY_DELAYS = [1_000, 2_000, 4_000, 8_000, 16_000]
@@ -40,6 +45,8 @@ export class StripeLocal {
   #closing: Promise<void> | undefined
   readonly host: string
   readonly apiKey: string
+  /** The test driver's secret key: it may do what the shop's may, and no rate limit counts it. */
+  readonly driverKey: string
   /** What the buyer does without the shop: pays a checkout session, passes 3-D Secure, disputes a payment. */
   readonly buyer: Buyer
 
@@ -53,7 +60,11 @@ export class StripeLocal {
     const { retryDelays = RETRY_DELAYS, deliveryTimeout: timeout = 10_000 } = options
     this.#deliveries = new Deliveries(store, { retryDelays, timeout }, changed)
     this.#account = new Account(store, Stripe.API_VERSION, (event) => this.#deliveries.dispatch(event))
-    this.#api = new Api(this.#account, apiKey, includables(this.#account), changed)
+    this.driverKey = `${apiKey}_driver`
+    const { clock = () => performance.now(), limits } = options
+    const keys = { shop: apiKey, driver: this.driverKey }
+    this.#api = new Api(this.#account, keys, clock, includables(this.#account), changed)
+    this.#api.limits = limits
     this.buyer = new Buyer(this.#account, changed)
     serveAll(this.#api, this.#account)
     // The shop under test may live in this process: its Request and Response stay what they are.
@@ -84,12 +95,16 @@ export class StripeLocal {
 
   /** A new official client; it doesn't retry unless told to, so that a test sees each answer. */
   client(config: Stripe.StripeConfig = {}): Stripe {
-    return new Stripe(this.apiKey, {
-      maxNetworkRetries: 0,
-      telemetry: false,
-      ...this.clientOptions(),
-      ...config,
-    })
+    return this.#clientOf(this.apiKey, config)
+  }
+
+  /** A client for what a test or a bench does in the buyer's place, outside the shop's budget of calls. */
+  driver(config: Stripe.StripeConfig = {}): Stripe {
+    return this.#clientOf(this.driverKey, config)
+  }
+
+  #clientOf(key: string, config: Stripe.StripeConfig): Stripe {
+    return new Stripe(key, { maxNetworkRetries: 0, telemetry: false, ...this.clientOptions(), ...config })
   }
 
   /** An endpoint of the same URL is replaced, so that a shop can say this at each of its starts. */
@@ -115,6 +130,15 @@ export class StripeLocal {
 
   get faults(): Faults {
     return this.#api.faults
+  }
+
+  get limits(): Limits | undefined {
+    return this.#api.limits
+  }
+
+  /** Changes the enforced limits from the next call on, which begins with a full budget. */
+  set limits(limits: Limits | undefined) {
+    this.#api.limits = limits
   }
 
   /** Every API call, in the order of arrival. */
@@ -168,7 +192,7 @@ export class StripeLocal {
     return this.#deliveries.idle()
   }
 
-  /** Cuts what is open, stops deliveries and saves the state; nothing is left that keeps the process alive. */
+  /** Cuts open connections, stops deliveries and saves the state; nothing then keeps the process alive. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -149,7 +149,7 @@ describe("a fault", () => {
     expect([other.hits, first.hits, second.hits]).toEqual([0, 1, 1])
   })
 
-  it("that is removed meets nobody", async () => {
+  it("that is removed meets no call", async () => {
     local.faults.next("POST /v1/**", { status: 500 }).remove()
     expect((await stripe.paymentIntents.capture(id)).status).toBe("succeeded")
   })

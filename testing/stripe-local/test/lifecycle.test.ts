@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { expect, it, onTestFinished } from "vitest"
 import { startStripeLocal } from "../src/index.js"
 
-it("a port in use is told", async () => {
+it("a port in use is reported", async () => {
   const local = await startStripeLocal()
   await expect(startStripeLocal({ port: local.port })).rejects.toThrow("EADDRINUSE")
   await local.close()
@@ -16,7 +16,7 @@ it("closing leaves nothing that keeps the process alive", async () => {
     import { startStripeLocal } from "./src/index.ts"
     const silent = createServer(() => {}).listen(0).unref()
     const local = await startStripeLocal({ retryDelays: [60_000] })
-    local.addWebhookEndpoint({ url: "http://127.0.0.1:1/nobody" })
+    local.addWebhookEndpoint({ url: "http://127.0.0.1:1/closed" })
     local.delivery = { delay: () => 60_000, duplicate: () => 1 }
     await local.client().customers.create()
     local.delivery = {}

@@ -280,7 +280,7 @@ describe("expand", () => {
     expect(intent.latest_charge).toBeNull()
   })
 
-  it("of what is no object is refused", async () => {
+  it("of a property that never holds an object is refused", async () => {
     const { id } = await stripe.paymentIntents.create(usd)
     const error = await refusal(stripe.paymentIntents.retrieve(id, { expand: ["nonsense"] }))
     expect(error.message).toBe("This property cannot be expanded (nonsense).")

@@ -1,3 +1,4 @@
+import Stripe from "stripe"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { type StripeLocal, startStripeLocal, unruly } from "../src/index.js"
 import { Shop, verify } from "./shop.js"
@@ -160,6 +161,19 @@ describe("retry", () => {
 })
 
 describe("a delivery policy", () => {
+  it("delivers another API version's event, or a connected account's, in its place", async () => {
+    const other = { api_version: "2020-08-27", account: "acct_connected" }
+    local.delivery = { rewrite: (event) => Object.assign(event, other) }
+    shop.answers.push(500) // rewritten again for the second try
+    await pay()
+    await local.idle()
+    const events = shop.verified(endpoint.secret)
+    expect(events).toHaveLength(4)
+    for (const event of events) expect(event).toMatchObject(other)
+    for (const event of local.events) expect(event.api_version).toBe(Stripe.API_VERSION)
+    expect(local.events.map(({ account }) => account)).toEqual([undefined, undefined, undefined])
+  })
+
   it("delivers twice", async () => {
     local.delivery = { duplicate: ({ type }) => (type === "payment_intent.succeeded" ? 2 : 0) }
     await pay()

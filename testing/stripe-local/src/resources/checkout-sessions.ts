@@ -20,7 +20,7 @@ import {
 } from "../params.js"
 import { createLine, lineItem, lineItems } from "./checkout-lines.js"
 import { needCustomer } from "./customers.js"
-import { intentDetails } from "./payment-intents.js"
+import { paymentIntentData } from "./intent-details.js"
 
 type Session = Stripe.Checkout.Session
 
@@ -35,8 +35,6 @@ const shippingOption = nested({
   ),
 })
 
-const { customer: _, ...paymentIntentData } = intentDetails
-
 const creation = {
   mode: required(oneOf("payment")),
   line_items: required(list(lineItem)),
@@ -50,7 +48,7 @@ const creation = {
   expires_at: integer,
   locale: text,
   metadata,
-  payment_intent_data: nested(paymentIntentData),
+  payment_intent_data: paymentIntentData,
   payment_method_options: anything,
   payment_method_types: list(text),
   phone_number_collection: nested({ enabled: required(boolean) }),
@@ -62,8 +60,6 @@ const creation = {
   ui_mode: text,
 }
 
-/** What a session's payment intent will carry. */
-export type SessionPayment = NonNullable<ReturnType<typeof creation.payment_intent_data>>
 type Creation = Params<typeof creation>
 
 const DAY = 24 * 60 * 60

@@ -28,6 +28,7 @@ export function createCustomer(account: Account, changes: Partial<Params<typeof 
       footer: null,
       rendering_options: null,
     },
+    next_invoice_sequence: 1,
     livemode: false,
     metadata: {},
     name: null,
@@ -49,7 +50,7 @@ function apply(customer: Stripe.Customer, changes: Partial<Params<typeof details
   customer.metadata = mergeMetadata(customer.metadata, metadata)
 }
 
-/** A customer that is still there. */
+/** A customer that was not deleted. */
 export function needCustomer(
   account: Account,
   id: string,

@@ -43,12 +43,18 @@ export function openDispute(account: Account, charge: Stripe.Charge, given: NewD
     livemode: false,
     metadata: {},
     payment_intent: charge.payment_intent,
+    payment_method_details: cardDetails(charge),
     reason: given.reason ?? "fraudulent",
     status: "needs_response",
   })
   account.emit("charge.dispute.created", dispute)
   account.emit("charge.dispute.funds_withdrawn", dispute)
   return dispute
+}
+
+function cardDetails(charge: Stripe.Charge): Stripe.Dispute.PaymentMethodDetails {
+  const brand = charge.payment_method_details?.card?.brand ?? "unknown"
+  return { type: "card", card: { brand, case_type: "chargeback", network: brand, network_reason_code: null } }
 }
 
 /** The bank decides; a dispute that the shop wins gives the money back to it. */

@@ -14,7 +14,7 @@ import { refunds } from "./refunds.js"
 import { setupIntents } from "./setup-intents.js"
 import { webhookEndpoints } from "./webhook-endpoints.js"
 
-/** Gives an API all that local Stripe speaks. */
+/** Registers every endpoint of local Stripe. */
 export function serveAll(api: Api, account: Account): void {
   paymentIntents(api, account)
   charges(api, account)

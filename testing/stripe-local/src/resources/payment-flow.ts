@@ -54,7 +54,7 @@ function failAuthentication(account: Account, intent: Intent, method: Stripe.Pay
   account.emit("payment_intent.payment_failed", intent)
 }
 
-/** Takes `amount` (all, by default) of what was authorised; what is left is given back to the buyer. */
+/** Captures `amount` (default: all) of an authorisation; the rest is released to the buyer. */
 export function capture(
   account: Account,
   intent: Intent,
@@ -88,7 +88,7 @@ export function capture(
   succeed(account, intent, amount)
 }
 
-/** Ends a payment intent that has taken nothing; an authorisation is given back to the buyer. */
+/** Cancels a payment intent that has captured nothing; its authorisation is released to the buyer. */
 export function cancel(
   account: Account,
   intent: Intent,
@@ -110,7 +110,7 @@ export function cancel(
   if (authorised) giveBack(account, chargeOf(account, intent))
 }
 
-/** Stripe tells of an authorisation that ends as of a refund: of a charge that never was captured. */
+/** Stripe reports a released authorisation as a refund of a charge that was never captured. */
 function giveBack(account: Account, charge: Stripe.Charge): void {
   recordRefund(account, charge, { amount: charge.amount })
   account.emit("charge.refunded", charge)

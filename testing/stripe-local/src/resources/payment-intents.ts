@@ -22,6 +22,7 @@ import {
   text,
 } from "../params.js"
 import { needCustomer } from "./customers.js"
+import { intentDetails } from "./intent-details.js"
 import { cancel, capture, confirm } from "./payment-flow.js"
 import { chosenMethod, methodChoice } from "./payment-methods.js"
 
@@ -31,20 +32,6 @@ const method = {
   ...methodChoice,
   payment_method_options: anything,
   payment_method_types: list(text),
-}
-
-/** What a payment intent carries along; checkout sessions take it too, as `payment_intent_data`. */
-export const intentDetails = {
-  capture_method: oneOf("automatic", "automatic_async", "manual"),
-  customer: text,
-  description: text,
-  metadata,
-  receipt_email: text,
-  setup_future_usage: oneOf("on_session", "off_session"),
-  shipping,
-  statement_descriptor: text,
-  statement_descriptor_suffix: text,
-  transfer_group: text,
 }
 
 const confirmation = {
@@ -87,6 +74,7 @@ export function createIntent(
     allowed_payment_method_types: null,
     amount: params.amount,
     amount_capturable: 0,
+    amount_details: { tip: {} },
     amount_received: 0,
     application: null,
     application_fee_amount: null,

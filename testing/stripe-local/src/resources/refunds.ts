@@ -12,7 +12,7 @@ interface NewRefund {
   metadata?: Stripe.Metadata
 }
 
-/** Gives `amount` of a charge back. Also what ends an authorisation in whole or in part, as in Stripe. */
+/** Refunds `amount` of a charge. As in Stripe, the release of an authorisation is a refund too. */
 export function recordRefund(account: Account, charge: Stripe.Charge, refund: NewRefund): Stripe.Refund {
   charge.amount_refunded += refund.amount
   charge.refunded = charge.amount_refunded === charge.amount
@@ -26,6 +26,8 @@ export function recordRefund(account: Account, charge: Stripe.Charge, refund: Ne
     currency: charge.currency,
     customer: charge.customer,
     customer_account: null,
+    // An authorisation that was never captured is reversed, not paid back.
+    destination_details: { card: { type: charge.captured ? "refund" : "reversal" }, type: "card" },
     metadata: refund.metadata ?? {},
     payment_intent: charge.payment_intent,
     payment_method: charge.payment_method,
@@ -37,7 +39,7 @@ export function recordRefund(account: Account, charge: Stripe.Charge, refund: Ne
   })
 }
 
-/** Stripe's rules for a refund that is asked for; `amount` is all that is left, by default. */
+/** Applies Stripe's rules to a requested refund; `amount` defaults to the unrefunded rest. */
 export function refund(account: Account, charge: Stripe.Charge, given: Partial<NewRefund>): Stripe.Refund {
   const left = charge.amount - charge.amount_refunded
   if (charge.disputed) {

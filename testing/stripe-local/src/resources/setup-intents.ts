@@ -78,6 +78,7 @@ export function setupIntents(api: Api, account: Account): void {
       customer: params.customer ?? null,
       description: params.description ?? null,
       excluded_payment_method_types: null,
+      flow_directions: null,
       last_setup_error: null,
       latest_attempt: null,
       livemode: false,

@@ -1,7 +1,7 @@
 import type Stripe from "stripe"
 import { docUrl } from "../errors.js"
 
-/** What becomes of a payment with a test card. */
+/** The outcome of a payment with a test card. */
 export type CardOutcome =
   | { kind: "accept" }
   | { kind: "dispute" }
@@ -78,7 +78,7 @@ export function testCard(name: string): TestCard | undefined {
   return CARDS[name.replace(/^(pm_card|tok)_/, "")]
 }
 
-/** What a stored card does: its last four digits tell it from the others. */
+/** The outcome of a stored card, which is recognised by its last four digits. */
 export function outcomeOf(last4: string | undefined): CardOutcome {
   return Object.values(CARDS).find((known) => known.last4 === last4)?.outcome ?? ACCEPT
 }

@@ -152,7 +152,8 @@ export class Deliveries {
     const endpoint = this.store.webhook_endpoints.get(job.endpoint)
     if (!event || endpoint?.status !== "enabled") return true
     job.attempts += 1
-    const { status = 0 } = await this.#attempt(event, endpoint, { attempt: job.attempts, copy: job.copy })
+    const sent = this.policy.rewrite?.(structuredClone(event)) ?? event
+    const { status = 0 } = await this.#attempt(sent, endpoint, { attempt: job.attempts, copy: job.copy })
     const taken = status >= 200 && status < 300
     if (taken && job.copy === 0) event.pending_webhooks -= 1
     return taken

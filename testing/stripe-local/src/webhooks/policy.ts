@@ -8,6 +8,11 @@ export interface DeliveryPolicy {
   delay?(event: Stripe.Event, copy: number): number
   /** Kept back until `releaseHeld()`. */
   hold?(event: Stripe.Event): boolean
+  /**
+   * Replaces the event in every delivery, retries included: by one of another `api_version`, say, or with the
+   * `account` of a Connect event. It is given a copy.
+   */
+  rewrite?(event: Stripe.Event): Stripe.Event
 }
 
 export interface Unruliness {

@@ -1,0 +1,121 @@
+import type Stripe from "stripe"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { type StripeLocal, startStripeLocal } from "../src/index.js"
+
+// The fields that Stripe's own sample objects have (github.com/stripe/openapi, fixtures3.json). A charge's `refunds`
+// are not among them: since 2022-11-15 they come only when they are expanded.
+const FIELDS = {
+  payment_intent: `
+    amount amount_capturable amount_details amount_received application application_fee_amount
+    automatic_payment_methods canceled_at cancellation_reason capture_method client_secret
+    confirmation_method created currency customer customer_account description
+    excluded_payment_method_types id last_payment_error latest_charge livemode managed_payments metadata
+    next_action object on_behalf_of payment_method payment_method_configuration_details
+    payment_method_options payment_method_types processing receipt_email review setup_future_usage
+    shipping source statement_descriptor statement_descriptor_suffix status transfer_data transfer_group`,
+  charge: `
+    amount amount_captured amount_refunded application application_fee application_fee_amount
+    balance_transaction billing_details calculated_statement_descriptor captured created currency
+    customer description disputed failure_balance_transaction failure_code failure_message fraud_details
+    id livemode metadata object on_behalf_of outcome paid payment_intent payment_method
+    payment_method_details receipt_email receipt_number receipt_url refunded review shipping source
+    source_transfer statement_descriptor statement_descriptor_suffix status transfer_data transfer_group`,
+  card: `
+    amount_authorized authorization_code brand checks country exp_month exp_year extended_authorization
+    fingerprint funding incremental_authorization installments last4 mandate multicapture network
+    network_token network_transaction_id overcapture regulated_status three_d_secure transaction_link_id
+    wallet`,
+  outcome: `
+    advice_code network_advice_code network_decline_code network_status reason seller_message type`,
+  refund: `
+    amount balance_transaction charge created currency customer customer_account destination_details id
+    metadata object payment_intent payment_method reason receipt_number source_transfer_reversal status
+    transfer_reversal`,
+  dispute: `
+    amount balance_transactions charge created currency enhanced_eligibility_types evidence
+    evidence_details id is_charge_refundable livemode metadata object payment_intent
+    payment_method_details reason status`,
+  event: `
+    api_version created data id livemode object pending_webhooks request type`,
+  setup_intent: `
+    application automatic_payment_methods cancellation_reason client_secret created customer description
+    excluded_payment_method_types flow_directions id last_setup_error latest_attempt livemode mandate
+    metadata next_action object on_behalf_of payment_method payment_method_configuration_details
+    payment_method_options payment_method_types single_use_mandate status usage`,
+  customer: `
+    address balance created currency default_source delinquent description discount email id
+    invoice_prefix invoice_settings livemode metadata name next_invoice_sequence object phone
+    preferred_locales shipping tax_exempt test_clock`,
+  payment_method: `
+    allow_redisplay billing_details card created customer customer_account id livemode metadata object
+    type`,
+}
+
+let local: StripeLocal
+let stripe: Stripe
+let intent: Stripe.PaymentIntent
+
+beforeEach(async () => {
+  local = await startStripeLocal()
+  stripe = local.client()
+  intent = await stripe.paymentIntents.create({
+    amount: 2000,
+    currency: "usd",
+    payment_method: "pm_card_visa",
+    confirm: true,
+    expand: ["latest_charge", "payment_method"],
+  })
+})
+afterEach(() => local.close())
+
+/** Fields of Stripe's that an object lacks. */
+function lacking(kind: keyof typeof FIELDS, object: object | null | undefined): string[] {
+  return FIELDS[kind]
+    .trim()
+    .split(/\s+/)
+    .filter((field) => !(field in (object ?? {})))
+}
+
+describe("objects have all fields of Stripe's", () => {
+  it("payment intent, payment method and charge", () => {
+    const charge = intent.latest_charge as Stripe.Charge
+    expect(lacking("payment_intent", intent)).toEqual([])
+    expect(lacking("payment_method", intent.payment_method as Stripe.PaymentMethod)).toEqual([])
+    expect(lacking("charge", charge)).toEqual([])
+    expect(lacking("card", charge.payment_method_details?.card)).toEqual([])
+    expect(lacking("outcome", charge.outcome)).toEqual([])
+  })
+
+  it("refund", async () => {
+    const refund = await stripe.refunds.create({ payment_intent: intent.id })
+    expect(lacking("refund", refund)).toEqual([])
+    expect(refund.destination_details?.card?.type).toBe("refund")
+  })
+
+  it("refund of an authorisation", async () => {
+    const card = { payment_method: "pm_card_visa", confirm: true, capture_method: "manual" } as const
+    const { id } = await stripe.paymentIntents.create({ amount: 2000, currency: "usd", ...card })
+    await stripe.paymentIntents.cancel(id)
+    const [refund] = (await stripe.refunds.list({ payment_intent: id })).data
+    expect(lacking("refund", refund)).toEqual([])
+    expect(refund?.destination_details?.card?.type).toBe("reversal")
+  })
+
+  it("dispute", () => {
+    const dispute = local.buyer.dispute(intent.id)
+    expect(lacking("dispute", dispute)).toEqual([])
+    expect(dispute.payment_method_details?.card?.brand).toBe("visa")
+  })
+
+  it("customer and setup intent", async () => {
+    expect(lacking("customer", await stripe.customers.create())).toEqual([])
+    expect(lacking("setup_intent", await stripe.setupIntents.create())).toEqual([])
+  })
+
+  it("event, which names no account, since there is no Connect here", () => {
+    const [event] = local.events
+    expect(lacking("event", event)).toEqual([])
+    expect(event).not.toHaveProperty("account")
+    expect(Object.keys(event?.request ?? {})).toEqual(["id", "idempotency_key"])
+  })
+})
