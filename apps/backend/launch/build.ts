@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path"
 import { fingerprint, packageFolder, packageVersion } from "./fingerprint.ts"
 import { runMedusa } from "./medusa.ts"
-import { backend, builtAdmin, data, repository, server } from "./places.ts"
+import { backend, builtAdmin, data, repository, server } from "./paths.ts"
 import { runNode } from "./processes.ts"
 
 /** Builds the packages of this repository that the shop uses; a second or two when nothing has changed. */

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { LaunchError } from "./errors.ts"
 import { fingerprint, packageFolder, packageVersion } from "./fingerprint.ts"
 import { runMedusa } from "./medusa.ts"
-import { server } from "./places.ts"
+import { server } from "./paths.ts"
 import type { Env, ProcessOptions } from "./processes.ts"
 import { isDone, unlessDone } from "./record.ts"
 

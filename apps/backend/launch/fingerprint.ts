@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join, relative } from "node:path"
-import { backend } from "./places.ts"
+import { backend } from "./paths.ts"
 
 const require = createRequire(import.meta.url)
 

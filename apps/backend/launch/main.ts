@@ -1,13 +1,13 @@
 import "./env.ts"
 import { PostgresError } from "@holdfast/postgres-local"
 import { Command } from "commander"
-import { Ending } from "./ending.ts"
 import { LaunchError } from "./errors.ts"
 import { type Launched, launch } from "./launch.ts"
 import { type Progress, progressOn, stoppable } from "./progress.ts"
 import { report } from "./sale/report.ts"
 import { runSale } from "./sale/sale.ts"
 import { readSettings, type Settings } from "./settings.ts"
+import { Shutdown } from "./shutdown.ts"
 
 interface Options {
   once?: boolean
@@ -27,11 +27,11 @@ const program = new Command("npm start --")
   .parse()
 
 const options = program.opts<Options>()
-const ending = new Ending()
-const progress = stoppable(progressOn(options.json ? process.stderr : process.stdout), ending)
-const status = await Promise.race([run(options), ending.asked])
+const shutdown = new Shutdown()
+const progress = stoppable(progressOn(options.json ? process.stderr : process.stdout), shutdown)
+const status = await Promise.race([run(options), shutdown.requested])
 if (status > 128) progress.line("\n  Closing the shop …")
-await ending.close()
+await shutdown.close()
 process.exit(status)
 
 async function run({ once = false, json = false, port }: Options): Promise<number> {
@@ -39,7 +39,7 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     const settings = readSettings(port)
     if (once && settings.stripe) throw new LaunchError(NO_SALE_ONCE)
     welcome(settings)
-    const launched = await launch({ settings, withAdmin: !once, progress, ending })
+    const launched = await launch({ settings, withAdmin: !once, progress, shutdown })
     const { colors, line } = progress
     const seconds = (performance.now() / 1000).toFixed(1)
     line()
@@ -49,7 +49,7 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     showAddresses(launched)
     return await untilItEnds(launched)
   } catch (error) {
-    if (ending.isAsked) return await ending.asked
+    if (shutdown.isRequested) return await shutdown.requested
     complain(progress, error)
     return 1
   }
@@ -97,7 +97,7 @@ function showAddresses({ shop, admin, stripe }: Launched) {
 
 async function untilItEnds({ shop }: Launched): Promise<number> {
   return await Promise.race([
-    ending.asked,
+    shutdown.requested,
     shop.exited.then(() => {
       throw new LaunchError("The shop has ended by itself. Its log is apps/backend/.data/shop.log.")
     }),

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { packageFolder } from "./fingerprint.ts"
-import { backend } from "./places.ts"
+import { backend } from "./paths.ts"
 import { type ProcessOptions, runNode, startNode } from "./processes.ts"
 
 const orphan = fileURLToPath(new URL("orphan.cjs", import.meta.url))

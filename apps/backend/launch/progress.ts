@@ -1,7 +1,7 @@
 import { setInterval } from "node:timers"
 import type { WriteStream } from "node:tty"
 import pc from "picocolors"
-import type { Ending } from "./ending.ts"
+import type { Shutdown } from "./shutdown.ts"
 
 export type Colors = ReturnType<typeof pc.createColors>
 
@@ -27,11 +27,11 @@ export function progressOn(stream: NodeJS.WriteStream): Progress {
 }
 
 /** The same, but no step begins once the end has been asked for. */
-export function stoppable(progress: Progress, ending: Ending): Progress {
+export function stoppable(progress: Progress, shutdown: Shutdown): Progress {
   const step: Progress["step"] = async (title, work) => {
-    ending.throwIfAsked()
+    shutdown.throwIfRequested()
     const result = await progress.step(title, work)
-    ending.throwIfAsked()
+    shutdown.throwIfRequested()
     return result
   }
   return { ...progress, step }

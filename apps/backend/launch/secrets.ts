@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { LaunchError } from "./errors.ts"
-import { data } from "./places.ts"
+import { data } from "./paths.ts"
 
 export interface Secrets {
   jwt: string

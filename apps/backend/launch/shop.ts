@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { LaunchError } from "./errors.ts"
 import { startMedusa } from "./medusa.ts"
-import { server } from "./places.ts"
+import { server } from "./paths.ts"
 import { type Env, tail } from "./processes.ts"
 
 export interface ShopOptions {

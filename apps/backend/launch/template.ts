@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
 import { buildServer } from "./build.ts"
 import { type Admin, contentFingerprint, prepareDatabase } from "./database.ts"
-import { data } from "./places.ts"
+import { data } from "./paths.ts"
 
 /** The database that tests copy. */
 export const TEMPLATE = "shop"

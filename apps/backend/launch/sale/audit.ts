@@ -1,5 +1,5 @@
 import type Stripe from "stripe"
-import type { Books, Level, Order } from "./books.ts"
+import type { Level, Order, ShopTables } from "./shop-tables.ts"
 
 /** The keys of `--json`. */
 export interface Figures {
@@ -78,8 +78,8 @@ export async function askStripe(stripe: Stripe, intents: string[]): Promise<Mone
   )
 }
 
-export async function gather(books: Books, domain: string, hotVariantId: string) {
-  return { orders: await books.orders(domain, hotVariantId), levels: await books.levels() }
+export async function gather(tables: ShopTables, domain: string, hotVariantId: string) {
+  return { orders: await tables.orders(domain, hotVariantId), levels: await tables.levels() }
 }
 
 export function judge(evidence: Evidence): Findings {

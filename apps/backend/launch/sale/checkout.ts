@@ -2,19 +2,19 @@ import type Stripe from "stripe"
 import type { Seeded } from "../seeded.ts"
 import { type Buyer, priceInCents } from "./buyers.ts"
 
-export interface Till {
+export interface CheckoutClient {
   shopUrl: string
   seeded: Seeded
   stripe: Stripe
 }
 
 /** Everything up to the moment before the buyer pays. Returns the id of the payment intent. */
-export function checkOut(till: Till, buyer: Buyer): Promise<string> {
-  return buyer.checkout === "cart" ? fillCart(till, buyer) : chargeItems(till, buyer)
+export function checkOut(client: CheckoutClient, buyer: Buyer): Promise<string> {
+  return buyer.checkout === "cart" ? fillCart(client, buyer) : chargeItems(client, buyer)
 }
 
 // The four requests of a storefront; Medusa's Stripe provider makes the payment intent in the last.
-async function fillCart({ shopUrl, seeded }: Till, buyer: Buyer): Promise<string> {
+async function fillCart({ shopUrl, seeded }: CheckoutClient, buyer: Buyer): Promise<string> {
   const post = storeApi(shopUrl, seeded.publishableKey)
   const region = seeded.regions[buyer.currency]
   const address = addressIn(region?.countries[0] ?? "us")
@@ -37,7 +37,7 @@ interface Collection {
   payment_collection: { id: string; payment_sessions: { data: { id: string } }[] }
 }
 
-async function chargeItems({ seeded, stripe }: Till, buyer: Buyer): Promise<string> {
+async function chargeItems({ seeded, stripe }: CheckoutClient, buyer: Buyer): Promise<string> {
   const { address_1: line1, first_name, last_name, city, postal_code, country_code } = addressIn("us")
   const intent = await stripe.paymentIntents.create({
     amount: priceInCents(buyer.lines),

@@ -5,11 +5,11 @@ import type { Launched } from "../launch.ts"
 import type { Progress } from "../progress.ts"
 import { readSeeded } from "../seeded.ts"
 import { askStripe, type Findings, gather, judge } from "./audit.ts"
-import { Books } from "./books.ts"
 import { type Buyer, demand, invite } from "./buyers.ts"
-import { checkOut, type Till } from "./checkout.ts"
-import { type Crowd, frame, summary } from "./crowd.ts"
+import { type CheckoutClient, checkOut } from "./checkout.ts"
 import { restock } from "./restock.ts"
+import { frame, type SaleProgress, summary } from "./sale-progress.ts"
+import { ShopTables } from "./shop-tables.ts"
 
 const AT_ONCE = 6
 const POLL_MS = 200
@@ -24,17 +24,17 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
   const seeded = await readSeeded(databaseUrl)
   const domain = `sale-${Date.now().toString(36)}.example`
   const buyers = invite(domain.replace(/\.example$/, ""))
-  const books = new Books(databaseUrl)
+  const tables = new ShopTables(databaseUrl)
   try {
     await progress.step("Shelves", () => restock(shop.url, admin, seeded))
-    const stockBefore = await books.available(HOT_SKU)
-    const till: Till = { shopUrl: shop.url, seeded, stripe: stripe.client() }
-    const intents = await progress.step("Checkouts", (tell) => checkOutAll(till, buyers, tell))
+    const stockBefore = await tables.available(HOT_SKU)
+    const client: CheckoutClient = { shopUrl: shop.url, seeded, stripe: stripe.client() }
+    const intents = await progress.step("Checkouts", (tell) => checkOutAll(client, buyers, tell))
     const sent = stripe.deliveries.length
     const { seconds, unsettled } = await payAll({
       launched,
       progress,
-      books,
+      tables,
       domain,
       intents,
       stockBefore,
@@ -43,28 +43,32 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
     const hotVariantId = seeded.variants[HOT_SKU]?.id ?? ""
     return await progress.step("Audit", async () =>
       judge({
-        ...(await gather(books, domain, hotVariantId)),
-        money: await askStripe(till.stripe, intents),
-        reviews: (await books.payments(intents)).filter(({ status }) => status === "review"),
+        ...(await gather(tables, domain, hotVariantId)),
+        money: await askStripe(client.stripe, intents),
+        reviews: (await tables.payments(intents)).filter(({ status }) => status === "review"),
         unsettled,
         demand: demand(buyers),
         deliveries: stripe.deliveries.length - sent,
         stockBefore,
-        stockAfter: await books.available(HOT_SKU),
+        stockAfter: await tables.available(HOT_SKU),
         seconds,
       }),
     )
   } finally {
-    await books.close()
+    await tables.close()
   }
 }
 
-async function checkOutAll(till: Till, buyers: Buyer[], tell: (detail: string) => void): Promise<string[]> {
+async function checkOutAll(
+  client: CheckoutClient,
+  buyers: Buyer[],
+  tell: (detail: string) => void,
+): Promise<string[]> {
   const intents: string[] = []
   const waiting = buyers.map((buyer, index) => ({ buyer, index }))
   const serve = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
-      intents[next.index] = await checkOut(till, next.buyer)
+      intents[next.index] = await checkOut(client, next.buyer)
       tell(`${buyers.length - waiting.length} of ${buyers.length} buyers are about to pay`)
     }
   }
@@ -75,7 +79,7 @@ async function checkOutAll(till: Till, buyers: Buyer[], tell: (detail: string) =
 interface Rush {
   launched: Open
   progress: Progress
-  books: Books
+  tables: ShopTables
   domain: string
   intents: string[]
   stockBefore: number
@@ -88,7 +92,7 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   const { launched, progress, intents, stockBefore } = rush
   const { stripe } = launched
   const client = stripe.client()
-  const crowd: Crowd = {
+  const saleProgress: SaleProgress = {
     buyers: intents.length,
     paid: 0,
     deliveries: 0,
@@ -101,19 +105,19 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   stripe.delivery = unruly({ seed: 60, twice: 0.25, late: 0.15, lateBy: 1_500, shuffle: 300 })
   const pay = async (id: string) => {
     await client.paymentIntents.confirm(id, { payment_method: "pm_card_visa" })
-    crowd.paid += 1
+    saleProgress.paid += 1
   }
   try {
     return await progress.live(
-      () => frame(crowd, progress),
-      () => summary(crowd),
+      () => frame(saleProgress, progress),
+      () => summary(saleProgress),
       async () => {
         const paying = Promise.all(intents.map(pay))
-        const [unsettled] = await Promise.all([watch(rush, crowd), paying])
+        const [unsettled] = await Promise.all([watch(rush, saleProgress), paying])
         const seconds = Math.round(performance.now() - started) / 1000
         // What is repeated after the last payment is settled must change nothing: the audit comes after it.
         await stripe.idle()
-        await look(rush, crowd)
+        await look(rush, saleProgress)
         return { seconds, unsettled }
       },
     )
@@ -123,13 +127,13 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
 }
 
 /** Until every payment is settled, or nothing has happened for a long time. Returns those that are not settled. */
-async function watch(rush: Rush, crowd: Crowd): Promise<string[]> {
+async function watch(rush: Rush, saleProgress: SaleProgress): Promise<string[]> {
   let last = ""
   let since = performance.now()
   for (;;) {
-    const open = await look(rush, crowd)
+    const open = await look(rush, saleProgress)
     if (open.length === 0 || performance.now() - since > PATIENCE_MS) return open
-    const now = JSON.stringify(crowd)
+    const now = JSON.stringify(saleProgress)
     if (now !== last) since = performance.now()
     last = now
     await sleep(POLL_MS)
@@ -138,12 +142,17 @@ async function watch(rush: Rush, crowd: Crowd): Promise<string[]> {
 
 const SETTLED = ["completed", "refunded", "cancelled", "review", "void"]
 
-async function look({ launched, books, domain, intents, sent }: Rush, crowd: Crowd): Promise<string[]> {
-  const payments = await books.payments(intents)
-  crowd.deliveries = launched.stripe.deliveries.length - sent
-  crowd.orders = await books.countOrders(domain)
-  crowd.returned = payments.filter(({ status }) => status === "refunded" || status === "cancelled").length
-  crowd.left = await books.available(HOT_SKU)
+async function look(
+  { launched, tables, domain, intents, sent }: Rush,
+  saleProgress: SaleProgress,
+): Promise<string[]> {
+  const payments = await tables.payments(intents)
+  saleProgress.deliveries = launched.stripe.deliveries.length - sent
+  saleProgress.orders = await tables.countOrders(domain)
+  saleProgress.returned = payments.filter(
+    ({ status }) => status === "refunded" || status === "cancelled",
+  ).length
+  saleProgress.left = await tables.available(HOT_SKU)
   const settled = new Set(payments.filter(({ status }) => SETTLED.includes(status)).map(({ id }) => id))
   return intents.filter((id) => !settled.has(id))
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { backend } from "../../launch/places.ts"
+import { backend } from "../../launch/paths.ts"
 
 export interface Start {
   pid: number

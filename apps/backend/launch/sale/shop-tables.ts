@@ -27,7 +27,7 @@ export interface Level {
 }
 
 /** Reads Medusa's own tables. What the plugin says of itself is only asked for to know when it is done. */
-export class Books {
+export class ShopTables {
   readonly #pool: pg.Pool
 
   constructor(databaseUrl: string) {

@@ -5,35 +5,35 @@ import { setInterval } from "node:timers"
 export class Stopped extends Error {}
 
 /** Ends, in reverse order, what a start has started; on Ctrl-C too, and when npm in front of us is gone. */
-export class Ending {
+export class Shutdown {
   readonly #closers: (() => Promise<unknown>)[] = []
   /** Settles with the exit status when the start is to end before its time. */
-  readonly asked: Promise<number>
-  #isAsked = false
+  readonly requested: Promise<number>
+  #isRequested = false
 
   constructor() {
-    this.asked = new Promise((resolve) => {
+    this.requested = new Promise((resolve) => {
       const ask = (status: number) => {
         // Asked twice: whoever asks doesn't want to wait. Our children end by themselves when we are gone.
-        if (this.#isAsked) process.exit(status)
-        this.#isAsked = true
+        if (this.#isRequested) process.exit(status)
+        this.#isRequested = true
         resolve(status)
       }
       process.on("SIGINT", () => ask(130))
       process.on("SIGTERM", () => ask(143))
       process.on("SIGHUP", () => ask(129))
       const inFront = ancestors()
-      setInterval(() => ancestors() !== inFront && !this.#isAsked && ask(143), 1_000).unref()
+      setInterval(() => ancestors() !== inFront && !this.#isRequested && ask(143), 1_000).unref()
     })
   }
 
-  get isAsked(): boolean {
-    return this.#isAsked
+  get isRequested(): boolean {
+    return this.#isRequested
   }
 
   /** @throws Stopped */
-  throwIfAsked(): void {
-    if (this.#isAsked) throw new Stopped("The start was interrupted.")
+  throwIfRequested(): void {
+    if (this.#isRequested) throw new Stopped("The start was interrupted.")
   }
 
   add(closer: () => Promise<unknown>): void {
