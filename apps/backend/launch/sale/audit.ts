@@ -15,7 +15,7 @@ export interface Figures {
   /** Payments whose money is kept or held although there is neither an order nor a person asked to look. */
   lostPayments: number
   refunded: number
-  cancelled: number
+  canceled: number
   stockBefore: number
   stockAfter: number
   seconds: number
@@ -65,7 +65,7 @@ export async function askStripe(stripe: Stripe, intents: string[]): Promise<Mone
   return Promise.all(
     intents.map(async (id) => {
       const { status, currency, ...intent } = await stripe.paymentIntents.retrieve(id)
-      // Stripe releases a cancelled authorisation by a refund too; nothing had been taken then.
+      // Stripe releases a canceled authorisation by a refund too; nothing had been taken then.
       const captured = intent.amount_received > 0
       const { data } = await stripe.refunds.list({ payment_intent: id })
       const refunds = data.filter(
@@ -101,7 +101,7 @@ function reckon({ orders, money, reviews, ...rest }: Evidence): Figures {
     duplicateOrders: orders.length - ordered.size,
     lostPayments: money.filter(({ id, kept }) => kept > 0 && !ordered.has(id) && !reviewed.has(id)).length,
     refunded: money.reduce((sum, { refunds }) => sum + refunds, 0),
-    cancelled: money.filter(({ status }) => status === "canceled").length,
+    canceled: money.filter(({ status }) => status === "canceled").length,
     stockBefore: rest.stockBefore,
     stockAfter: rest.stockAfter,
     seconds: rest.seconds,
@@ -139,8 +139,8 @@ function rulesOf(evidence: Evidence, figures: Figures): Rule[] {
 
 const rule = (says: string, held: boolean, found: string): Rule => ({ says, held, found })
 
-const returned = ({ refunded, cancelled }: Figures, wrong: number) =>
-  wrong ? `${wrong} wrong` : `${refunded} refunded, ${cancelled} never charged`
+const returned = ({ refunded, canceled }: Figures, wrong: number) =>
+  wrong ? `${wrong} wrong` : `${refunded} refunded, ${canceled} never charged`
 
 function isReturnedRightly({ id, status, kept, refunds }: Money, { orders, reviews }: Evidence): boolean {
   if (reviews.some((review) => review.id === id)) return true

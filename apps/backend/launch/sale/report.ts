@@ -39,7 +39,7 @@ function table(figures: Findings["figures"], colors: Colors): string {
       ["oversold", bad(oversold)],
     ],
     [
-      ["authorisations cancelled", figures.cancelled],
+      ["payments canceled", figures.canceled],
       ["duplicate orders", bad(duplicateOrders)],
     ],
     [

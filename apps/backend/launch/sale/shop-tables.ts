@@ -39,7 +39,7 @@ export class ShopTables {
     return (await this.#pool.query(sql, values)).rows as T[]
   }
 
-  /** Orders whose e-mail address ends in the domain, cancelled ones left out. */
+  /** Orders whose e-mail address ends in the domain, canceled ones left out. */
   orders(domain: string, hotVariantId: string): Promise<Order[]> {
     return this.#rows<Order>(
       `SELECT o.id,

@@ -2,7 +2,7 @@ import { expect, test } from "vitest"
 import { type Evidence, judge, type Money } from "../../launch/sale/audit.ts"
 
 const paid: Money = { id: "pi_1", status: "succeeded", currency: "usd", kept: 12500, refunds: 0 }
-const cancelled: Money = { id: "pi_2", status: "canceled", currency: "jpy", kept: 0, refunds: 0 }
+const canceled: Money = { id: "pi_2", status: "canceled", currency: "jpy", kept: 0, refunds: 0 }
 const refunded: Money = { id: "pi_3", status: "succeeded", currency: "eur", kept: 0, refunds: 1 }
 const order = { id: "order_1", intents: ["pi_1"], total: 125, hot: 1 }
 const level = { sku: "LANTERN-FIRST", stocked: 1, reserved: 1, reservations: 1, agree: true }
@@ -10,7 +10,7 @@ const level = { sku: "LANTERN-FIRST", stocked: 1, reserved: 1, reservations: 1, 
 /** A sale of one unit to three buyers, in which nothing is wrong. */
 const fair: Evidence = {
   orders: [order],
-  money: [paid, cancelled, refunded],
+  money: [paid, canceled, refunded],
   levels: [level],
   reviews: [],
   unsettled: [],
@@ -28,7 +28,7 @@ const brokenIn = (change: Partial<Evidence>) =>
 
 test("finds nothing in a fair sale", () => {
   expect(brokenIn({})).toEqual([])
-  expect(judge(fair).figures).toMatchObject({ orders: 1, unitsSold: 1, refunded: 1, cancelled: 1 })
+  expect(judge(fair).figures).toMatchObject({ orders: 1, unitsSold: 1, refunded: 1, canceled: 1 })
 })
 
 test.each<[string, Partial<Evidence>, string]>([
@@ -55,7 +55,7 @@ test.each<[string, Partial<Evidence>, string]>([
   ],
   [
     "a hold without an order",
-    { money: [paid, { ...cancelled, status: "requires_capture", kept: 900 }] },
+    { money: [paid, { ...canceled, status: "requires_capture", kept: 900 }] },
     "No money was kept without an order",
   ],
   [
