@@ -6,14 +6,14 @@ import { cpuOf, inLanes, openShop, type Prepared, post, prepareCarts } from "./m
 interface Sample {
   readonly seconds: number
   readonly orders: number
-  /** How many of each cause. */
+  /** The number of failures by cause. */
   readonly failures: Readonly<Record<string, number>>
-  /** Of the shop's process, in ms. */
+  /** CPU time of the shop's process, in ms. */
   readonly cpu: number
   readonly statements: number
 }
 
-/** What `medusa-config.ts` would name. */
+/** The providers as `medusa-config.ts` would list them. */
 async function configOf({ id, isOurs, store }: Provider, { servers }: Run): Promise<object[]> {
   if (id === "in-memory") return []
   const resolve = isOurs ? `@holdfast/medusa-lock/${store}` : `@medusajs/locking-${store}`
@@ -60,7 +60,7 @@ function count(causes: readonly string[]): Record<string, number> {
   return counts
 }
 
-/** How many orders a second does Medusa's own flow make of carts that want one item, and how many does it lose? */
+/** How many orders a second does Medusa's own flow make of carts with the same item, and how many does it lose? */
 async function rush(run: Run): Promise<Finding> {
   const carts = run.quick ? 8 : 100
   const prepared = await prepareCarts(await run.servers.postgres(), carts + 1, run.say)
@@ -115,7 +115,7 @@ const COLUMNS = [
 ]
 const NOTE =
   "Medusa's own complete-cart, over HTTP, in one process of a shop; the same carts, in a copy of the database for each. CPU is " +
-  "that of the shop's process; Postgres, Redis and who asks run on the same cores. Statements are those of all clients."
+  "that of the shop's process; Postgres, Redis and the clients run on the same cores. Statements are those of all clients."
 
 export const bench: Bench = {
   about: "Medusa's complete-cart on each provider of the Locking Module: 100 carts on one hot item",

@@ -21,7 +21,7 @@ export interface Prepared {
   readonly publishableKey: string
 }
 
-/** A shop's database with as many carts of one hot item as are asked for, each ready to be completed. */
+/** Makes a shop's database with `count` carts of the same item, each ready to be completed. */
 export async function prepareCarts(postgres: Database, count: number, say: (progress: string) => void) {
   await buildPackages()
   await buildServer()
@@ -109,7 +109,7 @@ export async function post(url: string, publishableKey: string, body?: object): 
   return answer
 }
 
-/** The built shop, with the providers of its Locking Module in a variable of the environment. */
+/** Lays out the built shop so that it reads the providers of its Locking Module from an environment variable. */
 function layOut(): void {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -133,7 +133,7 @@ export async function openShop(databaseUrl: string, providers: object[]): Promis
   return shop
 }
 
-/** What a process has used of the CPU, in ms. */
+/** The CPU time of a process, in ms. */
 export function cpuOf(pid: number): number {
   const [, user, system] = /\)(?: \S+){11} (\d+) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
   return (Number(user) + Number(system)) * 10

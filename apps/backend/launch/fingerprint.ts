@@ -24,7 +24,7 @@ function filesIn(path: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** Where an installed package lies. */
+/** The folder of an installed package. */
 export function packageFolder(name: string): string {
   return dirname(require.resolve(`${name}/package.json`))
 }

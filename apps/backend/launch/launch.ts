@@ -31,14 +31,14 @@ export interface Launched {
   stripe?: StripeLocal
 }
 
-/** Everything that a start starts, up to a shop that answers. */
+/** Starts everything and returns when the shop answers. */
 export async function launch({ settings, withAdmin, progress, shutdown }: Launch): Promise<Launched> {
   const secrets = readSecrets()
   await checkPort(settings.port)
   const postgres = settings.databaseUrl
     ? undefined
     : await progress.step("PostgreSQL", (tell) => openEmbedded(shutdown, tell))
-  // After the database, and so ended before it: a migration is not to find its server gone.
+  // Added after the database, so ended before it: a running migration must not lose its server.
   shutdown.add(endProcesses)
   await progress.step("Packages", buildPackages)
   await progress.step("Application", buildServer)
@@ -84,13 +84,13 @@ function shopEnv(secrets: Secrets, stripe?: StripeLocal): Env {
   const { JWT_SECRET = secrets.jwt, COOKIE_SECRET = secrets.cookie } = process.env
   if (!stripe) return { JWT_SECRET, COOKIE_SECRET }
   const { apiKey, host, port } = stripe
-  const place = { STRIPE_HOST: host, STRIPE_PORT: String(port) }
   return {
     JWT_SECRET,
     COOKIE_SECRET,
     STRIPE_API_KEY: apiKey,
     STRIPE_WEBHOOK_SECRET: secrets.webhook,
-    ...place,
+    STRIPE_HOST: host,
+    STRIPE_PORT: String(port),
   }
 }
 
@@ -124,7 +124,7 @@ async function openShop({
   return shop
 }
 
-// Medusa would start on a taken port as far as the very last step, and then fail.
+// Medusa itself would fail on a taken port only at the last step of its start. get-port hides the reason.
 function checkPort(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer().listen(port)

@@ -16,7 +16,7 @@ interface Options {
 }
 
 const NO_SALE_ONCE =
-  "--once ends after the sale, and with real Stripe keys there is no sale: nobody would be paying. " +
+  "--once ends after the sale, and with real Stripe keys there is no sale, since no test buyers can pay. " +
   "Unset STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET to run it on local Stripe."
 
 const program = new Command("npm start --")
@@ -38,7 +38,7 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
   try {
     const settings = readSettings(port)
     if (once && settings.stripe) throw new LaunchError(NO_SALE_ONCE)
-    welcome(settings)
+    printHeader(settings)
     const launched = await launch({ settings, withAdmin: !once, progress, shutdown })
     const { colors, line } = progress
     const seconds = (performance.now() / 1000).toFixed(1)
@@ -47,15 +47,15 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     const held = await sell(launched, json)
     if (once) return held ? 0 : 1
     showAddresses(launched)
-    return await untilItEnds(launched)
+    return await untilStopped(launched)
   } catch (error) {
     if (shutdown.isRequested) return await shutdown.requested
-    complain(progress, error)
+    reportFailure(progress, error)
     return 1
   }
 }
 
-function welcome({ stripe }: Settings) {
+function printHeader({ stripe }: Settings) {
   const { colors, line } = progress
   line()
   line(
@@ -88,23 +88,23 @@ function showAddresses({ shop, admin, stripe }: Launched) {
   row(
     "Webhooks",
     `${shop.url}/hooks/stripe`,
-    stripe ? "" : "give this address, as the world sees it, to Stripe",
+    stripe ? "" : "register the public form of this address at Stripe",
   )
   if (stripe) row("Stripe", stripe.url, "local Stripe: no money moves")
   else line(`\n  No sale is opened with real Stripe keys.`)
-  line(`\n  ${colors.dim("Ctrl-C ends everything.")}`)
+  line(`\n  ${colors.dim("Ctrl-C stops everything.")}`)
 }
 
-async function untilItEnds({ shop }: Launched): Promise<number> {
+async function untilStopped({ shop }: Launched): Promise<number> {
   return await Promise.race([
     shutdown.requested,
     shop.exited.then(() => {
-      throw new LaunchError("The shop has ended by itself. Its log is apps/backend/.data/shop.log.")
+      throw new LaunchError("The shop stopped unexpectedly. Its log is apps/backend/.data/shop.log.")
     }),
   ])
 }
 
-function complain({ colors, line }: Progress, error: unknown) {
+function reportFailure({ colors, line }: Progress, error: unknown) {
   const expected = error instanceof LaunchError || error instanceof PostgresError
   line()
   line(`  ${colors.red("✗")} ${expected ? error.message : (error as Error).stack}`)

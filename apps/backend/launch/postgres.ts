@@ -18,8 +18,8 @@ export async function openPostgres(shutdown: Shutdown): Promise<LocalPostgres> {
 }
 
 /**
- * The shop's database on the embedded server, migrated and seeded. A new one gets its name when it is complete:
- * one whose making was interrupted has nothing in it to keep, and is made again from the beginning.
+ * The shop's database on the embedded server, migrated and seeded. A new database gets its final name only when
+ * it is complete: an interrupted one holds nothing worth keeping and is made again from the beginning.
  */
 export async function prepareEmbedded(postgres: LocalPostgres, rest: Rest): Promise<string> {
   const remedy = `To start afresh, stop the shop and delete ${dataDir}.`

@@ -7,9 +7,9 @@ import { data } from "./paths.ts"
 export interface Secrets {
   jwt: string
   cookie: string
-  /** Of the admin user. */
+  /** The admin user's. */
   password: string
-  /** With which local Stripe signs its webhooks. */
+  /** Local Stripe signs its webhooks with it. */
   webhook: string
 }
 

@@ -1,29 +1,29 @@
 import { readFileSync } from "node:fs"
 import { setInterval } from "node:timers"
 
-/** Thrown where work would go on after the end has been asked for. */
+/** Thrown instead of starting work after a shutdown was requested. */
 export class Stopped extends Error {}
 
-/** Ends, in reverse order, what a start has started; on Ctrl-C too, and when npm in front of us is gone. */
+/** Closes everything that a start has opened, in reverse order; requested by a signal, or when npm above us ends. */
 export class Shutdown {
   readonly #closers: (() => Promise<unknown>)[] = []
-  /** Settles with the exit status when the start is to end before its time. */
+  /** Resolves with the exit status when a shutdown is requested. */
   readonly requested: Promise<number>
   #isRequested = false
 
   constructor() {
     this.requested = new Promise((resolve) => {
-      const ask = (status: number) => {
-        // Asked twice: whoever asks doesn't want to wait. Our children end by themselves when we are gone.
+      const request = (status: number) => {
+        // A second request means: don't wait. Our children end by themselves when this process is gone.
         if (this.#isRequested) process.exit(status)
         this.#isRequested = true
         resolve(status)
       }
-      process.on("SIGINT", () => ask(130))
-      process.on("SIGTERM", () => ask(143))
-      process.on("SIGHUP", () => ask(129))
-      const inFront = ancestors()
-      setInterval(() => ancestors() !== inFront && !this.#isRequested && ask(143), 1_000).unref()
+      process.on("SIGINT", () => request(130))
+      process.on("SIGTERM", () => request(143))
+      process.on("SIGHUP", () => request(129))
+      const atStart = ancestors()
+      setInterval(() => ancestors() !== atStart && !this.#isRequested && request(143), 1_000).unref()
     })
   }
 
@@ -45,7 +45,7 @@ export class Shutdown {
   }
 }
 
-/** Who waits for us: npm, and the shell between npm and us, which outlives it. */
+/** The processes that wait for us: npm, and the shell between npm and us, which outlives npm. */
 function ancestors(): string {
   try {
     return `${process.ppid} ${/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${process.ppid}/status`, "utf8"))?.[1]}`

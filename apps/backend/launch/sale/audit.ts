@@ -12,7 +12,7 @@ export interface Figures {
   oversold: number
   /** Orders beyond the one that a payment may have. */
   duplicateOrders: number
-  /** Payments whose money is kept or held although there is neither an order nor a person asked to look. */
+  /** Payments whose money is kept or held with neither an order nor a review. */
   lostPayments: number
   refunded: number
   canceled: number
@@ -24,14 +24,14 @@ export interface Figures {
 export interface Rule {
   says: string
   held: boolean
-  /** What was found. */
+  /** The finding in words. */
   found: string
 }
 
 export interface Findings {
   figures: Figures
   rules: Rule[]
-  /** Why payments are held for a person to look at. */
+  /** Why payments need review. */
   reasons: string[]
 }
 
@@ -40,9 +40,9 @@ export interface Money {
   id: string
   status: Stripe.PaymentIntent.Status
   currency: string
-  /** Minor units: captured or authorised, and not given back. */
+  /** Minor units that are captured or authorised, and not refunded. */
   kept: number
-  /** How often captured money was given back. */
+  /** How many refunds of captured money there are. */
   refunds: number
 }
 
@@ -50,7 +50,7 @@ export interface Evidence {
   orders: Order[]
   money: Money[]
   levels: Level[]
-  /** Payments that a person was asked to look at, and why. */
+  /** Payments that need review, and why. */
   reviews: { id: string; reason: string | null }[]
   unsettled: string[]
   demand: number
@@ -60,12 +60,12 @@ export interface Evidence {
   seconds: number
 }
 
-/** Asks Stripe about each payment and its refunds. */
+/** Reads each payment and its refunds from Stripe. */
 export async function askStripe(stripe: Stripe, intents: string[]): Promise<Money[]> {
   return Promise.all(
     intents.map(async (id) => {
       const { status, currency, ...intent } = await stripe.paymentIntents.retrieve(id)
-      // Stripe releases a canceled authorisation by a refund too; nothing had been taken then.
+      // Stripe releases a canceled authorisation by a refund too, though nothing was captured.
       const captured = intent.amount_received > 0
       const { data } = await stripe.refunds.list({ payment_intent: id })
       const refunds = data.filter(
@@ -83,12 +83,12 @@ export async function gather(tables: ShopTables, domain: string, hotVariantId: s
 }
 
 export function judge(evidence: Evidence): Findings {
-  const figures = reckon(evidence)
+  const figures = computeFigures(evidence)
   const reasons = [...new Set(evidence.reviews.map(({ reason }) => reason ?? "no reason given"))]
   return { figures, rules: rulesOf(evidence, figures), reasons }
 }
 
-function reckon({ orders, money, reviews, ...rest }: Evidence): Figures {
+function computeFigures({ orders, money, reviews, ...rest }: Evidence): Figures {
   const ordered = new Set(orders.flatMap(({ intents }) => intents))
   const reviewed = new Set(reviews.map(({ id }) => id))
   const unitsSold = orders.reduce((sum, { hot }) => sum + hot, 0)
@@ -119,20 +119,24 @@ function rulesOf(evidence: Evidence, figures: Figures): Rule[] {
   const { unsettled, reviews } = evidence
   return [
     rule("No unit was sold twice", oversold === 0, `${unitsSold} sold of ${stockBefore}`),
-    rule("Nobody was turned away while there was stock", unitsSold >= sellable, `${sellable} could be sold`),
+    rule("No buyer was refused while there was stock", unitsSold >= sellable, `${sellable} could be sold`),
     rule("No payment became two orders", duplicateOrders === 0, `${figures.orders} orders`),
     rule("No money was kept without an order", lostPayments === 0, `${lostPayments} lost`),
-    rule("Who got nothing got all of it back, once", wrongReturns === 0, returned(figures, wrongReturns)),
+    rule(
+      "Every payment without an order was returned in full, once",
+      wrongReturns === 0,
+      returned(figures, wrongReturns),
+    ),
     rule("Each order costs what was paid", wrongTotals === 0, `${wrongTotals} differ`),
     rule(
-      "The stock's books agree",
+      "The stock records agree",
       wrongLevels.length === 0 && stockAfter === stockBefore - unitsSold,
       wrongLevels.length ? `wrong: ${wrongLevels.map(({ sku }) => sku).join(", ")}` : `${stockAfter} left`,
     ),
     rule(
-      "Every payment was settled, none by hand",
+      "Every payment was settled without review",
       unsettled.length + reviews.length === 0,
-      `${unsettled.length} open, ${reviews.length} for a person`,
+      `${unsettled.length} open, ${reviews.length} in review`,
     ),
   ]
 }

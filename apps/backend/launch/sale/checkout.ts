@@ -8,7 +8,7 @@ export interface CheckoutClient {
   stripe: Stripe
 }
 
-/** Everything up to the moment before the buyer pays. Returns the id of the payment intent. */
+/** A checkout up to the point where the buyer pays. Returns the id of the payment intent. */
 export function checkOut(client: CheckoutClient, buyer: Buyer): Promise<string> {
   return buyer.checkout === "cart" ? fillCart(client, buyer) : chargeItems(client, buyer)
 }

@@ -8,7 +8,7 @@ interface Level {
   reserved_quantity: number
 }
 
-/** Puts the shelves in order for a sale, through the admin's API: what is reserved stays so, and is not for sale. */
+/** Sets the stock for a sale through the admin API. Reserved units stay reserved and are not for sale. */
 export async function restock(shopUrl: string, admin: Admin, seeded: Seeded): Promise<void> {
   const call = await adminApi(shopUrl, admin)
   for (const { sku, stock } of catalog.flatMap(({ variants }) => variants)) {

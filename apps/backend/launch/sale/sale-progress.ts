@@ -1,7 +1,7 @@
 import type { Progress } from "../progress.ts"
 import { BUYERS } from "./buyers.ts"
 
-/** The state of a running sale, as it is shown. */
+/** The counts of a running sale that are shown. */
 export interface SaleProgress {
   buyers: number
   paid: number

@@ -13,12 +13,12 @@ import { ShopTables } from "./shop-tables.ts"
 
 const AT_ONCE = 6
 const POLL_MS = 200
-/** How long nothing may happen before the sale is judged as it stands. */
-const PATIENCE_MS = 45_000
+/** The sale is judged as it stands after this time without progress. */
+const STALL_MS = 45_000
 
 type Open = Required<Pick<Launched, "stripe">> & Launched
 
-/** Sixty buyers at once. Ends when every payment is settled, and then asks Medusa's tables and Stripe what became of them. */
+/** Sixty buyers pay at once. When every payment is settled, Medusa's tables and Stripe are audited. */
 export async function runSale(launched: Open, progress: Progress): Promise<Findings> {
   const { shop, admin, databaseUrl, stripe } = launched
   const seeded = await readSeeded(databaseUrl)
@@ -83,11 +83,11 @@ interface Rush {
   domain: string
   intents: string[]
   stockBefore: number
-  /** Webhooks that were sent before anybody paid. */
+  /** Webhooks that were sent before the first payment. */
   sent: number
 }
 
-/** All at once, with webhooks that come twice, late and in any order. */
+/** Everyone pays at once; webhooks come twice, late and in any order. */
 async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[] }> {
   const { launched, progress, intents, stockBefore } = rush
   const { stripe } = launched
@@ -115,7 +115,7 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
         const paying = Promise.all(intents.map(pay))
         const [unsettled] = await Promise.all([watch(rush, saleProgress), paying])
         const seconds = Math.round(performance.now() - started) / 1000
-        // What is repeated after the last payment is settled must change nothing: the audit comes after it.
+        // Webhooks repeated after the last payment is settled must change nothing, so the audit waits for them.
         await stripe.idle()
         await look(rush, saleProgress)
         return { seconds, unsettled }
@@ -126,13 +126,13 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   }
 }
 
-/** Until every payment is settled, or nothing has happened for a long time. Returns those that are not settled. */
+/** Waits until every payment is settled or no progress is made. Returns the unsettled ones. */
 async function watch(rush: Rush, saleProgress: SaleProgress): Promise<string[]> {
   let last = ""
   let since = performance.now()
   for (;;) {
     const open = await look(rush, saleProgress)
-    if (open.length === 0 || performance.now() - since > PATIENCE_MS) return open
+    if (open.length === 0 || performance.now() - since > STALL_MS) return open
     const now = JSON.stringify(saleProgress)
     if (now !== last) since = performance.now()
     last = now

@@ -2,11 +2,11 @@ import pg from "pg"
 
 export interface Order {
   id: string
-  /** The payment intents that it is linked to. */
+  /** The payment intents that the order is linked to. */
   intents: string[]
-  /** What it costs, in the currency's main unit, not rounded. */
+  /** The order's total in the currency's main unit, not rounded. */
   total: number
-  /** Units of the hot variant in it. */
+  /** Units of the hot variant in the order. */
   hot: number
 }
 
@@ -22,11 +22,11 @@ export interface Level {
   reserved: number
   /** The sum of the reservation items. */
   reservations: number
-  /** Medusa writes each quantity in two columns; whether they say the same. */
+  /** Medusa writes each quantity in two columns: whether they agree. */
   agree: boolean
 }
 
-/** Reads Medusa's own tables. What the plugin says of itself is only asked for to know when it is done. */
+/** Reads Medusa's own tables. The plugin's table serves only to know when it has finished. */
 export class ShopTables {
   readonly #pool: pg.Pool
 
@@ -84,7 +84,7 @@ export class ShopTables {
     )
   }
 
-  /** What can still be sold of it. */
+  /** How many units can still be sold. */
   async available(sku: string): Promise<number> {
     const level = (await this.levels()).find((one) => one.sku === sku)
     return level ? level.stocked - level.reserved : 0

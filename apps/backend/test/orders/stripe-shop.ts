@@ -24,10 +24,10 @@ export interface Purchase {
   items: { sku: string; quantity: number }[]
   email?: string
   capture?: "automatic" | "manual"
-  /** minor units; by default what the items cost */
+  /** In minor units; by default the price of the items. */
   amount?: number
   currency?: "usd" | "eur" | "jpy"
-  /** replaces what says what was bought */
+  /** Replaces the metadata that lists the items. */
   metadata?: Record<string, string>
 }
 
@@ -70,12 +70,12 @@ export class StripeShop {
     return this.database.seeded
   }
 
-  /** What the shop has written, its earlier processes included. */
+  /** The shop's log, its earlier processes included. */
   get logs(): string {
     return this.running.logs()
   }
 
-  /** How often the shop's own subscriber heard that this order was placed; with "" that any was. */
+  /** How often the shop's own subscriber was told that this order was placed; with "" any order. */
   announcements(orderId: string | null): number {
     return this.logs.split(`Order placed: ${orderId}`).length - 1
   }
@@ -84,12 +84,12 @@ export class StripeShop {
     return this.running.kill(signal)
   }
 
-  /** The process stands still until it is killed; what it has asked of the database goes on there. */
+  /** The process stops until it is killed; its running statements go on in the database. */
   freeze(): void {
     process.kill(this.running.pid, "SIGSTOP")
   }
 
-  /** The same shop again, on the same database and port: Stripe goes on delivering to it. */
+  /** Kills the shop and starts it on the same database and port: Stripe goes on delivering to it. */
   async restart(env: Record<string, string> = {}): Promise<void> {
     await this.running.kill("SIGKILL")
     this.env = { ...this.env, ...env }
@@ -119,7 +119,7 @@ export class StripeShop {
     return Number((await this.rows<{ count: string }>(`SELECT count(*) FROM ${sql}`, values))[0]?.count)
   }
 
-  /** What is on the shelf, with nothing reserved. */
+  /** Sets the stocked quantity and removes every reservation. */
   async putStock(sku: string, quantity: number): Promise<void> {
     await this.rows(
       `UPDATE inventory_level SET stocked_quantity = $2::numeric, reserved_quantity = 0,
@@ -184,7 +184,7 @@ export class StripeShop {
     return id
   }
 
-  /** A buyer pays; Stripe's webhook goes out. */
+  /** A buyer pays; Stripe sends its webhook. */
   async pay(purchase: Purchase): Promise<string> {
     return await this.confirm(await this.intent(purchase))
   }
@@ -262,7 +262,7 @@ export class StripeShop {
     return (await this.payments([id]))[0] as PaymentRow
   }
 
-  /** The payments when nothing is left to do about any of them. */
+  /** Waits until every payment is settled, and returns them. */
   async settled(ids: string[]): Promise<PaymentRow[]> {
     const open = async () => {
       const rows = await this.payments(ids)
@@ -277,7 +277,7 @@ export class StripeShop {
     return await this.payments(ids)
   }
 
-  /** Waits for a condition that the database or local Stripe shows; says what it waited for when it never comes. */
+  /** Polls until the condition holds in the database or local Stripe; a timeout's error says what it waited for. */
   async until<T>(
     what: string,
     condition: () => Promise<T | undefined> | T | undefined,
@@ -287,8 +287,7 @@ export class StripeShop {
     for (;;) {
       const value = await condition()
       if (value !== undefined) return value
-      if (Date.now() > end)
-        throw new Error(`Waited ${seconds} s in vain for ${what}.\n${this.logs.slice(-3000)}`)
+      if (Date.now() > end) throw new Error(`Waited ${seconds} s for ${what}.\n${this.logs.slice(-3000)}`)
       await sleep(40)
     }
   }
