@@ -1,7 +1,9 @@
+import { ShopApiError } from "../apps/backend/launch/shop-api/request.ts"
+import { StoreClient } from "../apps/backend/launch/shop-api/store-client.ts"
 import { type Bench, type Finding, inRounds, type Run } from "./bench.ts"
 import { format, median, spread } from "./figures.ts"
 import { PROVIDERS, type Provider } from "./medusa/locking.ts"
-import { cpuOf, inLanes, openShop, type Prepared, post, prepareCarts } from "./medusa/shop.ts"
+import { cpuOf, inLanes, openShop, type Prepared, prepareCarts } from "./medusa/shop.ts"
 
 interface Sample {
   readonly seconds: number
@@ -27,16 +29,14 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
   const url = await postgres.server.createDatabase(database, { template: prepared.database })
   const shop = await openShop(url, await configOf(provider, run))
   try {
-    const complete = (cartId: string) =>
-      post(`${shop.url}/store/carts/${cartId}/complete`, prepared.publishableKey)
+    const store = new StoreClient(shop.url, prepared.seeded)
     const [warm = "", ...carts] = prepared.cartIds
-    await complete(warm)
+    await store.complete(warm)
     const [cpu, statements, started] = [cpuOf(shop.pid), await postgres.statements(), performance.now()]
     const outcomes = await inLanes(carts, atOnce, (cartId) =>
-      complete(cartId).then(
-        (answer) => (answer.type === "order" ? undefined : String(answer.error?.message)),
-        (error: Error) => error.message,
-      ),
+      store
+        .complete(cartId)
+        .then((answer) => (answer.type === "order" ? undefined : answer.error.message), causeOf),
     )
     const failed = outcomes.filter((it) => it !== undefined)
     return {
@@ -53,6 +53,10 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
 }
 
 let copies = 0
+
+function causeOf(error: Error): string {
+  return error instanceof ShopApiError ? `${error.status} ${error.reason}` : error.message
+}
 
 function count(causes: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}

@@ -5,8 +5,9 @@ import getPort from "get-port"
 import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
 import { prepareDatabase } from "../../apps/backend/launch/database.ts"
 import { backend, server } from "../../apps/backend/launch/paths.ts"
-import { readSeeded } from "../../apps/backend/launch/seeded.ts"
+import { readSeeded, type Seeded } from "../../apps/backend/launch/seeded.ts"
 import { type Shop, startShop } from "../../apps/backend/launch/shop.ts"
+import { StoreClient } from "../../apps/backend/launch/shop-api/store-client.ts"
 import { idleEnv, templateAdmin } from "../../apps/backend/launch/template.ts"
 import type { Database } from "../servers.ts"
 import { LOCKING_TABLE } from "./locking.ts"
@@ -18,11 +19,15 @@ const logs = join(tmpdir(), "holdfast-bench-shops")
 export interface Prepared {
   readonly database: string
   readonly cartIds: readonly string[]
-  readonly publishableKey: string
+  readonly seeded: Seeded
 }
 
 /** Makes a shop's database with `count` carts of the same item, each ready to be completed. */
-export async function prepareCarts(postgres: Database, count: number, say: (progress: string) => void) {
+export async function prepareCarts(
+  postgres: Database,
+  count: number,
+  say: (progress: string) => void,
+): Promise<Prepared> {
   await buildPackages()
   await buildServer()
   layOut()
@@ -41,34 +46,19 @@ export async function prepareCarts(postgres: Database, count: number, say: (prog
   ])
   say(`preparing ${count} carts`)
   const shop = await openShop(databaseUrl, [])
-  const { publishableKey, shippingOptionId } = seeded
-  const ask = (path: string, body: object) => post(`${shop.url}${path}`, publishableKey, body)
+  const store = new StoreClient(shop.url, seeded)
   const cartIds: string[] = []
   const prepareOne = async (i: number) => {
-    const address = {
-      first_name: "Ada",
-      last_name: "L",
-      address_1: "1 Quay",
-      city: "Bath",
-      country_code: "us",
-    }
-    const { cart } = await ask("/store/carts", {
-      region_id: seeded.regions.usd?.id,
+    const { cartId } = await store.checkOut({
+      lines: [{ sku: HOT, quantity: 1 }],
       email: `buyer${i}@shop.example`,
-      items: [{ variant_id: seeded.variants[HOT]?.id, quantity: 1 }],
-      shipping_address: address,
-      billing_address: address,
+      paymentProvider: "pp_system_default",
     })
-    await ask(`/store/carts/${cart.id}/shipping-methods`, { option_id: shippingOptionId })
-    const { payment_collection } = await ask("/store/payment-collections", { cart_id: cart.id })
-    await ask(`/store/payment-collections/${payment_collection.id}/payment-sessions`, {
-      provider_id: "pp_system_default",
-    })
-    cartIds.push(cart.id)
+    cartIds.push(cartId)
   }
   await inLanes([...Array(count).keys()], 4, prepareOne)
   await shop.stop()
-  return { database, cartIds, publishableKey }
+  return { database, cartIds, seeded }
 }
 
 /** So many at once, each as soon as the one before it in its lane is done. */
@@ -88,25 +78,6 @@ async function runIn(postgres: Database, database: string, statements: string[])
   await client.connect()
   for (const statement of statements) await client.query(statement)
   await client.end()
-}
-
-interface Answer {
-  message?: string
-  type?: string
-  error?: { message: string }
-  cart: { id: string }
-  payment_collection: { id: string }
-}
-
-export async function post(url: string, publishableKey: string, body?: object): Promise<Answer> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-publishable-api-key": publishableKey },
-    body: body && JSON.stringify(body),
-  })
-  const answer = (await response.json()) as Answer
-  if (!response.ok) throw new Error(`${response.status} ${answer.message}`)
-  return answer
 }
 
 /** Lays out the built shop so that it reads the providers of its Locking Module from an environment variable. */

@@ -1,11 +1,5 @@
 import { catalog, HOT_SKU, shipping } from "../../src/seed/catalog.ts"
-
-export interface Line {
-  sku: string
-  quantity: number
-}
-
-export type Currency = "usd" | "eur" | "jpy"
+import type { Currency, Line } from "../shop-api/store-client.ts"
 
 export interface Buyer {
   email: string

@@ -4,9 +4,11 @@ import { HOT_SKU } from "../../src/seed/catalog.ts"
 import type { Launched } from "../launch.ts"
 import type { Progress } from "../progress.ts"
 import { readSeeded } from "../seeded.ts"
+import { AdminClient } from "../shop-api/admin-client.ts"
+import { StoreClient } from "../shop-api/store-client.ts"
 import { askStripe, type Findings, gather, judge } from "./audit.ts"
 import { type Buyer, demand, invite } from "./buyers.ts"
-import { type CheckoutClient, checkOut } from "./checkout.ts"
+import { CheckoutClient } from "./checkout.ts"
 import { restock } from "./restock.ts"
 import { frame, type SaleProgress, summary } from "./sale-progress.ts"
 import { ShopTables } from "./shop-tables.ts"
@@ -26,9 +28,9 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
   const buyers = invite(domain.replace(/\.example$/, ""))
   const tables = new ShopTables(databaseUrl)
   try {
-    await progress.step("Shelves", () => restock(shop.url, admin, seeded))
+    await progress.step("Shelves", async () => restock(await AdminClient.login(shop.url, admin), seeded))
     const stockBefore = await tables.available(HOT_SKU)
-    const client: CheckoutClient = { shopUrl: shop.url, seeded, stripe: stripe.client() }
+    const client = new CheckoutClient(new StoreClient(shop.url, seeded), stripe.client())
     const intents = await progress.step("Checkouts", (tell) => checkOutAll(client, buyers, tell))
     const sent = stripe.deliveries.length
     const { seconds, unsettled } = await payAll({
@@ -44,7 +46,7 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
     return await progress.step("Audit", async () =>
       judge({
         ...(await gather(tables, domain, hotVariantId)),
-        money: await askStripe(client.stripe, intents),
+        money: await askStripe(stripe.client(), intents),
         reviews: (await tables.payments(intents)).filter(({ status }) => status === "review"),
         unsettled,
         demand: demand(buyers),
@@ -68,7 +70,7 @@ async function checkOutAll(
   const waiting = buyers.map((buyer, index) => ({ buyer, index }))
   const serve = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
-      intents[next.index] = await checkOut(client, next.buyer)
+      intents[next.index] = await client.checkOut(next.buyer)
       tell(`${buyers.length - waiting.length} of ${buyers.length} buyers are about to pay`)
     }
   }

@@ -4,6 +4,9 @@ import pg from "pg"
 import type Stripe from "stripe"
 import type { Seeded } from "../../launch/seeded.ts"
 import type { Shop } from "../../launch/shop.ts"
+import { AdminClient } from "../../launch/shop-api/admin-client.ts"
+import { ShopApiError } from "../../launch/shop-api/request.ts"
+import { type Currency, type Line, StoreClient } from "../../launch/shop-api/store-client.ts"
 import { templateAdmin } from "../../launch/template.ts"
 import { catalog } from "../../src/seed/catalog.ts"
 import { createDatabase, openShop } from "../setup/shop.ts"
@@ -21,12 +24,12 @@ export interface PaymentRow {
 }
 
 export interface Purchase {
-  items: { sku: string; quantity: number }[]
+  items: Line[]
   email?: string
   capture?: "automatic" | "manual"
   /** In minor units; by default the price of the items. */
   amount?: number
-  currency?: "usd" | "eur" | "jpy"
+  currency?: Currency
   /** Replaces the metadata that lists the items. */
   metadata?: Record<string, string>
 }
@@ -164,7 +167,7 @@ export class StripeShop {
     currency = "usd",
     metadata,
   }: Purchase): Promise<string> {
-    const bought = items.map(({ sku, quantity }) => ({ variant_id: this.variant(sku).id, quantity }))
+    const bought = this.storefront.variants(items)
     const intent = await this.client.paymentIntents.create({
       amount: amount ?? costOf(items, currency),
       currency,
@@ -190,68 +193,37 @@ export class StripeShop {
   }
 
   /** A storefront's checkout up to the payment: cart, address, shipping, payment session. */
-  async checkout(
-    items: Purchase["items"],
-    options: { email?: string; currency?: "usd" | "eur" | "jpy"; promotion?: string } = {},
-  ) {
-    const { currency = "usd", email = "cart@shop.example", promotion } = options
-    const region = this.seeded.regions[currency]
-    const address = {
-      first_name: "Grace",
-      last_name: "Hopper",
-      address_1: "2 Harbour",
-      city: "Bath",
-      postal_code: "04530",
-      country_code: region?.countries[0],
-    }
-    const { cart } = await this.store("POST", "/store/carts", {
-      region_id: region?.id,
-      email,
-      items: items.map(({ sku, quantity }) => ({ variant_id: this.variant(sku).id, quantity })),
-      shipping_address: address,
-      billing_address: address,
-      promo_codes: promotion ? [promotion] : undefined,
-    })
-    await this.store("POST", `/store/carts/${cart.id}/shipping-methods`, {
-      option_id: this.seeded.shippingOptionId,
-    })
-    const { payment_collection } = await this.store("POST", "/store/payment-collections", {
-      cart_id: cart.id,
-    })
-    const answer = await this.store(
-      "POST",
-      `/store/payment-collections/${payment_collection.id}/payment-sessions`,
-      {
-        provider_id: "pp_stripe_stripe",
-      },
-    )
-    const [session] = answer.payment_collection.payment_sessions
-    return { cartId: cart.id as string, intentId: session.data.id as string, sessionId: session.id as string }
+  async checkout(lines: Line[], options: { email?: string; currency?: Currency; promotion?: string } = {}) {
+    const checkout = { lines, email: "cart@shop.example", ...options }
+    const { cartId, session } = await this.withLog(() => this.storefront.checkOut(checkout))
+    return { cartId, intentId: session.data.id as string, sessionId: session.id }
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
   async store(method: string, path: string, body?: unknown): Promise<any> {
-    return await this.request(method, path, body, { "x-publishable-api-key": this.seeded.publishableKey })
+    return await this.withLog(() => this.storefront.request(method, path, body))
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
   async admin(method: string, path: string, body?: unknown): Promise<any> {
-    const { token } = await this.request("POST", "/auth/user/emailpass", templateAdmin, {})
-    return await this.request(method, path, body, { authorization: `Bearer ${token}` })
+    return await this.withLog(async () => {
+      const admin = await AdminClient.login(this.url, templateAdmin)
+      return await admin.request(method, path, body)
+    })
   }
 
-  private async request(method: string, path: string, body: unknown, headers: Record<string, string>) {
-    const response = await fetch(`${this.url}${path}`, {
-      method,
-      headers: { "content-type": "application/json", ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    })
-    const text = await response.text()
-    if (!response.ok) {
-      const log = response.status >= 500 ? `\n${this.logs.slice(-2000)}` : ""
-      throw new Error(`${method} ${path}: ${response.status} ${text}${log}`)
+  private get storefront(): StoreClient {
+    return new StoreClient(this.url, this.seeded)
+  }
+
+  /** Adds the end of the shop's log to the error where the shop failed. */
+  private async withLog<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (error instanceof ShopApiError && error.status >= 500) error.message += `\n${this.logs.slice(-2000)}`
+      throw error
     }
-    return JSON.parse(text)
   }
 
   async payments(ids: string[]): Promise<PaymentRow[]> {
@@ -294,7 +266,7 @@ export class StripeShop {
 }
 
 /** Minor units; the region of usd has no taxes, those of eur and jpy do. */
-export function costOf(items: Purchase["items"], currency: "usd" | "eur" | "jpy"): number {
+export function costOf(items: Line[], currency: Currency): number {
   const total = items.reduce((sum, { sku, quantity }) => {
     const variant = catalog.flatMap(({ variants }) => variants).find((one) => one.sku === sku)
     return sum + (variant?.price[currency] ?? 0) * quantity
