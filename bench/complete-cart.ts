@@ -1,9 +1,10 @@
+import pMap from "p-map"
 import { ShopApiError } from "../apps/backend/launch/shop-api/request.ts"
 import { StoreClient } from "../apps/backend/launch/shop-api/store-client.ts"
 import { type Bench, type Finding, inRounds, type Run } from "./bench.ts"
 import { format, median, spread } from "./figures.ts"
 import { PROVIDERS, type Provider } from "./medusa/locking.ts"
-import { cpuOf, inLanes, openShop, type Prepared, prepareCarts } from "./medusa/shop.ts"
+import { cpuOf, openShop, type Prepared, prepareCarts } from "./medusa/shop.ts"
 
 interface Sample {
   readonly seconds: number
@@ -33,11 +34,11 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
     const [warm = "", ...carts] = prepared.cartIds
     await store.complete(warm)
     const [cpu, statements, started] = [cpuOf(shop.pid), await postgres.statements(), performance.now()]
-    const outcomes = await inLanes(carts, atOnce, (cartId) =>
+    const complete = (cartId: string) =>
       store
         .complete(cartId)
-        .then((answer) => (answer.type === "order" ? undefined : answer.error.message), causeOf),
-    )
+        .then((answer) => (answer.type === "order" ? undefined : answer.error.message), causeOf)
+    const outcomes = await pMap(carts, complete, { concurrency: atOnce })
     const failed = outcomes.filter((it) => it !== undefined)
     return {
       seconds: (performance.now() - started) / 1_000,

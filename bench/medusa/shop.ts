@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import getPort from "get-port"
+import pMap from "p-map"
 import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
 import { prepareDatabase } from "../../apps/backend/launch/database.ts"
 import { backend, server } from "../../apps/backend/launch/paths.ts"
@@ -47,29 +48,14 @@ export async function prepareCarts(
   say(`preparing ${count} carts`)
   const shop = await openShop(databaseUrl, [])
   const store = new StoreClient(shop.url, seeded)
-  const cartIds: string[] = []
   const prepareOne = async (i: number) => {
-    const { cartId } = await store.checkOut({
-      lines: [{ sku: HOT, quantity: 1 }],
-      email: `buyer${i}@shop.example`,
-      paymentProvider: "pp_system_default",
-    })
-    cartIds.push(cartId)
+    const lines = [{ sku: HOT, quantity: 1 }]
+    const email = `buyer${i}@shop.example`
+    return (await store.checkOut({ lines, email, paymentProvider: "pp_system_default" })).cartId
   }
-  await inLanes([...Array(count).keys()], 4, prepareOne)
+  const cartIds = await pMap(Array(count).keys(), prepareOne, { concurrency: 4 })
   await shop.stop()
   return { database, cartIds, seeded }
-}
-
-/** So many at once, each as soon as the one before it in its lane is done. */
-export async function inLanes<In, Out>(all: readonly In[], lanes: number, job: (it: In) => Promise<Out>) {
-  const left = [...all]
-  const results: Out[] = []
-  const lane = async () => {
-    for (let it = left.shift(); it !== undefined; it = left.shift()) results.push(await job(it))
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
-  return results
 }
 
 async function runIn(postgres: Database, database: string, statements: string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { unruly } from "@holdfast/stripe-local"
+import pMap from "p-map"
 import { HOT_SKU } from "../../src/seed/catalog.ts"
 import type { Launched } from "../launch.ts"
 import type { Progress } from "../progress.ts"
@@ -61,21 +62,18 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
   }
 }
 
-async function checkOutAll(
+function checkOutAll(
   client: CheckoutClient,
   buyers: Buyer[],
   tell: (detail: string) => void,
 ): Promise<string[]> {
-  const intents: string[] = []
-  const waiting = buyers.map((buyer, index) => ({ buyer, index }))
-  const serve = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      intents[next.index] = await client.checkOut(next.buyer)
-      tell(`${buyers.length - waiting.length} of ${buyers.length} buyers are about to pay`)
-    }
+  let done = 0
+  const checkOut = async (buyer: Buyer) => {
+    const intent = await client.checkOut(buyer)
+    tell(`${++done} of ${buyers.length} buyers are about to pay`)
+    return intent
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, serve))
-  return intents
+  return pMap(buyers, checkOut, { concurrency: AT_ONCE })
 }
 
 interface Rush {
