@@ -3,12 +3,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import getPort from "get-port"
 import pMap from "p-map"
+import pg from "pg"
 import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
 import { prepareDatabase } from "../../apps/backend/launch/database.ts"
 import { backend, server } from "../../apps/backend/launch/paths.ts"
 import { readSeeded, type Seeded } from "../../apps/backend/launch/seeded.ts"
 import { type Shop, startShop } from "../../apps/backend/launch/shop.ts"
 import { StoreClient } from "../../apps/backend/launch/shop-api/store-client.ts"
+import { setStock } from "../../apps/backend/launch/stock.ts"
 import { idleEnv, templateAdmin } from "../../apps/backend/launch/template.ts"
 import type { Database } from "../servers.ts"
 import { LOCKING_TABLE } from "./locking.ts"
@@ -38,13 +40,7 @@ export async function prepareCarts(
   const logFile = join(logs, "database.log")
   await prepareDatabase({ databaseUrl, admin: templateAdmin, env: idleEnv, logFile, remedy: "" })
   const seeded = await readSeeded(databaseUrl)
-  await runIn(postgres, database, [
-    `INSERT INTO region_payment_provider (region_id, payment_provider_id, id)
-       VALUES ('${seeded.regions.usd?.id}', 'pp_system_default', 'regpp_bench')`,
-    `UPDATE inventory_level SET stocked_quantity = 100000,
-            raw_stocked_quantity = '{"value": "100000", "precision": 20}'`,
-    LOCKING_TABLE,
-  ])
+  await prepareRows(databaseUrl, seeded)
   say(`preparing ${count} carts`)
   const shop = await openShop(databaseUrl, [])
   const store = new StoreClient(shop.url, seeded)
@@ -58,11 +54,17 @@ export async function prepareCarts(
   return { database, cartIds, seeded }
 }
 
-async function runIn(postgres: Database, database: string, statements: string[]): Promise<void> {
-  const { default: pg } = await import("pg")
-  const client = new pg.Client({ connectionString: postgres.server.url(database) })
+/** Stock for every cart, a payment provider without Stripe, and the table of Medusa's Postgres locks. */
+async function prepareRows(databaseUrl: string, { regions, variants }: Seeded): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  for (const statement of statements) await client.query(statement)
+  await client.query(
+    `INSERT INTO region_payment_provider (region_id, payment_provider_id, id)
+       VALUES ($1, 'pp_system_default', 'regpp_bench')`,
+    [regions.usd?.id],
+  )
+  await setStock(client, variants[HOT]?.inventoryItemId ?? "", 100_000)
+  await client.query(LOCKING_TABLE)
   await client.end()
 }
 

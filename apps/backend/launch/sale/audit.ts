@@ -1,5 +1,6 @@
 import type Stripe from "stripe"
-import type { Level, Order, ShopTables } from "./shop-tables.ts"
+import type { StockLevel } from "../stock.ts"
+import type { Order, ShopTables } from "./shop-tables.ts"
 
 /** The keys of `--json`. */
 export interface Figures {
@@ -49,7 +50,7 @@ export interface Money {
 export interface Evidence {
   orders: Order[]
   money: Money[]
-  levels: Level[]
+  levels: Pick<StockLevel, "sku" | "reserved" | "reservations" | "agree">[]
   /** Payments that need review, and why. */
   reviews: { id: string; reason: string | null }[]
   unsettled: string[]

@@ -1,4 +1,5 @@
 import pg from "pg"
+import { readStock, type StockLevel } from "../stock.ts"
 
 export interface Order {
   id: string
@@ -14,16 +15,6 @@ export interface PaymentState {
   id: string
   status: string
   reason: string | null
-}
-
-export interface Level {
-  sku: string
-  stocked: number
-  reserved: number
-  /** The sum of the reservation items. */
-  reservations: number
-  /** Medusa writes each quantity in two columns: whether they agree. */
-  agree: boolean
 }
 
 /** Reads Medusa's own tables. The plugin's table serves only to know when it has finished. */
@@ -71,17 +62,8 @@ export class ShopTables {
     ])
   }
 
-  levels(): Promise<Level[]> {
-    return this.#rows<Level>(
-      `SELECT i.sku, l.stocked_quantity::float8 AS stocked, l.reserved_quantity::float8 AS reserved,
-              l.stocked_quantity = (l.raw_stocked_quantity->>'value')::numeric
-                AND l.reserved_quantity = (l.raw_reserved_quantity->>'value')::numeric AS agree,
-              (SELECT COALESCE(sum(r.quantity), 0)::float8 FROM reservation_item r
-                WHERE r.inventory_item_id = l.inventory_item_id AND r.location_id = l.location_id
-                  AND r.deleted_at IS NULL) AS reservations
-         FROM inventory_level l JOIN inventory_item i ON i.id = l.inventory_item_id
-        WHERE l.deleted_at IS NULL AND i.deleted_at IS NULL`,
-    )
+  levels(): Promise<StockLevel[]> {
+    return readStock(this.#pool)
   }
 
   /** How many units can still be sold. */

@@ -7,6 +7,7 @@ import type { Shop } from "../../launch/shop.ts"
 import { AdminClient } from "../../launch/shop-api/admin-client.ts"
 import { ShopApiError } from "../../launch/shop-api/request.ts"
 import { type Currency, type Line, StoreClient } from "../../launch/shop-api/store-client.ts"
+import { readStock, type StockLevel, setStock } from "../../launch/stock.ts"
 import { templateAdmin } from "../../launch/template.ts"
 import { catalog } from "../../src/seed/catalog.ts"
 import { createDatabase, openShop } from "../setup/shop.ts"
@@ -124,28 +125,15 @@ export class StripeShop {
 
   /** Sets the stocked quantity and removes every reservation. */
   async putStock(sku: string, quantity: number): Promise<void> {
-    await this.rows(
-      `UPDATE inventory_level SET stocked_quantity = $2::numeric, reserved_quantity = 0,
-              raw_stocked_quantity = jsonb_build_object('value', $2::numeric::text, 'precision', 20),
-              raw_reserved_quantity = jsonb_build_object('value', '0', 'precision', 20)
-        WHERE inventory_item_id = $1`,
-      [this.itemOf(sku), quantity],
-    )
-    await this.rows(`UPDATE reservation_item SET deleted_at = now() WHERE inventory_item_id = $1`, [
-      this.itemOf(sku),
-    ])
+    await setStock(this.db, this.itemOf(sku), quantity)
   }
 
-  async stock(sku: string) {
-    const [level] = await this.rows<{ stocked: number; reserved: number; raw: string; reservations: number }>(
-      `SELECT stocked_quantity::float8 AS stocked, reserved_quantity::float8 AS reserved,
-              raw_stocked_quantity->>'value' || '/' || (raw_reserved_quantity->>'value') AS raw,
-              (SELECT COALESCE(sum(quantity), 0)::float8 FROM reservation_item r
-                WHERE r.inventory_item_id = l.inventory_item_id AND r.deleted_at IS NULL) AS reservations
-         FROM inventory_level l WHERE inventory_item_id = $1 AND deleted_at IS NULL`,
-      [this.itemOf(sku)],
-    )
-    return level as { stocked: number; reserved: number; raw: string; reservations: number }
+  async stock(sku: string): Promise<Pick<StockLevel, "stocked" | "reserved" | "reservations" | "raw">> {
+    const levels = await readStock(this.db)
+    const level = levels.find(({ inventoryItemId }) => inventoryItemId === this.itemOf(sku))
+    if (!level) throw new Error(`No inventory level of ${sku}`)
+    const { stocked, reserved, reservations, raw } = level
+    return { stocked, reserved, reservations, raw }
   }
 
   itemOf(sku: string): string {
