@@ -3,6 +3,7 @@ import { unruly } from "@holdfast/stripe-local"
 import pMap from "p-map"
 import { HOT_SKU } from "../../src/seed/catalog.ts"
 import type { Launched } from "../launch.ts"
+import { isReturned, isSettled, needsReview } from "../payment-states.ts"
 import type { Progress } from "../progress.ts"
 import { readSeeded } from "../seeded.ts"
 import { AdminClient } from "../shop-api/admin-client.ts"
@@ -48,7 +49,7 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
       judge({
         ...(await gather(tables, domain, hotVariantId)),
         money: await askStripe(stripe.client(), intents),
-        reviews: (await tables.payments(intents)).filter(({ status }) => status === "review"),
+        reviews: (await tables.payments(intents)).filter(({ status }) => needsReview(status)),
         unsettled,
         demand: demand(buyers),
         deliveries: stripe.deliveries.length - sent,
@@ -140,8 +141,6 @@ async function watch(rush: Rush, saleProgress: SaleProgress): Promise<string[]> 
   }
 }
 
-const SETTLED = ["completed", "refunded", "cancelled", "review", "void"]
-
 async function look(
   { launched, tables, domain, intents, sent }: Rush,
   saleProgress: SaleProgress,
@@ -149,10 +148,8 @@ async function look(
   const payments = await tables.payments(intents)
   saleProgress.deliveries = launched.stripe.deliveries.length - sent
   saleProgress.orders = await tables.countOrders(domain)
-  saleProgress.returned = payments.filter(
-    ({ status }) => status === "refunded" || status === "cancelled",
-  ).length
+  saleProgress.returned = payments.filter(({ status }) => isReturned(status)).length
   saleProgress.left = await tables.available(HOT_SKU)
-  const settled = new Set(payments.filter(({ status }) => SETTLED.includes(status)).map(({ id }) => id))
+  const settled = new Set(payments.filter(({ status }) => isSettled(status)).map(({ id }) => id))
   return intents.filter((id) => !settled.has(id))
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
 import pg from "pg"
 import type Stripe from "stripe"
+import { isSettled } from "../../launch/payment-states.ts"
 import type { Seeded } from "../../launch/seeded.ts"
 import type { Shop } from "../../launch/shop.ts"
 import { AdminClient } from "../../launch/shop-api/admin-client.ts"
@@ -226,7 +227,7 @@ export class StripeShop {
   async settled(ids: string[]): Promise<PaymentRow[]> {
     const open = async () => {
       const rows = await this.payments(ids)
-      const settled = rows.filter(({ status }) => !["pending", "ordered", "returning"].includes(status))
+      const settled = rows.filter(({ status }) => isSettled(status))
       return ids.filter((id) => !settled.some((row) => row.id === id))
     }
     try {
