@@ -1,4 +1,5 @@
-import { catalog, HOT_SKU, shipping } from "../../src/seed/catalog.ts"
+import { HOT_SKU, shipping } from "../../src/seed/catalog.ts"
+import { priceOf } from "../prices.ts"
 import type { Currency, Line } from "../shop-api/store-client.ts"
 
 export interface Buyer {
@@ -54,10 +55,7 @@ function currencyOf(index: number): Currency {
   return hasCart(index) ? ((["usd", "eur", "usd", "jpy"] as const)[index % 4] as Currency) : "usd"
 }
 
-/** The price in a checkout outside Medusa, in minor units. It sells in usd, which has two decimals and no tax here. */
+/** The price in a checkout outside Medusa, in minor units: it sells in usd, which has no tax here. */
 export function priceInCents(lines: Line[]): number {
-  const variants = catalog.flatMap((product) => product.variants)
-  const price = (sku: string) => variants.find((variant) => variant.sku === sku)?.price.usd ?? Number.NaN
-  const goods = lines.reduce((sum, { sku, quantity }) => sum + price(sku) * quantity, 0)
-  return Math.round((goods + shipping.price.usd) * 100)
+  return priceOf(lines, "usd") + Math.round(shipping.price.usd * 100)
 }

@@ -3,6 +3,7 @@ import { type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
 import pg from "pg"
 import type Stripe from "stripe"
 import { isSettled } from "../../launch/payment-states.ts"
+import { priceOf } from "../../launch/prices.ts"
 import type { Seeded } from "../../launch/seeded.ts"
 import type { Shop } from "../../launch/shop.ts"
 import { AdminClient } from "../../launch/shop-api/admin-client.ts"
@@ -10,11 +11,11 @@ import { ShopApiError } from "../../launch/shop-api/request.ts"
 import { type Currency, type Line, StoreClient } from "../../launch/shop-api/store-client.ts"
 import { readStock, type StockLevel, setStock } from "../../launch/stock.ts"
 import { templateAdmin } from "../../launch/template.ts"
-import { catalog } from "../../src/seed/catalog.ts"
 import { createDatabase, openShop } from "../setup/shop.ts"
 
+export { priceOf as costOf } from "../../launch/prices.ts"
+export { HOT_SKU as HOT } from "../../src/seed/catalog.ts"
 export const WEBHOOK_SECRET = "whsec_for_the_tests"
-export const HOT = "LANTERN-FIRST"
 
 export interface PaymentRow {
   id: string
@@ -158,7 +159,7 @@ export class StripeShop {
   }: Purchase): Promise<string> {
     const bought = this.storefront.variants(items)
     const intent = await this.client.paymentIntents.create({
-      amount: amount ?? costOf(items, currency),
+      amount: amount ?? priceOf(items, currency),
       currency,
       capture_method: capture,
       receipt_email: email ?? "buyer@shop.example",
@@ -252,15 +253,6 @@ export class StripeShop {
       await sleep(40)
     }
   }
-}
-
-/** Minor units; the region of usd has no taxes, those of eur and jpy do. */
-export function costOf(items: Line[], currency: Currency): number {
-  const total = items.reduce((sum, { sku, quantity }) => {
-    const variant = catalog.flatMap(({ variants }) => variants).find((one) => one.sku === sku)
-    return sum + (variant?.price[currency] ?? 0) * quantity
-  }, 0)
-  return Math.round(total * (currency === "jpy" ? 1 : 100))
 }
 
 export function times<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {
