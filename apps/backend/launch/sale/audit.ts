@@ -123,11 +123,7 @@ function rulesOf(evidence: Evidence, figures: Figures): Rule[] {
     rule("No buyer was refused while there was stock", unitsSold >= sellable, `${sellable} could be sold`),
     rule("No payment became two orders", duplicateOrders === 0, `${figures.orders} orders`),
     rule("No money was kept without an order", lostPayments === 0, `${lostPayments} lost`),
-    rule(
-      "Every payment without an order was returned in full, once",
-      wrongReturns === 0,
-      returned(figures, wrongReturns),
-    ),
+    rule("Unfilled payments were fully returned, once", wrongReturns === 0, returned(figures, wrongReturns)),
     rule("Each order costs what was paid", wrongTotals === 0, `${wrongTotals} differ`),
     rule(
       "The stock records agree",

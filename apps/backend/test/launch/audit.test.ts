@@ -61,17 +61,17 @@ test.each<[string, Partial<Evidence>, string]>([
   [
     "a second refund",
     { money: [paid, { ...refunded, refunds: 2 }] },
-    "Every payment without an order was returned in full, once",
+    "Unfilled payments were fully returned, once",
   ],
   [
     "a refund to a buyer who has an order",
     { money: [{ ...paid, refunds: 1 }] },
-    "Every payment without an order was returned in full, once",
+    "Unfilled payments were fully returned, once",
   ],
   [
     "an order that was never captured",
     { money: [{ ...paid, status: "requires_capture" }] },
-    "Every payment without an order was returned in full, once",
+    "Unfilled payments were fully returned, once",
   ],
   [
     "an order that costs a cent more",
