@@ -9,9 +9,9 @@ import { type Bench, type Finding, inRounds, type Run } from "./bench.ts"
 import { format, spread } from "./figures.ts"
 import { type Locking, openLocking, PROVIDERS, type Provider } from "./medusa/locking.ts"
 
-/** Of each workflow in its lock, in ms. */
+/** How long each workflow holds its lock, in ms. */
 const JOB = 5
-/** As complete-cart has it, in seconds. */
+/** In seconds, as in complete-cart. */
 const TIMEOUT = 30
 const TTL = 120
 
@@ -32,7 +32,7 @@ const workStep = createStep("work", async () => {
 const medusas = createWorkflow("medusas-steps", ({ key, provider }: Input) => {
   medusasAcquireLockStep({ key, provider, timeout: TIMEOUT, ttl: TTL })
   workStep()
-  // Medusa's release step passes its provider on, though its type doesn't tell.
+  // Medusa's release step passes its provider on, though its type doesn't declare it.
   medusasReleaseLockStep({ key, provider } as { key: string })
   return new WorkflowResponse(true)
 })
@@ -45,10 +45,10 @@ const ours = createWorkflow("holdfasts-steps", ({ key, provider }: Input) => {
 })
 
 interface Sample {
-  /** Of the ideal: all jobs one after the other, without a pause. */
+  /** The duration as a multiple of the ideal: all jobs one after the other, without a pause. */
   readonly times: number
   readonly lost: number
-  /** How many were in their lock at once, at the most. */
+  /** The greatest number of workflows that were in the lock at once. */
   readonly together: number
 }
 
@@ -73,7 +73,7 @@ async function measure(run: Locking, { id, isOurs }: Provider, count: number): P
   return { times: wall / ((count - lost) * JOB), lost, together }
 }
 
-/** How fast do workflows that wait for one key come through, and how many give up? */
+/** How fast do workflows that wait for one key finish, and how many time out? */
 async function queue(run: Run): Promise<Finding> {
   const locking = await openLocking(run)
   const providers = PROVIDERS.filter(({ store }) => run.stores.includes(store))
@@ -112,8 +112,8 @@ async function queue(run: Run): Promise<Finding> {
 const COLUMNS = ["", "Wall ÷ ideal", "Lost", "In the lock at once"]
 const NOTE =
   `All start in one tick: acquire (timeout ${TIMEOUT} s, ttl ${TTL} s), a step of ${JOB} ms, release. Medusa's providers with ` +
-  "Medusa's steps, Holdfast's with Holdfast's. Ideal: those that came through, one after the other without a pause, and " +
-  "without what the workflow engine takes. Lost: gave up at the timeout."
+  "Medusa's steps, Holdfast's with Holdfast's. Ideal: the finished jobs one after the other, without a pause and " +
+  "without the workflow engine's own time. Lost: gave up at the timeout."
 
 export const bench: Bench = {
   about: "acquireLockStep of Medusa and of @holdfast/medusa-lock, in workflows that wait for one key",

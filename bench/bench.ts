@@ -7,14 +7,14 @@ export type StoreName = (typeof STORES)[number]
 export interface Bench {
   /** One line, for the list. */
   readonly about: string
-  /** In the order in which they run; `--rows` picks by these names. */
+  /** In the order in which they run; `--rows` selects by these names. */
   readonly questions: Readonly<Record<string, Question>>
 }
 
 export type Question = (run: Run) => Promise<Finding>
 
 export interface Run {
-  /** Only to see that it runs: the figures mean nothing. */
+  /** A short run to see that the bench works: its figures mean nothing. */
   readonly quick: boolean
   readonly stores: readonly StoreName[]
   readonly servers: Servers
@@ -23,7 +23,7 @@ export interface Run {
 
 export interface Finding {
   readonly tables: readonly Table[]
-  /** What was measured, round by round, for whoever doubts the tables. */
+  /** Every measured value, round by round, to check the tables against. */
   readonly samples: unknown
 }
 
@@ -31,13 +31,13 @@ export interface Table {
   readonly title: string
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
-  /** How to read it: what was done, what the baseline is, what is better. */
+  /** How to read the table: the procedure, the baseline, and whether more or less is better. */
   readonly note: string
 }
 
 /**
- * Lets everybody run once in each round, A B C A B C, so that what else the machine does hits all alike, and
- * starts each round with another one.
+ * Runs every contender once in each round, A B C, B C A, …, so that other load on the machine affects all of them
+ * equally. Each round starts with another contender.
  */
 export async function inRounds<Contender, Sample>(
   count: number,

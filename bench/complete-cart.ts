@@ -1,19 +1,22 @@
+import pMap from "p-map"
+import { ShopApiError } from "../apps/backend/launch/shop-api/request.ts"
+import { StoreClient } from "../apps/backend/launch/shop-api/store-client.ts"
 import { type Bench, type Finding, inRounds, type Run } from "./bench.ts"
 import { format, median, spread } from "./figures.ts"
 import { PROVIDERS, type Provider } from "./medusa/locking.ts"
-import { cpuOf, inLanes, openShop, type Prepared, post, prepareCarts } from "./medusa/shop.ts"
+import { cpuOf, openShop, type Prepared, prepareCarts } from "./medusa/shop.ts"
 
 interface Sample {
   readonly seconds: number
   readonly orders: number
-  /** How many of each cause. */
+  /** The number of failures by cause. */
   readonly failures: Readonly<Record<string, number>>
-  /** Of the shop's process, in ms. */
+  /** CPU time of the shop's process, in ms. */
   readonly cpu: number
   readonly statements: number
 }
 
-/** What `medusa-config.ts` would name. */
+/** The providers as `medusa-config.ts` would list them. */
 async function configOf({ id, isOurs, store }: Provider, { servers }: Run): Promise<object[]> {
   if (id === "in-memory") return []
   const resolve = isOurs ? `@holdfast/medusa-lock/${store}` : `@medusajs/locking-${store}`
@@ -27,17 +30,15 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
   const url = await postgres.server.createDatabase(database, { template: prepared.database })
   const shop = await openShop(url, await configOf(provider, run))
   try {
-    const complete = (cartId: string) =>
-      post(`${shop.url}/store/carts/${cartId}/complete`, prepared.publishableKey)
+    const store = new StoreClient(shop.url, prepared.seeded)
     const [warm = "", ...carts] = prepared.cartIds
-    await complete(warm)
+    await store.complete(warm)
     const [cpu, statements, started] = [cpuOf(shop.pid), await postgres.statements(), performance.now()]
-    const outcomes = await inLanes(carts, atOnce, (cartId) =>
-      complete(cartId).then(
-        (answer) => (answer.type === "order" ? undefined : String(answer.error?.message)),
-        (error: Error) => error.message,
-      ),
-    )
+    const complete = (cartId: string) =>
+      store
+        .complete(cartId)
+        .then((answer) => (answer.type === "order" ? undefined : answer.error.message), causeOf)
+    const outcomes = await pMap(carts, complete, { concurrency: atOnce })
     const failed = outcomes.filter((it) => it !== undefined)
     return {
       seconds: (performance.now() - started) / 1_000,
@@ -54,13 +55,17 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
 
 let copies = 0
 
+function causeOf(error: Error): string {
+  return error instanceof ShopApiError ? `${error.status} ${error.reason}` : error.message
+}
+
 function count(causes: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const cause of causes) counts[cause] = (counts[cause] ?? 0) + 1
   return counts
 }
 
-/** How many orders a second does Medusa's own flow make of carts that want one item, and how many does it lose? */
+/** How many orders a second does Medusa's own flow make of carts with the same item, and how many does it lose? */
 async function rush(run: Run): Promise<Finding> {
   const carts = run.quick ? 8 : 100
   const prepared = await prepareCarts(await run.servers.postgres(), carts + 1, run.say)
@@ -115,7 +120,7 @@ const COLUMNS = [
 ]
 const NOTE =
   "Medusa's own complete-cart, over HTTP, in one process of a shop; the same carts, in a copy of the database for each. CPU is " +
-  "that of the shop's process; Postgres, Redis and who asks run on the same cores. Statements are those of all clients."
+  "that of the shop's process; Postgres, Redis and the clients run on the same cores. Statements are those of all clients."
 
 export const bench: Bench = {
   about: "Medusa's complete-cart on each provider of the Locking Module: 100 carts on one hot item",

@@ -5,7 +5,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
 }
 
-/** The median, and from the least to the most where they differ: `12,300 (11,900–12,500)`. */
+/** The median, with the minimum and the maximum where they differ: `12,300 (11,900–12,500)`. */
 export function spread(values: readonly number[], digits = 0): string {
   const middle = format(median(values), digits)
   const [least, most] = [format(Math.min(...values), digits), format(Math.max(...values), digits)]
@@ -17,7 +17,7 @@ export function format(value: number, digits = 0): string {
   return Number.isFinite(value) ? value.toLocaleString("en-US", options) : "–"
 }
 
-/** How many times the baseline's, each round compared with its own: noise that lasts a round cancels out. */
+/** The median of each round's ratio to the baseline: noise that lasts a round cancels out. */
 export function ratio(values: readonly number[], baseline: readonly number[]): number {
   return median(values.map((value, round) => value / (baseline[round] ?? Number.NaN)))
 }

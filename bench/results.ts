@@ -10,14 +10,14 @@ export interface Result {
   readonly date: string
   readonly command: string
   readonly quick: boolean
-  /** Machine, Node, servers and the versions of who was compared. */
+  /** Machine, Node, servers and the versions of everything compared. */
   readonly about: Readonly<Record<string, string>>
   readonly seconds: number
   readonly tables: readonly Table[]
   readonly samples: Readonly<Record<string, unknown>>
 }
 
-/** Writes `FOLDER/NAME.json` and, for the docs to quote, `NAME.md`. Returns the path of the latter. */
+/** Writes `FOLDER/NAME.json` and `NAME.md`, which the docs quote. Returns the path of the latter. */
 export async function keep(result: Result, folder: string, name: string): Promise<string> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, name)
@@ -53,7 +53,7 @@ export async function machine(): Promise<Record<string, string>> {
 
 const require = createRequire(import.meta.url)
 
-/** Of everything that this workspace depends on. */
+/** The installed versions of this workspace's dependencies. */
 async function versions(): Promise<string[]> {
   const { dependencies } = JSON.parse(await readFile(new URL("package.json", import.meta.url), "utf8")) as {
     dependencies: Record<string, string>
@@ -62,7 +62,7 @@ async function versions(): Promise<string[]> {
   return Promise.all(named.map(async (name) => `${name} ${await versionOf(name)}`))
 }
 
-/** Read from where it is installed; not every package exports its package.json. */
+/** Read from the installed folder, since not every package exports its package.json. */
 async function versionOf(name: string): Promise<string> {
   for (const folder of require.resolve.paths(name) ?? []) {
     const text = await readFile(join(folder, name, "package.json"), "utf8").catch(() => undefined)

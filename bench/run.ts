@@ -36,7 +36,7 @@ async function list(): Promise<void> {
   }
 }
 
-/** The parts of a list that was given, or all; a name that isn't there is a mistake. */
+/** The named entries of a list, or all of them; an unknown name is an error. */
 function pick<Name extends string>(given: string | undefined, all: readonly Name[], option: string): Name[] {
   const wanted = given?.split(",") ?? all
   const wrong = wanted.find((it) => !all.includes(it as Name))
@@ -44,7 +44,7 @@ function pick<Name extends string>(given: string | undefined, all: readonly Name
   return all.filter((it) => wanted.includes(it))
 }
 
-/** A run that is not whole doesn't take the place of one that is. */
+/** A partial run gets its own name, so that it doesn't replace the result of a whole one. */
 function fileName({ name, stores, questions }: Choice, bench: Bench, date: string): string {
   const part = [
     ...(stores.length < STORES.length ? stores : []),

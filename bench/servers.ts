@@ -5,7 +5,7 @@ import { type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
 import pg from "pg"
 
-/** In the figures a commit waits for the disk, as it does wherever the data matters. */
+/** A commit waits for the disk, as it does in production. */
 const POSTGRES_SETTINGS = {
   fsync: "on",
   synchronous_commit: "on",
@@ -14,12 +14,15 @@ const POSTGRES_SETTINGS = {
   shared_preload_libraries: "pg_stat_statements",
 }
 
-const TOLD_SETTINGS = [
+const REPORTED_SETTINGS = [
   ...Object.keys(POSTGRES_SETTINGS),
-  ...["wal_sync_method", "shared_buffers", "wal_level", "jit"],
+  "wal_sync_method",
+  "shared_buffers",
+  "wal_level",
+  "jit",
 ]
 
-/** Servers of the bench's own, started when they are first asked for. */
+/** The bench's own servers, started at the first use. */
 export class Servers {
   #redis: Promise<LocalRedis> | undefined
   #postgres: Promise<Database> | undefined
@@ -34,7 +37,7 @@ export class Servers {
     return this.#postgres
   }
 
-  /** What the figures depend on: versions and settings, as the servers tell them. */
+  /** The versions and settings that the figures depend on, as the servers report them. */
   async describe(): Promise<Record<string, string>> {
     const about: Record<string, string> = {}
     const info = await (await this.#redis)?.say("INFO", "server")
@@ -79,7 +82,7 @@ export class Database {
     return (await this.#pool.query<Row>(text)).rows
   }
 
-  /** How many statements clients have sent: the function that one of them calls may run many more inside. */
+  /** The number of statements sent by clients, without those that run inside a function. */
   async statements(): Promise<number> {
     const [row] = await this.query<{ calls: string }>(
       "SELECT coalesce(sum(calls), 0) AS calls FROM pg_stat_statements WHERE toplevel AND query NOT LIKE '%pg_stat_statements%'",
@@ -90,7 +93,7 @@ export class Database {
   async describe(): Promise<Record<string, string>> {
     const [version] = await this.query<{ server_version: string }>("SHOW server_version")
     const settings = await this.query<{ name: string; value: string }>(
-      `SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN ('${TOLD_SETTINGS.join("', '")}')`,
+      `SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN ('${REPORTED_SETTINGS.join("', '")}')`,
     )
     const told = settings.map(({ name, value }) => `${name} = ${value}`).join(", ")
     const flush = `a flush to its disk takes ${(await flushTime(this.#folder)).toFixed(2)} ms`
@@ -104,7 +107,7 @@ export class Database {
   }
 }
 
-/** In ms: of what the disk makes of fsync depends every commit. */
+/** The time of one fsync in ms, which every commit depends on. */
 async function flushTime(folder: string): Promise<number> {
   const file = await open(join(folder, "flush"), "w")
   const times: number[] = []

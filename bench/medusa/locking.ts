@@ -9,7 +9,7 @@ import {
 } from "@medusajs/framework/utils"
 import type { Run, StoreName } from "../bench.ts"
 
-/** A provider of the Locking Module, by the id that it has in `openLocking`. */
+/** A provider of the Locking Module, with its id in `openLocking`. */
 export interface Provider {
   readonly name: string
   readonly store: StoreName
@@ -26,7 +26,7 @@ export const PROVIDERS: readonly Provider[] = [
   { name: "Holdfast, postgres", store: "postgres", id: "holdfast-postgres", isOurs: true },
 ]
 
-/** What Medusa's migration makes for its own Postgres provider. */
+/** The table that Medusa's migration makes for its Postgres provider. */
 export const LOCKING_TABLE = `CREATE TABLE IF NOT EXISTS locking (
   id text PRIMARY KEY, owner_id text, expiration timestamptz,
   created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), deleted_at timestamptz)`
@@ -73,7 +73,7 @@ export async function openLocking({ servers, stores }: Run): Promise<Locking> {
   }
 }
 
-/** Medusa's own pool, and the table that Medusa's migration makes for its provider. */
+/** Medusa's own pool, with the table of its Postgres provider. */
 async function openPool(postgres: { url: string; query(text: string): Promise<unknown> }) {
   await postgres.query(LOCKING_TABLE)
   return ModulesSdkUtils.createPgConnection({

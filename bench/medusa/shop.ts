@@ -2,11 +2,15 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import getPort from "get-port"
+import pMap from "p-map"
+import pg from "pg"
 import { buildPackages, buildServer } from "../../apps/backend/launch/build.ts"
 import { prepareDatabase } from "../../apps/backend/launch/database.ts"
-import { backend, server } from "../../apps/backend/launch/places.ts"
-import { readSeeded } from "../../apps/backend/launch/seeded.ts"
+import { backend, server } from "../../apps/backend/launch/paths.ts"
+import { readSeeded, type Seeded } from "../../apps/backend/launch/seeded.ts"
 import { type Shop, startShop } from "../../apps/backend/launch/shop.ts"
+import { StoreClient } from "../../apps/backend/launch/shop-api/store-client.ts"
+import { setStock } from "../../apps/backend/launch/stock.ts"
 import { idleEnv, templateAdmin } from "../../apps/backend/launch/template.ts"
 import type { Database } from "../servers.ts"
 import { LOCKING_TABLE } from "./locking.ts"
@@ -18,11 +22,15 @@ const logs = join(tmpdir(), "holdfast-bench-shops")
 export interface Prepared {
   readonly database: string
   readonly cartIds: readonly string[]
-  readonly publishableKey: string
+  readonly seeded: Seeded
 }
 
-/** A shop's database with as many carts of one hot item as are asked for, each ready to be completed. */
-export async function prepareCarts(postgres: Database, count: number, say: (progress: string) => void) {
+/** Makes a shop's database with `count` carts of the same item, each ready to be completed. */
+export async function prepareCarts(
+  postgres: Database,
+  count: number,
+  say: (progress: string) => void,
+): Promise<Prepared> {
   await buildPackages()
   await buildServer()
   layOut()
@@ -32,84 +40,35 @@ export async function prepareCarts(postgres: Database, count: number, say: (prog
   const logFile = join(logs, "database.log")
   await prepareDatabase({ databaseUrl, admin: templateAdmin, env: idleEnv, logFile, remedy: "" })
   const seeded = await readSeeded(databaseUrl)
-  await runIn(postgres, database, [
-    `INSERT INTO region_payment_provider (region_id, payment_provider_id, id)
-       VALUES ('${seeded.regions.usd?.id}', 'pp_system_default', 'regpp_bench')`,
-    `UPDATE inventory_level SET stocked_quantity = 100000,
-            raw_stocked_quantity = '{"value": "100000", "precision": 20}'`,
-    LOCKING_TABLE,
-  ])
+  await prepareRows(databaseUrl, seeded)
   say(`preparing ${count} carts`)
   const shop = await openShop(databaseUrl, [])
-  const { publishableKey, shippingOptionId } = seeded
-  const ask = (path: string, body: object) => post(`${shop.url}${path}`, publishableKey, body)
-  const cartIds: string[] = []
+  const store = new StoreClient(shop.url, seeded)
   const prepareOne = async (i: number) => {
-    const address = {
-      first_name: "Ada",
-      last_name: "L",
-      address_1: "1 Quay",
-      city: "Bath",
-      country_code: "us",
-    }
-    const { cart } = await ask("/store/carts", {
-      region_id: seeded.regions.usd?.id,
-      email: `buyer${i}@shop.example`,
-      items: [{ variant_id: seeded.variants[HOT]?.id, quantity: 1 }],
-      shipping_address: address,
-      billing_address: address,
-    })
-    await ask(`/store/carts/${cart.id}/shipping-methods`, { option_id: shippingOptionId })
-    const { payment_collection } = await ask("/store/payment-collections", { cart_id: cart.id })
-    await ask(`/store/payment-collections/${payment_collection.id}/payment-sessions`, {
-      provider_id: "pp_system_default",
-    })
-    cartIds.push(cart.id)
+    const lines = [{ sku: HOT, quantity: 1 }]
+    const email = `buyer${i}@shop.example`
+    return (await store.checkOut({ lines, email, paymentProvider: "pp_system_default" })).cartId
   }
-  await inLanes([...Array(count).keys()], 4, prepareOne)
+  const cartIds = await pMap(Array(count).keys(), prepareOne, { concurrency: 4 })
   await shop.stop()
-  return { database, cartIds, publishableKey }
+  return { database, cartIds, seeded }
 }
 
-/** So many at once, each as soon as the one before it in its lane is done. */
-export async function inLanes<In, Out>(all: readonly In[], lanes: number, job: (it: In) => Promise<Out>) {
-  const left = [...all]
-  const results: Out[] = []
-  const lane = async () => {
-    for (let it = left.shift(); it !== undefined; it = left.shift()) results.push(await job(it))
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
-  return results
-}
-
-async function runIn(postgres: Database, database: string, statements: string[]): Promise<void> {
-  const { default: pg } = await import("pg")
-  const client = new pg.Client({ connectionString: postgres.server.url(database) })
+/** Stock for every cart, a payment provider without Stripe, and the table of Medusa's Postgres locks. */
+async function prepareRows(databaseUrl: string, { regions, variants }: Seeded): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  for (const statement of statements) await client.query(statement)
+  await client.query(
+    `INSERT INTO region_payment_provider (region_id, payment_provider_id, id)
+       VALUES ($1, 'pp_system_default', 'regpp_bench')`,
+    [regions.usd?.id],
+  )
+  await setStock(client, variants[HOT]?.inventoryItemId ?? "", 100_000)
+  await client.query(LOCKING_TABLE)
   await client.end()
 }
 
-interface Answer {
-  message?: string
-  type?: string
-  error?: { message: string }
-  cart: { id: string }
-  payment_collection: { id: string }
-}
-
-export async function post(url: string, publishableKey: string, body?: object): Promise<Answer> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-publishable-api-key": publishableKey },
-    body: body && JSON.stringify(body),
-  })
-  const answer = (await response.json()) as Answer
-  if (!response.ok) throw new Error(`${response.status} ${answer.message}`)
-  return answer
-}
-
-/** The built shop, with the providers of its Locking Module in a variable of the environment. */
+/** Lays out the built shop so that it reads the providers of its Locking Module from an environment variable. */
 function layOut(): void {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -133,7 +92,7 @@ export async function openShop(databaseUrl: string, providers: object[]): Promis
   return shop
 }
 
-/** What a process has used of the CPU, in ms. */
+/** The CPU time of a process, in ms. */
 export function cpuOf(pid: number): number {
   const [, user, system] = /\)(?: \S+){11} (\d+) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
   return (Number(user) + Number(system)) * 10

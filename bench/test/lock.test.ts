@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-it("measures the memory store beside async-mutex, and keeps what it found", async () => {
+it("measures the memory store beside async-mutex, and writes the results", async () => {
   await bench("lock", "--quick", "--store", "memory", "--rows", "uncontended", "--out", folder)
 
   const files = await readdir(folder)
@@ -33,7 +33,7 @@ it("measures the memory store beside async-mutex, and keeps what it found", asyn
   expect(tables[0]?.rows.flat()).not.toContain("–")
 })
 
-it("says what there is where it is asked for something else", async () => {
+it("lists the known names when it is given an unknown one", async () => {
   await expect(bench("locks")).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("lock: ") })
   await expect(bench("lock", "--rows", "warm")).rejects.toThrow("there is no warm")
 })

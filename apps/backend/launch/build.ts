@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path"
 import { fingerprint, packageFolder, packageVersion } from "./fingerprint.ts"
 import { runMedusa } from "./medusa.ts"
-import { backend, builtAdmin, data, repository, server } from "./places.ts"
+import { backend, builtAdmin, data, repository, server } from "./paths.ts"
 import { runNode } from "./processes.ts"
 
 /** Builds the packages of this repository that the shop uses; a second or two when nothing has changed. */
@@ -37,7 +37,7 @@ const inputs = {
     ),
 }
 
-/** Compiles the application into `.medusa/server` unless that is what is there. */
+/** Compiles the application into `.medusa/server` unless the build there is up to date. */
 export function buildServer(): Promise<boolean> {
   return unlessBuilt(server, inputs.server(), () => {
     const env = { DISABLE_MEDUSA_ADMIN: "true" }
@@ -48,7 +48,7 @@ export function buildServer(): Promise<boolean> {
 /** Bundles the admin, which takes about 48 s and 2 GB, unless nothing in it has changed. */
 export async function buildAdmin(): Promise<boolean> {
   const built = await unlessBuilt(builtAdmin, inputs.admin(), () => {
-    // An --admin-only build keeps out of `.medusa/server`, which every other build empties.
+    // An --admin-only build doesn't touch `.medusa/server`; every other build empties it.
     return runMedusa("Building the admin", ["build", "--admin-only"], { cwd: backend, env: {}, logFile })
   })
   serveAdmin()
@@ -56,13 +56,13 @@ export async function buildAdmin(): Promise<boolean> {
 }
 
 function serveAdmin() {
-  const place = join(server, "public", "admin")
-  rmSync(place, { recursive: true, force: true })
+  const link = join(server, "public", "admin")
+  rmSync(link, { recursive: true, force: true })
   mkdirSync(join(server, "public"), { recursive: true })
-  symlinkSync(builtAdmin, place, "dir")
+  symlinkSync(builtAdmin, link, "dir")
 }
 
-// The mark is written last: a build that was killed half-way is done again.
+// The mark is written last: a build that was killed half-way is repeated.
 async function unlessBuilt(folder: string, wanted: string, build: () => Promise<void>): Promise<boolean> {
   const mark = `${folder}.fingerprint`
   if (existsSync(folder) && existsSync(mark) && readFileSync(mark, "utf8") === wanted) return false

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { LaunchError } from "./errors.ts"
 import { fingerprint, packageFolder, packageVersion } from "./fingerprint.ts"
 import { runMedusa } from "./medusa.ts"
-import { server } from "./places.ts"
+import { server } from "./paths.ts"
 import type { Env, ProcessOptions } from "./processes.ts"
 import { isDone, unlessDone } from "./record.ts"
 
@@ -17,15 +17,15 @@ export interface Preparation {
   admin: Admin
   env: Env
   logFile: string
-  /** What to do when a step fails again and again. */
+  /** Advice for the case that a step keeps failing. */
   remedy: string
-  /** Told before each step that has to be done. */
+  /** Called before each step that has to be done. */
   onStep?: (step: "migrate" | "seed") => void
 }
 
 const plugin = join(packageFolder("@holdfast/medusa-stripe-orders"), ".medusa/server/src")
 
-/** Changes with what Medusa would migrate: its own version, the modules of the configuration, our migrations. */
+/** Changes with everything that a migration depends on: Medusa's version, the configured modules, our migrations. */
 export function schemaFingerprint(): string {
   const ours = [plugin, join(server, "src")].flatMap((source) => [
     ...migrationsIn(join(source, "modules")),
@@ -40,12 +40,12 @@ function migrationsIn(modules: string): string[] {
   return readdirSync(modules).map((name) => join(modules, name, "migrations"))
 }
 
-/** Changes with everything that is in a database which was just prepared. */
+/** Changes with everything that a freshly prepared database contains. */
 export function contentFingerprint({ email, password }: Admin): string {
   return fingerprint([join(server, "src/seed")], [schemaFingerprint(), email, password])
 }
 
-/** Migrates the database where its tables are not those of this version, and seeds it once. */
+/** Migrates the database unless its tables are those of this version, and seeds it once. */
 export async function prepareDatabase(preparation: Preparation): Promise<void> {
   const { databaseUrl, admin, onStep } = preparation
   await unlessDone(databaseUrl, { migrate: schemaFingerprint() }, () => {
@@ -54,7 +54,7 @@ export async function prepareDatabase(preparation: Preparation): Promise<void> {
   })
   const shop = { shop: "seeded" }
   const login = { login: fingerprint([], [admin.email, admin.password]) }
-  // A shop belongs to its owner from then on: what they have deleted isn't made again.
+  // After the first seed the data belongs to the shop's owner: rows that they deleted are not made again.
   const isSeeded = await isDone(databaseUrl, shop)
   await unlessDone(databaseUrl, isSeeded ? login : { ...shop, ...login }, () => {
     onStep?.("seed")
@@ -64,8 +64,8 @@ export async function prepareDatabase(preparation: Preparation): Promise<void> {
 
 function migrate(preparation: Preparation): Promise<void> {
   const options = inShop(preparation)
-  return advising(preparation.remedy, async () => {
-    // Medusa's db:migrate runs the scripts too, but doesn't say when they fail.
+  return withAdvice(preparation.remedy, async () => {
+    // Medusa's db:migrate runs the scripts too, but doesn't report their failure.
     const tables = ["db:migrate", "--skip-scripts", "--execute-safe-links"]
     await runMedusa("Migrating the database", tables, options)
     await runMedusa("Migrating the database's rows", ["db:migrate:scripts"], options)
@@ -77,7 +77,7 @@ function seed(preparation: Preparation, args: string[]): Promise<void> {
   const options = inShop(preparation)
   const env = { ...options.env, ADMIN_EMAIL: email, ADMIN_PASSWORD: password }
   const script = ["exec", "./src/seed/index.js", ...args]
-  return advising(preparation.remedy, () => runMedusa("Seeding the shop", script, { ...options, env }))
+  return withAdvice(preparation.remedy, () => runMedusa("Seeding the shop", script, { ...options, env }))
 }
 
 function inShop({ databaseUrl, env, logFile }: Preparation): ProcessOptions {
@@ -88,11 +88,11 @@ function inShop({ databaseUrl, env, logFile }: Preparation): ProcessOptions {
   }
 }
 
-async function advising(remedy: string, step: () => Promise<void>) {
+async function withAdvice(remedy: string, step: () => Promise<void>) {
   try {
     await step()
   } catch (error) {
-    const advice = `Start again: it goes on where it stopped, and a step that was left half-done is done again. ${remedy}`
+    const advice = `Start again: it continues where it stopped and repeats a step that was left half-done. ${remedy}`
     throw new LaunchError(`${(error as Error).message}\n${advice}`, { cause: error })
   }
 }

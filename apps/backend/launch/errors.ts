@@ -1,4 +1,4 @@
-/** Something that the person who starts the shop can put right: the message says what, and what to do. */
+/** A problem that the user can fix: the message says what is wrong and what to do. */
 export class LaunchError extends Error {
   override name = "LaunchError"
 }

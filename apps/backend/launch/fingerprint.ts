@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join, relative } from "node:path"
-import { backend } from "./places.ts"
+import { backend } from "./paths.ts"
 
 const require = createRequire(import.meta.url)
 
@@ -24,7 +24,7 @@ function filesIn(path: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** Where an installed package lies. */
+/** The folder of an installed package. */
 export function packageFolder(name: string): string {
   return dirname(require.resolve(`${name}/package.json`))
 }

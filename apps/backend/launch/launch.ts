@@ -4,15 +4,15 @@ import { join, relative } from "node:path"
 import type { StripeLocal } from "@holdfast/stripe-local"
 import { buildAdmin, buildPackages, buildServer } from "./build.ts"
 import type { Admin } from "./database.ts"
-import type { Ending } from "./ending.ts"
 import { LaunchError } from "./errors.ts"
-import { data, repository } from "./places.ts"
+import { data, repository } from "./paths.ts"
 import { openPostgres, prepareEmbedded, prepareOwn } from "./postgres.ts"
 import { type Env, endProcesses } from "./processes.ts"
 import type { Progress } from "./progress.ts"
 import { readSecrets, type Secrets } from "./secrets.ts"
 import type { Settings } from "./settings.ts"
 import { type Shop, startShop } from "./shop.ts"
+import type { Shutdown } from "./shutdown.ts"
 import { HOOK, listen, openLocalStripe } from "./stripe.ts"
 
 export interface Launch {
@@ -20,7 +20,7 @@ export interface Launch {
   /** Whether the admin is built and served. */
   withAdmin: boolean
   progress: Progress
-  ending: Ending
+  shutdown: Shutdown
 }
 
 export interface Launched {
@@ -31,20 +31,20 @@ export interface Launched {
   stripe?: StripeLocal
 }
 
-/** Everything that a start starts, up to a shop that answers. */
-export async function launch({ settings, withAdmin, progress, ending }: Launch): Promise<Launched> {
+/** Starts everything and returns when the shop answers. */
+export async function launch({ settings, withAdmin, progress, shutdown }: Launch): Promise<Launched> {
   const secrets = readSecrets()
   await checkPort(settings.port)
   const postgres = settings.databaseUrl
     ? undefined
-    : await progress.step("PostgreSQL", (tell) => openEmbedded(ending, tell))
-  // After the database, and so ended before it: a migration is not to find its server gone.
-  ending.add(endProcesses)
+    : await progress.step("PostgreSQL", (tell) => openEmbedded(shutdown, tell))
+  // Added after the database, so ended before it: a running migration must not lose its server.
+  shutdown.add(endProcesses)
   await progress.step("Packages", buildPackages)
   await progress.step("Application", buildServer)
   const stripe = settings.stripe
     ? undefined
-    : await progress.step("Local Stripe", (tell) => openLocal(ending, tell))
+    : await progress.step("Local Stripe", (tell) => openLocal(shutdown, tell))
   const env = shopEnv(secrets, stripe)
   const admin = adminUser(secrets)
   const databaseUrl = await progress.step("Database", async (tell) => {
@@ -62,20 +62,20 @@ export async function launch({ settings, withAdmin, progress, ending }: Launch):
   })
   if (withAdmin) await progress.step("Admin", buildAdmin)
   const shop = await progress.step("Shop", (tell) =>
-    openShop({ settings, withAdmin, databaseUrl, env, ending, tell }),
+    openShop({ settings, withAdmin, databaseUrl, env, shutdown, tell }),
   )
   if (stripe) await listen(stripe, `${shop.url}${HOOK}`, secrets.webhook)
   return { shop, databaseUrl, admin, stripe }
 }
 
-async function openEmbedded(ending: Ending, tell: (detail: string) => void) {
-  const postgres = await openPostgres(ending)
+async function openEmbedded(shutdown: Shutdown, tell: (detail: string) => void) {
+  const postgres = await openPostgres(shutdown)
   tell(`port ${postgres.port}`)
   return postgres
 }
 
-async function openLocal(ending: Ending, tell: (detail: string) => void) {
-  const stripe = await openLocalStripe(ending)
+async function openLocal(shutdown: Shutdown, tell: (detail: string) => void) {
+  const stripe = await openLocalStripe(shutdown)
   tell(stripe.url)
   return stripe
 }
@@ -84,13 +84,13 @@ function shopEnv(secrets: Secrets, stripe?: StripeLocal): Env {
   const { JWT_SECRET = secrets.jwt, COOKIE_SECRET = secrets.cookie } = process.env
   if (!stripe) return { JWT_SECRET, COOKIE_SECRET }
   const { apiKey, host, port } = stripe
-  const place = { STRIPE_HOST: host, STRIPE_PORT: String(port) }
   return {
     JWT_SECRET,
     COOKIE_SECRET,
     STRIPE_API_KEY: apiKey,
     STRIPE_WEBHOOK_SECRET: secrets.webhook,
-    ...place,
+    STRIPE_HOST: host,
+    STRIPE_PORT: String(port),
   }
 }
 
@@ -99,25 +99,32 @@ function adminUser({ password }: Secrets): Admin {
   return { email: ADMIN_EMAIL, password: ADMIN_PASSWORD }
 }
 
-interface ShopOpening extends Pick<Launch, "settings" | "withAdmin" | "ending"> {
+interface ShopOpening extends Pick<Launch, "settings" | "withAdmin" | "shutdown"> {
   databaseUrl: string
   env: Env
   tell(detail: string): void
 }
 
-async function openShop({ settings, withAdmin, databaseUrl, env, ending, tell }: ShopOpening): Promise<Shop> {
+async function openShop({
+  settings,
+  withAdmin,
+  databaseUrl,
+  env,
+  shutdown,
+  tell,
+}: ShopOpening): Promise<Shop> {
   const logFile = join(data, "shop.log")
   rmSync(logFile, { force: true })
   const DISABLE_MEDUSA_ADMIN = withAdmin ? undefined : "true"
   const shop = startShop({ databaseUrl, port: settings.port, logFile, env: { ...env, DISABLE_MEDUSA_ADMIN } })
-  ending.add(() => shop.stop())
+  shutdown.add(() => shop.stop())
   tell(`log: ${relative(repository, logFile)}`)
   await shop.ready
   tell(shop.url)
   return shop
 }
 
-// Medusa would start on a taken port as far as the very last step, and then fail.
+// Medusa itself would fail on a taken port only at the last step of its start. get-port hides the reason.
 function checkPort(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer().listen(port)

@@ -1,13 +1,12 @@
 import "./env.ts"
 import { PostgresError } from "@holdfast/postgres-local"
 import { Command } from "commander"
-import { Ending } from "./ending.ts"
 import { LaunchError } from "./errors.ts"
 import { type Launched, launch } from "./launch.ts"
 import { type Progress, progressOn, stoppable } from "./progress.ts"
 import { report } from "./sale/report.ts"
-import { runSale } from "./sale/sale.ts"
 import { readSettings, type Settings } from "./settings.ts"
+import { Shutdown } from "./shutdown.ts"
 
 interface Options {
   once?: boolean
@@ -16,7 +15,7 @@ interface Options {
 }
 
 const NO_SALE_ONCE =
-  "--once ends after the sale, and with real Stripe keys there is no sale: nobody would be paying. " +
+  "--once ends after the sale, and with real Stripe keys there is no sale, since no test buyers can pay. " +
   "Unset STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET to run it on local Stripe."
 
 const program = new Command("npm start --")
@@ -27,19 +26,19 @@ const program = new Command("npm start --")
   .parse()
 
 const options = program.opts<Options>()
-const ending = new Ending()
-const progress = stoppable(progressOn(options.json ? process.stderr : process.stdout), ending)
-const status = await Promise.race([run(options), ending.asked])
+const shutdown = new Shutdown()
+const progress = stoppable(progressOn(options.json ? process.stderr : process.stdout), shutdown)
+const status = await Promise.race([run(options), shutdown.requested])
 if (status > 128) progress.line("\n  Closing the shop …")
-await ending.close()
+await shutdown.close()
 process.exit(status)
 
 async function run({ once = false, json = false, port }: Options): Promise<number> {
   try {
     const settings = readSettings(port)
     if (once && settings.stripe) throw new LaunchError(NO_SALE_ONCE)
-    welcome(settings)
-    const launched = await launch({ settings, withAdmin: !once, progress, ending })
+    printHeader(settings)
+    const launched = await launch({ settings, withAdmin: !once, progress, shutdown })
     const { colors, line } = progress
     const seconds = (performance.now() / 1000).toFixed(1)
     line()
@@ -47,15 +46,15 @@ async function run({ once = false, json = false, port }: Options): Promise<numbe
     const held = await sell(launched, json)
     if (once) return held ? 0 : 1
     showAddresses(launched)
-    return await untilItEnds(launched)
+    return await untilStopped(launched)
   } catch (error) {
-    if (ending.isAsked) return await ending.asked
-    complain(progress, error)
+    if (shutdown.isRequested) return await shutdown.requested
+    reportFailure(progress, error)
     return 1
   }
 }
 
-function welcome({ stripe }: Settings) {
+function printHeader({ stripe }: Settings) {
   const { colors, line } = progress
   line()
   line(
@@ -70,6 +69,8 @@ async function sell({ stripe, ...launched }: Launched, json: boolean): Promise<b
   line()
   line(`  ${colors.bold("The sale")}  ${colors.dim("60 buyers pay at once, and there are 20 lanterns")}`)
   line()
+  // The sale reads the plugin's table of states, which a fresh clone has only after the launch has built it.
+  const { runSale } = await import("./sale/sale.ts")
   const findings = await runSale({ ...launched, stripe }, progress)
   report(findings, progress)
   if (json) process.stdout.write(`${JSON.stringify(findings.figures)}\n`)
@@ -88,23 +89,23 @@ function showAddresses({ shop, admin, stripe }: Launched) {
   row(
     "Webhooks",
     `${shop.url}/hooks/stripe`,
-    stripe ? "" : "give this address, as the world sees it, to Stripe",
+    stripe ? "" : "register the public form of this address at Stripe",
   )
   if (stripe) row("Stripe", stripe.url, "local Stripe: no money moves")
   else line(`\n  No sale is opened with real Stripe keys.`)
-  line(`\n  ${colors.dim("Ctrl-C ends everything.")}`)
+  line(`\n  ${colors.dim("Ctrl-C stops everything.")}`)
 }
 
-async function untilItEnds({ shop }: Launched): Promise<number> {
+async function untilStopped({ shop }: Launched): Promise<number> {
   return await Promise.race([
-    ending.asked,
+    shutdown.requested,
     shop.exited.then(() => {
-      throw new LaunchError("The shop has ended by itself. Its log is apps/backend/.data/shop.log.")
+      throw new LaunchError("The shop stopped unexpectedly. Its log is apps/backend/.data/shop.log.")
     }),
   ])
 }
 
-function complain({ colors, line }: Progress, error: unknown) {
+function reportFailure({ colors, line }: Progress, error: unknown) {
   const expected = error instanceof LaunchError || error instanceof PostgresError
   line()
   line(`  ${colors.red("✗")} ${expected ? error.message : (error as Error).stack}`)

@@ -1,8 +1,8 @@
 import { join } from "node:path"
 import { type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
 import { type Preparation, prepareDatabase } from "./database.ts"
-import type { Ending } from "./ending.ts"
-import { data } from "./places.ts"
+import { data } from "./paths.ts"
+import type { Shutdown } from "./shutdown.ts"
 
 const NAME = "holdfast"
 const DRAFT = "holdfast_new"
@@ -11,15 +11,15 @@ const dataDir = join(data, "postgres")
 type Rest = Omit<Preparation, "databaseUrl" | "remedy">
 
 /** The embedded PostgreSQL, with its data under `.data`. */
-export async function openPostgres(ending: Ending): Promise<LocalPostgres> {
+export async function openPostgres(shutdown: Shutdown): Promise<LocalPostgres> {
   const postgres = await startPostgres({ dataDir })
-  ending.add(() => postgres.stop())
+  shutdown.add(() => postgres.stop())
   return postgres
 }
 
 /**
- * The shop's database on the embedded server, migrated and seeded. A new one gets its name when it is complete:
- * one whose making was interrupted has nothing in it to keep, and is made again from the beginning.
+ * The shop's database on the embedded server, migrated and seeded. A new database gets its final name only when
+ * it is complete: an interrupted one holds nothing worth keeping and is made again from the beginning.
  */
 export async function prepareEmbedded(postgres: LocalPostgres, rest: Rest): Promise<string> {
   const remedy = `To start afresh, stop the shop and delete ${dataDir}.`

@@ -18,13 +18,13 @@ let closed = false
 
 /** Starts a Node program whose output goes to a file. */
 export function startNode(args: string[], { cwd, env, logFile }: ProcessOptions): ChildProcess {
-  if (closed) throw new LaunchError("Nothing is started any more: the launcher is ending.")
+  if (closed) throw new LaunchError("The launcher is shutting down and starts no more processes.")
   mkdirSync(dirname(logFile), { recursive: true })
   const log = openSync(logFile, "a")
   const child = spawn(process.execPath, args, {
     cwd,
     env: { ...process.env, ...env },
-    // A Ctrl-C in the terminal must reach the launcher alone: it ends its children in the right order.
+    // Ctrl-C in the terminal must reach only the launcher, which ends its children in the right order.
     detached: true,
     stdio: ["ignore", log, log, "ipc"],
   })
@@ -36,17 +36,17 @@ export function startNode(args: string[], { cwd, env, logFile }: ProcessOptions)
   return child
 }
 
-/** @throws LaunchError with the end of the log when the program fails; `task` is what it was to do. */
+/** @throws LaunchError with the end of the log when the program fails; `task` names the task in the message. */
 export async function runNode(task: string, args: string[], options: ProcessOptions): Promise<void> {
   const child = startNode(args, options)
   child.ref()
   const code = await new Promise((resolve) => child.once("error", resolve).once("exit", resolve))
-  // Some programs say that all is well when they were told to stop.
+  // Some programs exit with status 0 after a signal.
   if (closed) throw new LaunchError(`${task} was interrupted.`)
   if (code !== 0) throw new LaunchError(`${task} failed.\n${tail(options.logFile)}`)
 }
 
-/** Ends what is running, with the processes that it has started, waits for it, and lets nothing new begin. */
+/** Ends all running children and their own children, waits for them, and refuses to start new ones. */
 export async function endProcesses(): Promise<void> {
   closed = true
   const ended = [...running].map((child) => new Promise((resolve) => child.once("exit", resolve)))

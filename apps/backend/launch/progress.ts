@@ -1,19 +1,19 @@
 import { setInterval } from "node:timers"
 import type { WriteStream } from "node:tty"
 import pc from "picocolors"
-import type { Ending } from "./ending.ts"
+import type { Shutdown } from "./shutdown.ts"
 
 export type Colors = ReturnType<typeof pc.createColors>
 
-/** What the person in front of the terminal sees of a start. In a log, or a pipe, the same in plain lines. */
+/** Shows the progress of a start: live on a terminal, as plain lines in a log or a pipe. */
 export interface Progress {
   colors: Colors
   /** Columns that a line may have. */
   width: number
   line(text?: string): void
-  /** A step with its time; `work` may tell a detail that is shown beside the title. */
+  /** Shows a step with its duration; `work` may pass a detail to show beside the title. */
   step<T>(title: string, work: (tell: (detail: string) => void) => Promise<T>): Promise<T>
-  /** Lines that change while `work` goes on; `summary` is what a log gets of them, now and then. */
+  /** Redraws the lines of `frame` while `work` runs; a log gets a line of `summary` every two seconds instead. */
   live<T>(frame: () => string[], summary: () => string, work: () => Promise<T>): Promise<T>
 }
 
@@ -26,12 +26,12 @@ export function progressOn(stream: NodeJS.WriteStream): Progress {
   return stream.isTTY ? onTerminal(stream, colors) : inLog(stream, colors)
 }
 
-/** The same, but no step begins once the end has been asked for. */
-export function stoppable(progress: Progress, ending: Ending): Progress {
+/** The same, but no step begins after a shutdown was requested. */
+export function stoppable(progress: Progress, shutdown: Shutdown): Progress {
   const step: Progress["step"] = async (title, work) => {
-    ending.throwIfAsked()
+    shutdown.throwIfRequested()
     const result = await progress.step(title, work)
-    ending.throwIfAsked()
+    shutdown.throwIfRequested()
     return result
   }
   return { ...progress, step }

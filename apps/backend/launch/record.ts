@@ -1,12 +1,12 @@
 import pg from "pg"
 import { LaunchError } from "./errors.ts"
 
-/** Steps by name, each with what it was done for: a version, a fingerprint. */
+/** Steps by name, each with the version or fingerprint that it was done for. */
 export type Steps = Record<string, string>
 
 /**
- * Runs what makes the steps done, where they aren't. The record stands in the database that it is about, and is
- * written when all is complete: what was killed half-way is run again.
+ * Calls `run` unless the steps are recorded as done. The record is kept in the database that it describes, and is
+ * written after `run` has finished: a run that was killed half-way is repeated.
  */
 export async function unlessDone(databaseUrl: string, steps: Steps, run: () => Promise<void>): Promise<void> {
   if (await isDone(databaseUrl, steps)) return

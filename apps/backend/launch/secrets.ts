@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { LaunchError } from "./errors.ts"
-import { data } from "./places.ts"
+import { data } from "./paths.ts"
 
 export interface Secrets {
   jwt: string
   cookie: string
-  /** Of the admin user. */
+  /** The admin user's. */
   password: string
-  /** With which local Stripe signs its webhooks. */
+  /** Local Stripe signs its webhooks with it. */
   webhook: string
 }
 

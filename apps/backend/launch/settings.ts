@@ -8,7 +8,7 @@ export interface Settings {
   stripe?: { apiKey: string; webhookSecret: string }
 }
 
-/** @throws LaunchError that names the variable that is wrong, and says what it may be */
+/** @throws LaunchError that names the invalid variable and its allowed values */
 export function readSettings(portOption?: string): Settings {
   const { env } = process
   oneOf("HOLDFAST_STOCK", ["reserve", "decrement"])
@@ -36,7 +36,7 @@ function seconds(name: string) {
   throw new LaunchError(`${name} is "${value}", and must be a number of seconds above 0.`)
 }
 
-/** The address itself isn't shown: it may hold a password. */
+/** The message leaves the address out: it may contain a password. */
 function redisUrl(name: string) {
   const value = process.env[name]
   if (value === undefined || (URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol))) return

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import { LaunchError } from "./errors.ts"
 import { startMedusa } from "./medusa.ts"
-import { server } from "./places.ts"
+import { server } from "./paths.ts"
 import { type Env, tail } from "./processes.ts"
 
 export interface ShopOptions {
@@ -12,7 +12,7 @@ export interface ShopOptions {
   logFile: string
   /** See .env.template for what the shop reads. */
   env: Env
-  /** Where the built application is; by default that of this repository. */
+  /** The folder of the built application; by default this repository's. */
   folder?: string
 }
 
@@ -27,7 +27,7 @@ export interface Shop {
   logs(): string
   /** Sends the signal and waits until the process has ended. */
   kill(signal: NodeJS.Signals): Promise<void>
-  /** Ends the shop when it has answered what it was asked; after 15 s at once. */
+  /** Ends the shop after its open requests are answered; kills it after 15 s. */
   stop(): Promise<void>
 }
 

@@ -1,18 +1,18 @@
 import { join } from "node:path"
 import { type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
-import type { Ending } from "./ending.ts"
-import { data } from "./places.ts"
+import { data } from "./paths.ts"
+import type { Shutdown } from "./shutdown.ts"
 
 export const HOOK = "/hooks/stripe"
 
-/** A double of Stripe in this process; it keeps its payments in `.data`, as the shop keeps its orders. */
-export async function openLocalStripe(ending: Ending): Promise<StripeLocal> {
+/** A local Stripe in this process; it keeps its payments in `.data`, where the shop keeps its orders. */
+export async function openLocalStripe(shutdown: Shutdown): Promise<StripeLocal> {
   const stripe = await startStripeLocal({ stateFile: join(data, "stripe.json") })
-  ending.add(() => stripe.close())
+  shutdown.add(() => stripe.close())
   return stripe
 }
 
-/** From now on webhooks go to this address, and no longer to where the shop was at an earlier start. */
+/** Sends webhooks to this address, and no longer to the shop's address of an earlier start. */
 export async function listen(stripe: StripeLocal, url: string, secret: string): Promise<void> {
   const { webhookEndpoints } = stripe.client()
   for await (const endpoint of webhookEndpoints.list()) {

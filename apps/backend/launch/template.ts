@@ -6,13 +6,13 @@ import { join } from "node:path"
 import { type LocalPostgres, startPostgres, unsafeFastSettings } from "@holdfast/postgres-local"
 import { buildServer } from "./build.ts"
 import { type Admin, contentFingerprint, prepareDatabase } from "./database.ts"
-import { data } from "./places.ts"
+import { data } from "./paths.ts"
 
 /** The database that tests copy. */
 export const TEMPLATE = "shop"
 export const templateAdmin: Admin = { email: "admin@holdfast.example", password: "only-for-tests" }
 
-/** What the shop needs in order to load; nothing listens there. */
+/** The settings that the shop needs in order to load; nothing listens at this address. */
 export const idleEnv = {
   STRIPE_API_KEY: "sk_test_idle",
   STRIPE_WEBHOOK_SECRET: "whsec_idle",
@@ -25,9 +25,9 @@ export const idleEnv = {
 const kept = join(data, "template")
 
 /**
- * PostgreSQL with a migrated and seeded database named `shop`, for tests. It takes 40 s to make one; it is
- * made once for each state of the sources and kept. No test runs on what is kept, but on a copy of the files,
- * so that runs can't spoil each other and a crash spoils nothing.
+ * PostgreSQL with a migrated and seeded database named `shop`, for tests. Making one takes 40 s, so it is made
+ * once for each state of the sources and kept. Tests run on a copy of its files: runs can't affect each other,
+ * and a crash can't damage the original.
  */
 export async function startTemplate(): Promise<LocalPostgres> {
   await buildServer()
@@ -69,8 +69,7 @@ async function makeTemplate(whole: string) {
 
 const DAY = 24 * 3600 * 1000
 
-// Another run may be copying from one of these at this moment, or making one: only what nobody has used for a
-// day goes.
+// Another run may be copying or making one of these right now, so only folders unused for a day are removed.
 function prune() {
   for (const entry of existsSync(kept) ? readdirSync(kept) : []) {
     const folder = join(kept, entry)

@@ -72,7 +72,10 @@ function paymentIntentIdOf(object: unknown): string | null {
   return typeof named === "string" ? named : null
 }
 
-/** One stored event of a payment, newest knowledge about which is wanted. */
+/** The types that say nothing against a snapshot, for SQL. */
+export const HARMLESS_TYPES = [...MEANINGS].flatMap(([type, { harmless }]) => (harmless ? [type] : []))
+
+/** One stored event of a payment. */
 export interface StoredEvent {
   id: string
   type: string
@@ -85,15 +88,18 @@ export interface StoredEvent {
   payload: string
 }
 
-/** An event older than this is not believed any more: the payment may have moved without our hearing of it. Stripe's own tolerance for signatures. */
+/** An event older than this is not believed any more: the payment may have moved without our hearing of it. */
 export const FRESH_MS = 300_000
+
+/** An event that took longer to come was held up, and others may still be: it is not believed. Stripe tells whole seconds. */
+const PROMPT_MS = 15_000
 
 /** `latest_charge` is in payment intents since this version: https://docs.stripe.com/upgrades#2022-11-15 */
 const OLDEST_KNOWN_VERSION = "2022-11-15"
 
 /**
  * The payment as its events tell it, or null where they don't suffice and Stripe is to be asked: there is no snapshot,
- * it is old, of an API version that we don't know, or something happened after it.
+ * it is old or came late, is of an API version that we don't know, or something happened after it.
  */
 export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, now: Date): string | null {
   const snapshots = events.filter(({ type }) => MEANINGS.get(type)?.snapshot)
@@ -101,10 +107,11 @@ export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, no
   if (!newest || now.getTime() - newest.created.getTime() > FRESH_MS) {
     return null
   }
+  const isLate = newest.created_at.getTime() - newest.created.getTime() > PROMPT_MS
   const superseded = events.some(
     ({ type, created }) => !MEANINGS.get(type)?.harmless && created >= newest.created,
   )
-  return superseded || !isKnown(newest.api_version, newestKnownVersion) ? null : newest.payload
+  return isLate || superseded || !isKnown(newest.api_version, newestKnownVersion) ? null : newest.payload
 }
 
 /** Seconds are all that Stripe tells: within one, a payment is captured after it could be. */

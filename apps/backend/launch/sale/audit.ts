@@ -1,5 +1,6 @@
 import type Stripe from "stripe"
-import type { Books, Level, Order } from "./books.ts"
+import type { StockLevel } from "../stock.ts"
+import type { Order, ShopTables } from "./shop-tables.ts"
 
 /** The keys of `--json`. */
 export interface Figures {
@@ -12,10 +13,10 @@ export interface Figures {
   oversold: number
   /** Orders beyond the one that a payment may have. */
   duplicateOrders: number
-  /** Payments whose money is kept or held although there is neither an order nor a person asked to look. */
+  /** Payments whose money is kept or held with neither an order nor a review. */
   lostPayments: number
   refunded: number
-  cancelled: number
+  canceled: number
   stockBefore: number
   stockAfter: number
   seconds: number
@@ -24,14 +25,14 @@ export interface Figures {
 export interface Rule {
   says: string
   held: boolean
-  /** What was found. */
+  /** The finding in words. */
   found: string
 }
 
 export interface Findings {
   figures: Figures
   rules: Rule[]
-  /** Why payments are held for a person to look at. */
+  /** Why payments need review. */
   reasons: string[]
 }
 
@@ -40,17 +41,17 @@ export interface Money {
   id: string
   status: Stripe.PaymentIntent.Status
   currency: string
-  /** Minor units: captured or authorised, and not given back. */
+  /** Minor units that are captured or authorised, and not refunded. */
   kept: number
-  /** How often captured money was given back. */
+  /** How many refunds of captured money there are. */
   refunds: number
 }
 
 export interface Evidence {
   orders: Order[]
   money: Money[]
-  levels: Level[]
-  /** Payments that a person was asked to look at, and why. */
+  levels: Pick<StockLevel, "sku" | "reserved" | "reservations" | "agree">[]
+  /** Payments that need review, and why. */
   reviews: { id: string; reason: string | null }[]
   unsettled: string[]
   demand: number
@@ -60,12 +61,12 @@ export interface Evidence {
   seconds: number
 }
 
-/** Asks Stripe about each payment and its refunds. */
+/** Reads each payment and its refunds from Stripe. */
 export async function askStripe(stripe: Stripe, intents: string[]): Promise<Money[]> {
   return Promise.all(
     intents.map(async (id) => {
       const { status, currency, ...intent } = await stripe.paymentIntents.retrieve(id)
-      // Stripe releases a cancelled authorisation by a refund too; nothing had been taken then.
+      // Stripe releases a canceled authorisation by a refund too, though nothing was captured.
       const captured = intent.amount_received > 0
       const { data } = await stripe.refunds.list({ payment_intent: id })
       const refunds = data.filter(
@@ -78,17 +79,17 @@ export async function askStripe(stripe: Stripe, intents: string[]): Promise<Mone
   )
 }
 
-export async function gather(books: Books, domain: string, hotVariantId: string) {
-  return { orders: await books.orders(domain, hotVariantId), levels: await books.levels() }
+export async function gather(tables: ShopTables, domain: string, hotVariantId: string) {
+  return { orders: await tables.orders(domain, hotVariantId), levels: await tables.levels() }
 }
 
 export function judge(evidence: Evidence): Findings {
-  const figures = reckon(evidence)
+  const figures = computeFigures(evidence)
   const reasons = [...new Set(evidence.reviews.map(({ reason }) => reason ?? "no reason given"))]
   return { figures, rules: rulesOf(evidence, figures), reasons }
 }
 
-function reckon({ orders, money, reviews, ...rest }: Evidence): Figures {
+function computeFigures({ orders, money, reviews, ...rest }: Evidence): Figures {
   const ordered = new Set(orders.flatMap(({ intents }) => intents))
   const reviewed = new Set(reviews.map(({ id }) => id))
   const unitsSold = orders.reduce((sum, { hot }) => sum + hot, 0)
@@ -101,7 +102,7 @@ function reckon({ orders, money, reviews, ...rest }: Evidence): Figures {
     duplicateOrders: orders.length - ordered.size,
     lostPayments: money.filter(({ id, kept }) => kept > 0 && !ordered.has(id) && !reviewed.has(id)).length,
     refunded: money.reduce((sum, { refunds }) => sum + refunds, 0),
-    cancelled: money.filter(({ status }) => status === "canceled").length,
+    canceled: money.filter(({ status }) => status === "canceled").length,
     stockBefore: rest.stockBefore,
     stockAfter: rest.stockAfter,
     seconds: rest.seconds,
@@ -119,28 +120,28 @@ function rulesOf(evidence: Evidence, figures: Figures): Rule[] {
   const { unsettled, reviews } = evidence
   return [
     rule("No unit was sold twice", oversold === 0, `${unitsSold} sold of ${stockBefore}`),
-    rule("Nobody was turned away while there was stock", unitsSold >= sellable, `${sellable} could be sold`),
+    rule("No buyer was refused while there was stock", unitsSold >= sellable, `${sellable} could be sold`),
     rule("No payment became two orders", duplicateOrders === 0, `${figures.orders} orders`),
     rule("No money was kept without an order", lostPayments === 0, `${lostPayments} lost`),
-    rule("Who got nothing got all of it back, once", wrongReturns === 0, returned(figures, wrongReturns)),
+    rule("Unfilled payments were fully returned, once", wrongReturns === 0, returned(figures, wrongReturns)),
     rule("Each order costs what was paid", wrongTotals === 0, `${wrongTotals} differ`),
     rule(
-      "The stock's books agree",
+      "The stock records agree",
       wrongLevels.length === 0 && stockAfter === stockBefore - unitsSold,
       wrongLevels.length ? `wrong: ${wrongLevels.map(({ sku }) => sku).join(", ")}` : `${stockAfter} left`,
     ),
     rule(
-      "Every payment was settled, none by hand",
+      "Every payment was settled without review",
       unsettled.length + reviews.length === 0,
-      `${unsettled.length} open, ${reviews.length} for a person`,
+      `${unsettled.length} open, ${reviews.length} in review`,
     ),
   ]
 }
 
 const rule = (says: string, held: boolean, found: string): Rule => ({ says, held, found })
 
-const returned = ({ refunded, cancelled }: Figures, wrong: number) =>
-  wrong ? `${wrong} wrong` : `${refunded} refunded, ${cancelled} never charged`
+const returned = ({ refunded, canceled }: Figures, wrong: number) =>
+  wrong ? `${wrong} wrong` : `${refunded} refunded, ${canceled} never charged`
 
 function isReturnedRightly({ id, status, kept, refunds }: Money, { orders, reviews }: Evidence): boolean {
   if (reviews.some((review) => review.id === id)) return true

@@ -1,11 +1,6 @@
-import { catalog, HOT_SKU, shipping } from "../../src/seed/catalog.ts"
-
-export interface Line {
-  sku: string
-  quantity: number
-}
-
-export type Currency = "usd" | "eur" | "jpy"
+import { HOT_SKU, shipping } from "../../src/seed/catalog.ts"
+import { priceOf } from "../prices.ts"
+import type { Currency, Line } from "../shop-api/store-client.ts"
 
 export interface Buyer {
   email: string
@@ -13,17 +8,17 @@ export interface Buyer {
   currency: Currency
   /** manual: authorised, and captured by the shop when it has taken the stock. */
   capture: "manual" | "automatic"
-  /** cart: as a storefront does it. items: a checkout outside Medusa that only says what was bought. */
+  /** cart: a storefront's checkout. items: a checkout outside Medusa that only lists the items. */
   checkout: "cart" | "items"
 }
 
 export const BUYERS = 60
 export const UNITS = 20
 
-/** The same sixty in each sale; the name tells a sale's buyers from those of another. */
+/** The same sixty buyers in each sale; `sale` in their addresses tells them from those of another sale. */
 export function invite(sale: string): Buyer[] {
   return Array.from({ length: BUYERS }, (_, index) => ({
-    // The 2nd and the 3rd, without a cart both, are one person: two payments of a customer whom Medusa doesn't know.
+    // The 2nd and the 3rd, both without a cart, are one buyer: two payments of a customer that Medusa doesn't know.
     email: `buyer${index === 2 ? 1 : index}@${sale}.example`,
     lines: basket(index),
     currency: currencyOf(index),
@@ -38,8 +33,8 @@ export function demand(buyers: Buyer[]): number {
   return hot.reduce((sum, { quantity }) => sum + quantity, 0)
 }
 
-// Fifty want the lantern, every third of them with something else; ten want other things only. The mug and the
-// pair of mugs come from one shelf.
+// Fifty want the lantern, every third of them with something else; ten want only other things. The mug and the
+// pair of mugs share an inventory item.
 function basket(index: number): Line[] {
   if (index % 6 === 5)
     return [line("MUG-PAIR"), line("SHIRT-L", 2), ...(index % 4 === 1 ? [line("MUG")] : [])]
@@ -52,18 +47,15 @@ function basket(index: number): Line[] {
 
 const line = (sku: string, quantity = 1): Line => ({ sku, quantity })
 
-// One in three has a cart, spread over those who want different things. A cart costs Medusa 0.6 s of CPU (two
-// thirds of it the shipping method), and a start with its sale is to be over in half a minute.
+// One in three has a cart, spread over the different baskets. A cart costs Medusa 0.6 s of CPU (two thirds of it
+// for the shipping method), and a start with its sale should take no more than half a minute.
 const hasCart = (index: number) => (index * 7) % 15 < 5
 
 function currencyOf(index: number): Currency {
   return hasCart(index) ? ((["usd", "eur", "usd", "jpy"] as const)[index % 4] as Currency) : "usd"
 }
 
-/** What a checkout outside Medusa charges, in minor units. It sells in usd, which has two of them and no tax here. */
+/** The price in a checkout outside Medusa, in minor units: it sells in usd, which has no tax here. */
 export function priceInCents(lines: Line[]): number {
-  const variants = catalog.flatMap((product) => product.variants)
-  const price = (sku: string) => variants.find((variant) => variant.sku === sku)?.price.usd ?? Number.NaN
-  const goods = lines.reduce((sum, { sku, quantity }) => sum + price(sku) * quantity, 0)
-  return Math.round((goods + shipping.price.usd) * 100)
+  return priceOf(lines, "usd") + Math.round(shipping.price.usd * 100)
 }

@@ -1,79 +1,45 @@
 import type Stripe from "stripe"
-import type { Seeded } from "../seeded.ts"
+import { addressIn, type StoreClient } from "../shop-api/store-client.ts"
 import { type Buyer, priceInCents } from "./buyers.ts"
 
-export interface Till {
-  shopUrl: string
-  seeded: Seeded
-  stripe: Stripe
-}
+export class CheckoutClient {
+  readonly #store: StoreClient
+  readonly #stripe: Stripe
 
-/** Everything up to the moment before the buyer pays. Returns the id of the payment intent. */
-export function checkOut(till: Till, buyer: Buyer): Promise<string> {
-  return buyer.checkout === "cart" ? fillCart(till, buyer) : chargeItems(till, buyer)
-}
+  constructor(store: StoreClient, stripe: Stripe) {
+    this.#store = store
+    this.#stripe = stripe
+  }
 
-// The four requests of a storefront; Medusa's Stripe provider makes the payment intent in the last.
-async function fillCart({ shopUrl, seeded }: Till, buyer: Buyer): Promise<string> {
-  const post = storeApi(shopUrl, seeded.publishableKey)
-  const region = seeded.regions[buyer.currency]
-  const address = addressIn(region?.countries[0] ?? "us")
-  const { cart } = await post<{ cart: { id: string } }>("/store/carts", {
-    region_id: region?.id,
-    email: buyer.email,
-    items: variantsOf(seeded, buyer),
-    shipping_address: address,
-    billing_address: address,
-  })
-  await post(`/store/carts/${cart.id}/shipping-methods`, { option_id: seeded.shippingOptionId })
-  const created = await post<Collection>("/store/payment-collections", { cart_id: cart.id })
-  const sessions = `/store/payment-collections/${created.payment_collection.id}/payment-sessions`
-  const data = { capture_method: buyer.capture }
-  const { payment_collection } = await post<Collection>(sessions, { provider_id: "pp_stripe_stripe", data })
-  return payment_collection.payment_sessions[0]?.data.id as string
-}
+  /** A checkout up to the point where the buyer pays. Returns the id of the payment intent. */
+  checkOut(buyer: Buyer): Promise<string> {
+    return buyer.checkout === "cart" ? this.#fillCart(buyer) : this.#chargeItems(buyer)
+  }
 
-interface Collection {
-  payment_collection: { id: string; payment_sessions: { data: { id: string } }[] }
-}
+  async #fillCart({ lines, email, currency, capture }: Buyer): Promise<string> {
+    const paymentData = { capture_method: capture }
+    const { session } = await this.#store.checkOut({ lines, email, currency, paymentData })
+    return session.data.id as string
+  }
 
-async function chargeItems({ seeded, stripe }: Till, buyer: Buyer): Promise<string> {
-  const { address_1: line1, first_name, last_name, city, postal_code, country_code } = addressIn("us")
-  const intent = await stripe.paymentIntents.create({
-    amount: priceInCents(buyer.lines),
-    currency: buyer.currency,
-    capture_method: buyer.capture,
-    shipping: {
-      name: `${first_name} ${last_name}`,
-      address: { line1, city, postal_code, country: country_code.toUpperCase() },
-    },
-    metadata: {
-      items: JSON.stringify(variantsOf(seeded, buyer)),
-      email: buyer.email,
-      sales_channel_id: seeded.salesChannelId,
-      shipping_option_id: seeded.shippingOptionId,
-    },
-  })
-  return intent.id
-}
-
-function variantsOf(seeded: Seeded, { lines }: Buyer) {
-  return lines.map(({ sku, quantity }) => ({ variant_id: seeded.variants[sku]?.id, quantity }))
-}
-
-function addressIn(country_code: string) {
-  const name = { first_name: "Grace", last_name: "Darling" }
-  return { ...name, address_1: "1 Harbour Road", city: "Bamburgh", postal_code: "04101", country_code }
-}
-
-function storeApi(shopUrl: string, publishableKey: string) {
-  return async <T>(path: string, body: unknown): Promise<T> => {
-    const response = await fetch(`${shopUrl}${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", "x-publishable-api-key": publishableKey },
-      body: JSON.stringify(body),
+  async #chargeItems({ lines, email, currency, capture }: Buyer): Promise<string> {
+    const { address_1: line1, first_name, last_name, city, postal_code, country_code } = addressIn("us")
+    const { seeded } = this.#store
+    const intent = await this.#stripe.paymentIntents.create({
+      amount: priceInCents(lines),
+      currency,
+      capture_method: capture,
+      shipping: {
+        name: `${first_name} ${last_name}`,
+        address: { line1, city, postal_code, country: country_code.toUpperCase() },
+      },
+      metadata: {
+        items: JSON.stringify(this.#store.variants(lines)),
+        email,
+        sales_channel_id: seeded.salesChannelId,
+        shipping_option_id: seeded.shippingOptionId,
+      },
     })
-    if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`)
-    return (await response.json()) as T
+    return intent.id
   }
 }

@@ -2,14 +2,14 @@ import Table from "cli-table3"
 import type { Colors, Progress } from "../progress.ts"
 import type { Findings, Rule } from "./audit.ts"
 
-/** The table, and a plain word on each rule. */
+/** Prints the table and a line for each rule. */
 export function report({ figures, rules, reasons }: Findings, { colors, line, width }: Progress): void {
   const broken = rules.filter(({ held }) => !held)
   line()
   for (const row of table(figures, colors).split("\n")) line(`  ${row}`)
   line()
   for (const rule of rules) line(`  ${ruleLine(rule, colors, width - 2)}`)
-  for (const reason of reasons.slice(0, 5)) line(`      ${colors.dim(`for a person to look at: ${reason}`)}`)
+  for (const reason of reasons.slice(0, 5)) line(`      ${colors.dim(`needs review: ${reason}`)}`)
   line()
   line(
     broken.length === 0
@@ -39,7 +39,7 @@ function table(figures: Findings["figures"], colors: Colors): string {
       ["oversold", bad(oversold)],
     ],
     [
-      ["authorisations cancelled", figures.cancelled],
+      ["payments canceled", figures.canceled],
       ["duplicate orders", bad(duplicateOrders)],
     ],
     [

@@ -1,40 +1,44 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { unruly } from "@holdfast/stripe-local"
+import pMap from "p-map"
 import { HOT_SKU } from "../../src/seed/catalog.ts"
 import type { Launched } from "../launch.ts"
+import { isReturned, isSettled, needsReview } from "../payment-states.ts"
 import type { Progress } from "../progress.ts"
 import { readSeeded } from "../seeded.ts"
+import { AdminClient } from "../shop-api/admin-client.ts"
+import { StoreClient } from "../shop-api/store-client.ts"
 import { askStripe, type Findings, gather, judge } from "./audit.ts"
-import { Books } from "./books.ts"
 import { type Buyer, demand, invite } from "./buyers.ts"
-import { checkOut, type Till } from "./checkout.ts"
-import { type Crowd, frame, summary } from "./crowd.ts"
+import { CheckoutClient } from "./checkout.ts"
 import { restock } from "./restock.ts"
+import { frame, type SaleProgress, summary } from "./sale-progress.ts"
+import { ShopTables } from "./shop-tables.ts"
 
 const AT_ONCE = 6
 const POLL_MS = 200
-/** How long nothing may happen before the sale is judged as it stands. */
-const PATIENCE_MS = 45_000
+/** The sale is judged as it stands after this time without progress. */
+const STALL_MS = 45_000
 
 type Open = Required<Pick<Launched, "stripe">> & Launched
 
-/** Sixty buyers at once. Ends when every payment is settled, and then asks Medusa's tables and Stripe what became of them. */
+/** Sixty buyers pay at once. When every payment is settled, Medusa's tables and Stripe are audited. */
 export async function runSale(launched: Open, progress: Progress): Promise<Findings> {
   const { shop, admin, databaseUrl, stripe } = launched
   const seeded = await readSeeded(databaseUrl)
   const domain = `sale-${Date.now().toString(36)}.example`
   const buyers = invite(domain.replace(/\.example$/, ""))
-  const books = new Books(databaseUrl)
+  const tables = new ShopTables(databaseUrl)
   try {
-    await progress.step("Shelves", () => restock(shop.url, admin, seeded))
-    const stockBefore = await books.available(HOT_SKU)
-    const till: Till = { shopUrl: shop.url, seeded, stripe: stripe.client() }
-    const intents = await progress.step("Checkouts", (tell) => checkOutAll(till, buyers, tell))
+    await progress.step("Shelves", async () => restock(await AdminClient.login(shop.url, admin), seeded))
+    const stockBefore = await tables.available(HOT_SKU)
+    const client = new CheckoutClient(new StoreClient(shop.url, seeded), stripe.client())
+    const intents = await progress.step("Checkouts", (tell) => checkOutAll(client, buyers, tell))
     const sent = stripe.deliveries.length
     const { seconds, unsettled } = await payAll({
       launched,
       progress,
-      books,
+      tables,
       domain,
       intents,
       stockBefore,
@@ -43,52 +47,53 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
     const hotVariantId = seeded.variants[HOT_SKU]?.id ?? ""
     return await progress.step("Audit", async () =>
       judge({
-        ...(await gather(books, domain, hotVariantId)),
-        money: await askStripe(till.stripe, intents),
-        reviews: (await books.payments(intents)).filter(({ status }) => status === "review"),
+        ...(await gather(tables, domain, hotVariantId)),
+        money: await askStripe(stripe.client(), intents),
+        reviews: (await tables.payments(intents)).filter(({ status }) => needsReview(status)),
         unsettled,
         demand: demand(buyers),
         deliveries: stripe.deliveries.length - sent,
         stockBefore,
-        stockAfter: await books.available(HOT_SKU),
+        stockAfter: await tables.available(HOT_SKU),
         seconds,
       }),
     )
   } finally {
-    await books.close()
+    await tables.close()
   }
 }
 
-async function checkOutAll(till: Till, buyers: Buyer[], tell: (detail: string) => void): Promise<string[]> {
-  const intents: string[] = []
-  const waiting = buyers.map((buyer, index) => ({ buyer, index }))
-  const serve = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      intents[next.index] = await checkOut(till, next.buyer)
-      tell(`${buyers.length - waiting.length} of ${buyers.length} buyers are about to pay`)
-    }
+function checkOutAll(
+  client: CheckoutClient,
+  buyers: Buyer[],
+  tell: (detail: string) => void,
+): Promise<string[]> {
+  let done = 0
+  const checkOut = async (buyer: Buyer) => {
+    const intent = await client.checkOut(buyer)
+    tell(`${++done} of ${buyers.length} buyers are about to pay`)
+    return intent
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, serve))
-  return intents
+  return pMap(buyers, checkOut, { concurrency: AT_ONCE })
 }
 
 interface Rush {
   launched: Open
   progress: Progress
-  books: Books
+  tables: ShopTables
   domain: string
   intents: string[]
   stockBefore: number
-  /** Webhooks that were sent before anybody paid. */
+  /** Webhooks that were sent before the first payment. */
   sent: number
 }
 
-/** All at once, with webhooks that come twice, late and in any order. */
+/** Everyone pays at once; webhooks come twice, late and in any order. */
 async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[] }> {
   const { launched, progress, intents, stockBefore } = rush
   const { stripe } = launched
   const client = stripe.client()
-  const crowd: Crowd = {
+  const saleProgress: SaleProgress = {
     buyers: intents.length,
     paid: 0,
     deliveries: 0,
@@ -101,19 +106,19 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   stripe.delivery = unruly({ seed: 60, twice: 0.25, late: 0.15, lateBy: 1_500, shuffle: 300 })
   const pay = async (id: string) => {
     await client.paymentIntents.confirm(id, { payment_method: "pm_card_visa" })
-    crowd.paid += 1
+    saleProgress.paid += 1
   }
   try {
     return await progress.live(
-      () => frame(crowd, progress),
-      () => summary(crowd),
+      () => frame(saleProgress, progress),
+      () => summary(saleProgress),
       async () => {
         const paying = Promise.all(intents.map(pay))
-        const [unsettled] = await Promise.all([watch(rush, crowd), paying])
+        const [unsettled] = await Promise.all([watch(rush, saleProgress), paying])
         const seconds = Math.round(performance.now() - started) / 1000
-        // What is repeated after the last payment is settled must change nothing: the audit comes after it.
+        // Webhooks repeated after the last payment is settled must change nothing, so the audit waits for them.
         await stripe.idle()
-        await look(rush, crowd)
+        await look(rush, saleProgress)
         return { seconds, unsettled }
       },
     )
@@ -122,28 +127,29 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   }
 }
 
-/** Until every payment is settled, or nothing has happened for a long time. Returns those that are not settled. */
-async function watch(rush: Rush, crowd: Crowd): Promise<string[]> {
+/** Waits until every payment is settled or no progress is made. Returns the unsettled ones. */
+async function watch(rush: Rush, saleProgress: SaleProgress): Promise<string[]> {
   let last = ""
   let since = performance.now()
   for (;;) {
-    const open = await look(rush, crowd)
-    if (open.length === 0 || performance.now() - since > PATIENCE_MS) return open
-    const now = JSON.stringify(crowd)
+    const open = await look(rush, saleProgress)
+    if (open.length === 0 || performance.now() - since > STALL_MS) return open
+    const now = JSON.stringify(saleProgress)
     if (now !== last) since = performance.now()
     last = now
     await sleep(POLL_MS)
   }
 }
 
-const SETTLED = ["completed", "refunded", "canceled", "review", "void"]
-
-async function look({ launched, books, domain, intents, sent }: Rush, crowd: Crowd): Promise<string[]> {
-  const payments = await books.payments(intents)
-  crowd.deliveries = launched.stripe.deliveries.length - sent
-  crowd.orders = await books.countOrders(domain)
-  crowd.returned = payments.filter(({ status }) => status === "refunded" || status === "canceled").length
-  crowd.left = await books.available(HOT_SKU)
-  const settled = new Set(payments.filter(({ status }) => SETTLED.includes(status)).map(({ id }) => id))
+async function look(
+  { launched, tables, domain, intents, sent }: Rush,
+  saleProgress: SaleProgress,
+): Promise<string[]> {
+  const payments = await tables.payments(intents)
+  saleProgress.deliveries = launched.stripe.deliveries.length - sent
+  saleProgress.orders = await tables.countOrders(domain)
+  saleProgress.returned = payments.filter(({ status }) => isReturned(status)).length
+  saleProgress.left = await tables.available(HOT_SKU)
+  const settled = new Set(payments.filter(({ status }) => isSettled(status)).map(({ id }) => id))
   return intents.filter((id) => !settled.has(id))
 }

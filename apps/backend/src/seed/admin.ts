@@ -4,7 +4,7 @@ import type { Seeder } from "./seeder"
 
 const provider = "emailpass"
 
-/** Makes the user, or gives it this password. */
+/** Creates the user, or sets its password. */
 export async function seedAdmin({ container, ensure }: Seeder, email: string, password: string) {
   const input = { users: [{ email }] }
   const user_id = await ensure("user", { email }, () => createUsersWorkflow(container).run({ input }))

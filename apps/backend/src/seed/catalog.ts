@@ -9,7 +9,7 @@ export interface VariantSeed {
   sku: string
   title: string
   price: Price
-  /** What is on the shelf; a variant with `contains` has no shelf of its own. */
+  /** Units in stock; a variant with `contains` has no inventory item of its own. */
   stock?: number
   contains?: { sku: string; quantity: number }
 }
@@ -22,7 +22,7 @@ export interface ProductSeed {
   variants: VariantSeed[]
 }
 
-/** The variant that the sale is about. */
+/** The variant that nearly all buyers of the sale want. */
 export const HOT_SKU = "LANTERN-FIRST"
 
 export const catalog: ProductSeed[] = [

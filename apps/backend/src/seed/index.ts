@@ -13,8 +13,8 @@ import {
 } from "./shop"
 
 /**
- * Run by `medusa exec`, and may be run again at any time. Gives the admin of ADMIN_EMAIL the password of
- * ADMIN_PASSWORD; with the argument `shop` it makes the shop first.
+ * Run by `medusa exec`, and safe to repeat. Gives the admin ADMIN_EMAIL the password ADMIN_PASSWORD; with the
+ * argument `shop` it seeds the shop first.
  */
 export default async function seed({ container, args }: ExecArgs) {
   const seeder = seederFor(container)

@@ -1,18 +1,18 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 
-/** Looks first and makes only what is missing, so that a seed which was killed goes on where it was. */
+/** Creates only entities that are missing, so that a seed that was killed can be continued. */
 export interface Seeder {
   container: MedusaContainer
-  /** The id of the entity, which `create`, in one transaction, makes where there is none. */
+  /** Returns the entity's id. Where it is missing, `create` makes it in one transaction. */
   ensure(entity: string, filters: Record<string, unknown>, create: () => Promise<unknown>): Promise<string>
-  /** The same for what is made in several transactions: what a killed seed left half made is removed first. */
+  /** The same for an entity made in several transactions: one that a killed seed left half made is removed first. */
   ensureWhole(entity: string, filters: Record<string, unknown>, making: Making): Promise<string>
 }
 
 export interface Making {
   create(): Promise<unknown>
-  /** What `isWhole` looks at, in Medusa's query language. */
+  /** The fields that `isWhole` reads, in Medusa's query language. */
   fields: string[]
   // biome-ignore lint/suspicious/noExplicitAny: its shape is that of `fields`, which no type tells.
   isWhole(found: any): unknown

@@ -2,15 +2,15 @@ import { expect, test } from "vitest"
 import { type Evidence, judge, type Money } from "../../launch/sale/audit.ts"
 
 const paid: Money = { id: "pi_1", status: "succeeded", currency: "usd", kept: 12500, refunds: 0 }
-const cancelled: Money = { id: "pi_2", status: "canceled", currency: "jpy", kept: 0, refunds: 0 }
+const canceled: Money = { id: "pi_2", status: "canceled", currency: "jpy", kept: 0, refunds: 0 }
 const refunded: Money = { id: "pi_3", status: "succeeded", currency: "eur", kept: 0, refunds: 1 }
 const order = { id: "order_1", intents: ["pi_1"], total: 125, hot: 1 }
 const level = { sku: "LANTERN-FIRST", stocked: 1, reserved: 1, reservations: 1, agree: true }
 
-/** A sale of one unit to three buyers, in which nothing is wrong. */
+/** A correct sale of one unit to three buyers. */
 const fair: Evidence = {
   orders: [order],
-  money: [paid, cancelled, refunded],
+  money: [paid, canceled, refunded],
   levels: [level],
   reviews: [],
   unsettled: [],
@@ -28,7 +28,7 @@ const brokenIn = (change: Partial<Evidence>) =>
 
 test("finds nothing in a fair sale", () => {
   expect(brokenIn({})).toEqual([])
-  expect(judge(fair).figures).toMatchObject({ orders: 1, unitsSold: 1, refunded: 1, cancelled: 1 })
+  expect(judge(fair).figures).toMatchObject({ orders: 1, unitsSold: 1, refunded: 1, canceled: 1 })
 })
 
 test.each<[string, Partial<Evidence>, string]>([
@@ -36,7 +36,7 @@ test.each<[string, Partial<Evidence>, string]>([
   [
     "a unit left although there were buyers",
     { orders: [{ ...order, hot: 0 }], stockAfter: 1 },
-    "Nobody was turned away while there was stock",
+    "No buyer was refused while there was stock",
   ],
   [
     "two orders of one payment",
@@ -55,41 +55,41 @@ test.each<[string, Partial<Evidence>, string]>([
   ],
   [
     "a hold without an order",
-    { money: [paid, { ...cancelled, status: "requires_capture", kept: 900 }] },
+    { money: [paid, { ...canceled, status: "requires_capture", kept: 900 }] },
     "No money was kept without an order",
   ],
   [
     "a second refund",
     { money: [paid, { ...refunded, refunds: 2 }] },
-    "Who got nothing got all of it back, once",
+    "Unfilled payments were fully returned, once",
   ],
   [
     "a refund to a buyer who has an order",
     { money: [{ ...paid, refunds: 1 }] },
-    "Who got nothing got all of it back, once",
+    "Unfilled payments were fully returned, once",
   ],
   [
     "an order that was never captured",
     { money: [{ ...paid, status: "requires_capture" }] },
-    "Who got nothing got all of it back, once",
+    "Unfilled payments were fully returned, once",
   ],
   [
     "an order that costs a cent more",
     { orders: [{ ...order, total: 125.01 }] },
     "Each order costs what was paid",
   ],
-  ["reserved without a reservation", { levels: [{ ...level, reservations: 0 }] }, "The stock's books agree"],
-  ["two columns that differ", { levels: [{ ...level, agree: false }] }, "The stock's books agree"],
+  ["reserved without a reservation", { levels: [{ ...level, reservations: 0 }] }, "The stock records agree"],
+  ["two columns that differ", { levels: [{ ...level, agree: false }] }, "The stock records agree"],
   [
-    "stock that went without an order",
+    "stock that was taken without an order",
     { stockBefore: 3, stockAfter: 1, demand: 1 },
-    "The stock's books agree",
+    "The stock records agree",
   ],
-  ["a payment that is not settled", { unsettled: ["pi_2"] }, "Every payment was settled, none by hand"],
+  ["a payment that is not settled", { unsettled: ["pi_2"] }, "Every payment was settled without review"],
   [
-    "a payment for a person to look at",
+    "a payment that needs review",
     { reviews: [{ id: "pi_2", reason: null }] },
-    "Every payment was settled, none by hand",
+    "Every payment was settled without review",
   ],
 ])("sees %s", (_, change, rule) => {
   expect(brokenIn(change)).toContain(rule)
@@ -102,7 +102,7 @@ test("rounds as Stripe's currencies do", () => {
   expect(brokenIn({ money: [{ ...paid, kept: 2678 }], orders: [{ ...order, total: 26.775 }] })).toEqual([])
 })
 
-test("a payment that waits for a person is not lost", () => {
+test("a payment that needs review is not lost", () => {
   const held = judge({
     ...fair,
     money: [paid, { ...refunded, kept: 50, refunds: 0 }],

@@ -39,7 +39,7 @@ test("says what to do about data of another version of PostgreSQL", async () => 
   expect(run.stdout).toMatch(/written by PostgreSQL 15.*Move or delete that directory/s)
 })
 
-test("says what to do when it may not write", async () => {
+test("says what to do when the data directory is not writable", async () => {
   const run = start({ env: { ...env, DATA_DIR: unwritable(dataDir) } })
   expect(await run.ended).toBe(1)
   expect(run.stdout).toMatch(/can't be written.*make it writable for this user/s)

@@ -20,7 +20,7 @@ export function connectionsTo(url: string): Promise<number> {
   return count(urlOf(), "pg_stat_activity WHERE datname = $1", [new URL(url).pathname.slice(1)])
 }
 
-/** Looks again and again; a query that fails, since its table isn't there yet, counts as no. */
+/** Polls; a query that fails because its table doesn't exist yet counts as false. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition().catch(() => false))) await sleep(20)
 }

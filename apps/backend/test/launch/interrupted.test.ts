@@ -13,14 +13,14 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-test("a start that was killed while it migrated, and again and again while it seeded, is made good by the next", async () => {
+test("a start that was killed once during the migration and twice during the seed is completed by the next", async () => {
   const { url, drop } = await createEmptyDatabase()
   const login = { ADMIN_EMAIL: templateAdmin.email, ADMIN_PASSWORD: templateAdmin.password }
   const env = { DATA_DIR: dataDir, DATABASE_URL: url, PORT: String(await getPort()), ...login }
   const killWhen = async (condition: () => Promise<boolean>) => {
     const run = start({ args: ["--once"], env })
     const tooSoon = run.ended.then(() => {
-      throw new Error(`It ended by itself:\n${run.stdout}`)
+      throw new Error(`It ended early:\n${run.stdout}`)
     })
     await Promise.race([until(condition), tooSoon])
     tooSoon.catch(() => {})
@@ -43,13 +43,13 @@ test("a start that was killed while it migrated, and again and again while it se
 const USED = `SELECT price_set_id FROM product_variant_price_set WHERE deleted_at IS NULL
   UNION SELECT price_set_id FROM shipping_option_price_set WHERE deleted_at IS NULL`
 
-/** Killed between a price and its link, Medusa leaves prices that nothing points to, which do no harm. */
-const REACHED: Record<string, string> = {
+/** A kill between a price and its link leaves prices that nothing refers to, which are harmless. */
+const REFERENCED: Record<string, string> = {
   price_set: `id IN (${USED})`,
   price: `price_set_id IN (${USED})`,
 }
 
-/** Every table with its number of rows that are not deleted, nor out of reach. */
+/** Every table with its number of rows that are neither deleted nor unreferenced. */
 async function contents(url: string): Promise<Record<string, number>> {
   const tables = await rows<{ name: string; soft: boolean }>(
     url,
@@ -58,7 +58,7 @@ async function contents(url: string): Promise<Record<string, number>> {
   )
   const counts = await Promise.all(
     tables.map(async ({ name, soft }) => {
-      const where = [soft ? "deleted_at IS NULL" : "true", REACHED[name] ?? "true"].join(" AND ")
+      const where = [soft ? "deleted_at IS NULL" : "true", REFERENCED[name] ?? "true"].join(" AND ")
       return [name, await count(url, `"${name}" WHERE ${where}`)] as const
     }),
   )

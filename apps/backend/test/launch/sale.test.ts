@@ -23,7 +23,7 @@ test("--once --json opens the sale, prints its figures and nothing else, and lea
     status: 0,
     said: expect.stringContaining("Every rule held."),
   })
-  const { refunded, cancelled, deliveries, seconds, ...figures } = JSON.parse(run.stdout)
+  const { refunded, canceled, deliveries, seconds, ...figures } = JSON.parse(run.stdout)
   expect(figures).toEqual({
     payments: 60,
     orders: 30,
@@ -34,8 +34,8 @@ test("--once --json opens the sale, prints its figures and nothing else, and lea
     stockBefore: 20,
     stockAfter: 0,
   })
-  expect(refunded + cancelled).toBe(30)
-  expect(Math.min(refunded, cancelled, deliveries - 60, seconds)).toBeGreaterThan(0)
+  expect(refunded + canceled).toBe(30)
+  expect(Math.min(refunded, canceled, deliveries - 60, seconds)).toBeGreaterThan(0)
   expect(run.stdout.trim()).not.toContain("\n")
   await expect(fetch(`http://localhost:${port}/health`)).rejects.toThrow()
   expect(await connectionsTo(url)).toBe(0)

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { backend } from "../../launch/places.ts"
+import { backend } from "../../launch/paths.ts"
 
 export interface Start {
   pid: number
@@ -45,22 +45,22 @@ export function start({ args = [], env = {} }: StartOptions): Start {
         listeners.add(look)
         look()
         child.once("close", () =>
-          reject(new Error(`It ended without "${text}":\n${started.stdout}${started.stderr}`)),
+          reject(new Error(`It ended without printing "${text}":\n${started.stdout}${started.stderr}`)),
         )
       }),
   }
-  const hear = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
+  const collect = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
     started[stream] += chunk
     for (const listener of listeners) listener()
   }
-  child.stdout.on("data", hear("stdout"))
-  child.stderr.on("data", hear("stderr"))
+  child.stdout.on("data", collect("stdout"))
+  child.stderr.on("data", collect("stderr"))
   running.add(started)
   started.ended.then(() => running.delete(started))
   return started
 }
 
-/** For afterEach: ends what a failed test left running. */
+/** For afterEach: ends starts that a failed test left running. */
 export async function endStarts() {
   for (const each of running) each.signal("SIGTERM")
   await Promise.all([...running].map(({ ended }) => ended))

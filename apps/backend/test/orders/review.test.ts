@@ -81,9 +81,7 @@ describe("a payment that waits for a person", () => {
   it("is shown and taken up for administrators only, and where it does wait", async () => {
     const intent = await shop.pay({ items: MUG })
     expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
-    await expect(retry(intent)).rejects.toThrow(
-      `Payment ${intent} is not in review: it is completed`,
-    )
+    await expect(retry(intent)).rejects.toThrow(`Payment ${intent} is not in review: it is completed`)
     await expect(retry("pi_unknown")).rejects.toThrow(": 404 ")
     await expect(shop.admin("GET", "/admin/stripe-payments?status=lost")).rejects.toThrow(
       "status must be one of pending, lookup, awaiting_payment, ordered, ",

@@ -1,6 +1,6 @@
 import type { StripeShop } from "./stripe-shop.ts"
 
-/** Takes locks of the database by `sql`, so that whoever needs them stands still. Returns what gives them back. */
+/** Takes database locks by `sql`: statements that need them wait. Returns a function that releases them. */
 export async function hold(shop: StripeShop, sql: string): Promise<() => Promise<void>> {
   const client = await shop.db.connect()
   await client.query("BEGIN")
@@ -11,7 +11,7 @@ export async function hold(shop: StripeShop, sql: string): Promise<() => Promise
   }
 }
 
-/** Until the shop waits for a lock of the database, of that `type` where one is given. */
+/** Resolves when the shop waits for a database lock, of that `type` if one is given. */
 export function untilItWaits(shop: StripeShop, type?: "advisory"): Promise<unknown> {
   const where = `wait_event_type = 'Lock'${type ? ` AND wait_event = '${type}'` : ""}`
   return shop.until(`the shop to wait in the database (${where})`, async () => {

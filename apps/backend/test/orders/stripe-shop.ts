@@ -2,14 +2,20 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
 import pg from "pg"
 import type Stripe from "stripe"
+import { isSettled } from "../../launch/payment-states.ts"
+import { priceOf } from "../../launch/prices.ts"
 import type { Seeded } from "../../launch/seeded.ts"
 import type { Shop } from "../../launch/shop.ts"
+import { AdminClient } from "../../launch/shop-api/admin-client.ts"
+import { ShopApiError } from "../../launch/shop-api/request.ts"
+import { type Currency, type Line, StoreClient } from "../../launch/shop-api/store-client.ts"
+import { readStock, type StockLevel, setStock } from "../../launch/stock.ts"
 import { templateAdmin } from "../../launch/template.ts"
-import { catalog } from "../../src/seed/catalog.ts"
 import { createDatabase, openShop } from "../setup/shop.ts"
 
+export { priceOf as costOf } from "../../launch/prices.ts"
+export { HOT_SKU as HOT } from "../../src/seed/catalog.ts"
 export const WEBHOOK_SECRET = "whsec_for_the_tests"
-export const HOT = "LANTERN-FIRST"
 
 export interface PaymentRow {
   id: string
@@ -21,13 +27,13 @@ export interface PaymentRow {
 }
 
 export interface Purchase {
-  items: { sku: string; quantity: number }[]
+  items: Line[]
   email?: string
   capture?: "automatic" | "manual"
-  /** minor units; by default what the items cost */
+  /** In minor units; by default the price of the items. */
   amount?: number
-  currency?: "usd" | "eur" | "jpy"
-  /** replaces what says what was bought */
+  currency?: Currency
+  /** Replaces the metadata that lists the items. */
   metadata?: Record<string, string>
 }
 
@@ -70,12 +76,12 @@ export class StripeShop {
     return this.database.seeded
   }
 
-  /** What the shop has written, its earlier processes included. */
+  /** The shop's log, its earlier processes included. */
   get logs(): string {
     return this.running.logs()
   }
 
-  /** How often the shop's own subscriber heard that this order was placed; with "" that any was. */
+  /** How often the shop's own subscriber was told that this order was placed; with "" any order. */
   announcements(orderId: string | null): number {
     return this.logs.split(`Order placed: ${orderId}`).length - 1
   }
@@ -84,12 +90,12 @@ export class StripeShop {
     return this.running.kill(signal)
   }
 
-  /** The process stands still until it is killed; what it has asked of the database goes on there. */
+  /** The process stops until it is killed; its running statements go on in the database. */
   freeze(): void {
     process.kill(this.running.pid, "SIGSTOP")
   }
 
-  /** The same shop again, on the same database and port: Stripe goes on delivering to it. */
+  /** Kills the shop and starts it on the same database and port: Stripe goes on delivering to it. */
   async restart(env: Record<string, string> = {}): Promise<void> {
     await this.running.kill("SIGKILL")
     this.env = { ...this.env, ...env }
@@ -119,30 +125,17 @@ export class StripeShop {
     return Number((await this.rows<{ count: string }>(`SELECT count(*) FROM ${sql}`, values))[0]?.count)
   }
 
-  /** What is on the shelf, with nothing reserved. */
+  /** Sets the stocked quantity and removes every reservation. */
   async putStock(sku: string, quantity: number): Promise<void> {
-    await this.rows(
-      `UPDATE inventory_level SET stocked_quantity = $2::numeric, reserved_quantity = 0,
-              raw_stocked_quantity = jsonb_build_object('value', $2::numeric::text, 'precision', 20),
-              raw_reserved_quantity = jsonb_build_object('value', '0', 'precision', 20)
-        WHERE inventory_item_id = $1`,
-      [this.itemOf(sku), quantity],
-    )
-    await this.rows(`UPDATE reservation_item SET deleted_at = now() WHERE inventory_item_id = $1`, [
-      this.itemOf(sku),
-    ])
+    await setStock(this.db, this.itemOf(sku), quantity)
   }
 
-  async stock(sku: string) {
-    const [level] = await this.rows<{ stocked: number; reserved: number; raw: string; reservations: number }>(
-      `SELECT stocked_quantity::float8 AS stocked, reserved_quantity::float8 AS reserved,
-              raw_stocked_quantity->>'value' || '/' || (raw_reserved_quantity->>'value') AS raw,
-              (SELECT COALESCE(sum(quantity), 0)::float8 FROM reservation_item r
-                WHERE r.inventory_item_id = l.inventory_item_id AND r.deleted_at IS NULL) AS reservations
-         FROM inventory_level l WHERE inventory_item_id = $1 AND deleted_at IS NULL`,
-      [this.itemOf(sku)],
-    )
-    return level as { stocked: number; reserved: number; raw: string; reservations: number }
+  async stock(sku: string): Promise<Pick<StockLevel, "stocked" | "reserved" | "reservations" | "raw">> {
+    const levels = await readStock(this.db)
+    const level = levels.find(({ inventoryItemId }) => inventoryItemId === this.itemOf(sku))
+    if (!level) throw new Error(`No inventory level of ${sku}`)
+    const { stocked, reserved, reservations, raw } = level
+    return { stocked, reserved, reservations, raw }
   }
 
   itemOf(sku: string): string {
@@ -164,9 +157,9 @@ export class StripeShop {
     currency = "usd",
     metadata,
   }: Purchase): Promise<string> {
-    const bought = items.map(({ sku, quantity }) => ({ variant_id: this.variant(sku).id, quantity }))
+    const bought = this.storefront.variants(items)
     const intent = await this.client.paymentIntents.create({
-      amount: amount ?? costOf(items, currency),
+      amount: amount ?? priceOf(items, currency),
       currency,
       capture_method: capture,
       receipt_email: email ?? "buyer@shop.example",
@@ -184,74 +177,43 @@ export class StripeShop {
     return id
   }
 
-  /** A buyer pays; Stripe's webhook goes out. */
+  /** A buyer pays; Stripe sends its webhook. */
   async pay(purchase: Purchase): Promise<string> {
     return await this.confirm(await this.intent(purchase))
   }
 
   /** A storefront's checkout up to the payment: cart, address, shipping, payment session. */
-  async checkout(
-    items: Purchase["items"],
-    options: { email?: string; currency?: "usd" | "eur" | "jpy"; promotion?: string } = {},
-  ) {
-    const { currency = "usd", email = "cart@shop.example", promotion } = options
-    const region = this.seeded.regions[currency]
-    const address = {
-      first_name: "Grace",
-      last_name: "Hopper",
-      address_1: "2 Harbour",
-      city: "Bath",
-      postal_code: "04530",
-      country_code: region?.countries[0],
-    }
-    const { cart } = await this.store("POST", "/store/carts", {
-      region_id: region?.id,
-      email,
-      items: items.map(({ sku, quantity }) => ({ variant_id: this.variant(sku).id, quantity })),
-      shipping_address: address,
-      billing_address: address,
-      promo_codes: promotion ? [promotion] : undefined,
-    })
-    await this.store("POST", `/store/carts/${cart.id}/shipping-methods`, {
-      option_id: this.seeded.shippingOptionId,
-    })
-    const { payment_collection } = await this.store("POST", "/store/payment-collections", {
-      cart_id: cart.id,
-    })
-    const answer = await this.store(
-      "POST",
-      `/store/payment-collections/${payment_collection.id}/payment-sessions`,
-      {
-        provider_id: "pp_stripe_stripe",
-      },
-    )
-    const [session] = answer.payment_collection.payment_sessions
-    return { cartId: cart.id as string, intentId: session.data.id as string, sessionId: session.id as string }
+  async checkout(lines: Line[], options: { email?: string; currency?: Currency; promotion?: string } = {}) {
+    const checkout = { lines, email: "cart@shop.example", ...options }
+    const { cartId, session } = await this.withLog(() => this.storefront.checkOut(checkout))
+    return { cartId, intentId: session.data.id as string, sessionId: session.id }
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
   async store(method: string, path: string, body?: unknown): Promise<any> {
-    return await this.request(method, path, body, { "x-publishable-api-key": this.seeded.publishableKey })
+    return await this.withLog(() => this.storefront.request(method, path, body))
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
   async admin(method: string, path: string, body?: unknown): Promise<any> {
-    const { token } = await this.request("POST", "/auth/user/emailpass", templateAdmin, {})
-    return await this.request(method, path, body, { authorization: `Bearer ${token}` })
+    return await this.withLog(async () => {
+      const admin = await AdminClient.login(this.url, templateAdmin)
+      return await admin.request(method, path, body)
+    })
   }
 
-  private async request(method: string, path: string, body: unknown, headers: Record<string, string>) {
-    const response = await fetch(`${this.url}${path}`, {
-      method,
-      headers: { "content-type": "application/json", ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    })
-    const text = await response.text()
-    if (!response.ok) {
-      const log = response.status >= 500 ? `\n${this.logs.slice(-2000)}` : ""
-      throw new Error(`${method} ${path}: ${response.status} ${text}${log}`)
+  private get storefront(): StoreClient {
+    return new StoreClient(this.url, this.seeded)
+  }
+
+  /** Adds the end of the shop's log to the error where the shop failed. */
+  private async withLog<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (error instanceof ShopApiError && error.status >= 500) error.message += `\n${this.logs.slice(-2000)}`
+      throw error
     }
-    return JSON.parse(text)
   }
 
   async payments(ids: string[]): Promise<PaymentRow[]> {
@@ -262,11 +224,11 @@ export class StripeShop {
     return (await this.payments([id]))[0] as PaymentRow
   }
 
-  /** The payments when nothing is left to do about any of them. */
+  /** Waits until every payment is settled, and returns them. */
   async settled(ids: string[]): Promise<PaymentRow[]> {
     const open = async () => {
       const rows = await this.payments(ids)
-      const settled = rows.filter(({ status }) => !["pending", "lookup", "awaiting_payment", "ordered", "refunding"].includes(status))
+      const settled = rows.filter(({ status }) => isSettled(status))
       return ids.filter((id) => !settled.some((row) => row.id === id))
     }
     try {
@@ -277,7 +239,7 @@ export class StripeShop {
     return await this.payments(ids)
   }
 
-  /** Waits for a condition that the database or local Stripe shows; says what it waited for when it never comes. */
+  /** Polls until the condition holds in the database or local Stripe; a timeout's error says what it waited for. */
   async until<T>(
     what: string,
     condition: () => Promise<T | undefined> | T | undefined,
@@ -287,20 +249,10 @@ export class StripeShop {
     for (;;) {
       const value = await condition()
       if (value !== undefined) return value
-      if (Date.now() > end)
-        throw new Error(`Waited ${seconds} s in vain for ${what}.\n${this.logs.slice(-3000)}`)
+      if (Date.now() > end) throw new Error(`Waited ${seconds} s for ${what}.\n${this.logs.slice(-3000)}`)
       await sleep(40)
     }
   }
-}
-
-/** Minor units; the region of usd has no taxes, those of eur and jpy do. */
-export function costOf(items: Purchase["items"], currency: "usd" | "eur" | "jpy"): number {
-  const total = items.reduce((sum, { sku, quantity }) => {
-    const variant = catalog.flatMap(({ variants }) => variants).find((one) => one.sku === sku)
-    return sum + (variant?.price[currency] ?? 0) * quantity
-  }, 0)
-  return Math.round(total * (currency === "jpy" ? 1 : 100))
 }
 
 export function times<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {

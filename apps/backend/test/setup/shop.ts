@@ -28,7 +28,7 @@ export async function createEmptyDatabase(template?: string) {
 const running = new Set<Shop>()
 let logs: string | undefined
 
-/** The shop without its admin, on a port of its own; await `ready` before the first request. */
+/** Starts the shop without its admin, on a free port; await `ready` before the first request. */
 export async function openShop(
   databaseUrl: string,
   env: Record<string, string> = {},
@@ -48,7 +48,7 @@ export async function openShop(
   return shop
 }
 
-/** For afterAll: ends what a failed test left running. */
+/** For afterAll: ends shops that a failed test left running. */
 export async function closeShops() {
   await Promise.all([...running].map((shop) => shop.kill("SIGKILL")))
   if (logs) rmSync(logs, { recursive: true, force: true })

@@ -17,7 +17,7 @@ import {
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../modules/stripe-orders/options"
 import type { OrderDraft } from "../order-draft/order-draft"
-import { applyOutcomes, lockPayments, type Outcome } from "../payments/payments"
+import { applyOutcomes, lockPayments, movedSince, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, OrderedCart } from "./batch"
 import { soldOut } from "./sold-out"
 import { takeStock } from "./take-stock"
@@ -38,7 +38,7 @@ export async function placeOrders(
   try {
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)
-      const { outcomes, drafts } = await withoutOrderedCarts(transaction, batch, mine)
+      const { outcomes, drafts } = await stillToOrder(transaction, batch, mine)
       const requests = drafts.map(({ payment, demands }) => ({ id: payment.id, demands }))
       const { allocated, short } = await takeStock(transaction, options.stock, requests)
       outcomes.push(...[...short].map(([id, shortage]) => soldOut(batch, id, shortage)))
@@ -53,8 +53,14 @@ export async function placeOrders(
   }
 }
 
+type LockedEntry = Entry & { row: PaymentRow }
+
 /** Locks the payments' rows, then the carts'; keeps the payments that this batch still holds, in order of arrival. */
-async function lockMine(transaction: SharedTransaction, batch: Batch, entries: Entry[]): Promise<Entry[]> {
+async function lockMine(
+  transaction: SharedTransaction,
+  batch: Batch,
+  entries: Entry[],
+): Promise<LockedEntry[]> {
   const rows = await lockPayments(
     transaction.sql,
     entries.map(({ payment }) => payment.id),
@@ -63,17 +69,20 @@ async function lockMine(transaction: SharedTransaction, batch: Batch, entries: E
     transaction,
     entries.flatMap(({ cart_id }) => cart_id ?? []),
   )
-  const arrivalOf = ({ payment }: Entry) => Number(rows.get(payment.id)?.arrival)
   return entries
-    .filter(({ payment }) => {
-      const row = rows.get(payment.id)
-      return row?.status === "pending" && row.claim === batch.claimed.get(payment.id)?.claim
+    .flatMap((entry) => {
+      const row = rows.get(entry.payment.id)
+      const isMine = row?.status === "pending" && row.claim === batch.claimed.get(row.id)?.claim
+      return isMine ? [{ ...entry, row }] : []
     })
-    .sort((a, b) => arrivalOf(a) - arrivalOf(b))
+    .sort((a, b) => Number(a.row.arrival) - Number(b.row.arrival))
 }
 
-/** One cart makes one order, whoever came first: another payment, or Medusa's own complete-cart. */
-async function withoutOrderedCarts(transaction: SharedTransaction, batch: Batch, entries: Entry[]) {
+/**
+ * What is still to be ordered under the locks. One cart makes one order, whoever came first: another payment, or Medusa's
+ * own complete-cart. A payment that has moved since its events were read is read again.
+ */
+async function stillToOrder(transaction: SharedTransaction, batch: Batch, entries: LockedEntry[]) {
   const orders = await ordersOfCarts(
     transaction,
     entries.flatMap(({ cart_id }) => cart_id ?? []),
@@ -82,13 +91,22 @@ async function withoutOrderedCarts(transaction: SharedTransaction, batch: Batch,
     transaction,
     entries.flatMap(({ payment_session_id }) => payment_session_id ?? []),
   )
+  const readAt = (id: string) => batch.claimed.get(id)?.revision ?? 0
+  const newer = entries.filter(({ row }) => row.revision > readAt(row.id))
+  const moved = await movedSince(
+    transaction.sql,
+    newer.map(({ row: { id } }) => ({ id, revision: readAt(id) })),
+  )
   const outcomes: Outcome[] = []
   const drafts: OrderDraft[] = []
   const taken = new Set<string>()
   for (const entry of entries) {
     const { cart_id, payment } = entry
     const earlier = cart_id ? orders.get(cart_id) : undefined
-    if (cart_id && (earlier || taken.has(cart_id))) {
+    if (moved.has(payment.id)) {
+      const line = { kind: "decision" as const, text: "Moved in Stripe meanwhile: is looked at again" }
+      outcomes.push(batch.outcome(payment.id, "pending", line, { attempts: "kept" }))
+    } else if (cart_id && (earlier || taken.has(cart_id))) {
       outcomes.push(alreadyOrdered(batch, payment.id, cart_id, earlier))
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))

@@ -1,5 +1,5 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
-import type { StoredEvent } from "../events"
+import { HARMLESS_TYPES, type StoredEvent } from "../events"
 import { AFTER_EVENT, afterReview, mayBecome, type PaymentState, states, statesOf } from "./states"
 import { storableText } from "./storable"
 
@@ -290,6 +290,28 @@ export async function lockPayments(trx: Knex.Transaction, ids: string[]): Promis
     ids,
   ])
   return byId(rows)
+}
+
+/** Of these payments, those that have moved in Stripe since the revision that was read. */
+export async function movedSince(
+  db: Database,
+  read: { id: string; revision: number }[],
+): Promise<Set<string>> {
+  if (read.length === 0) {
+    return new Set()
+  }
+  const { rows } = await db.raw(
+    `SELECT DISTINCT event.payment_intent_id AS id
+       FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS int[])) AS read(id, revision)
+       JOIN stripe_event AS event ON event.payment_intent_id = read.id AND event.revision > read.revision
+      WHERE event.type <> ALL(:harmless)`,
+    {
+      ids: read.map(({ id }) => id),
+      revisions: read.map(({ revision }) => revision),
+      harmless: HARMLESS_TYPES,
+    },
+  )
+  return new Set(rows.map(({ id }: { id: string }) => id))
 }
 
 export async function readPayments(db: Database, ids: string[]): Promise<Map<string, PaymentRow>> {

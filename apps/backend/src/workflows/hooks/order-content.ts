@@ -2,7 +2,7 @@ import { createOrderFromStripeWorkflow } from "@holdfast/medusa-stripe-orders/wo
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { StepResponse } from "@medusajs/framework/workflows-sdk"
 
-/** This shop's own rule: a payment that names only a `sku`, as its payment links do, is for one of that. */
+/** This shop's own rule: a payment with only a `sku`, as its payment links have it, is for one unit of that variant. */
 createOrderFromStripeWorkflow.hooks.orderContent(async ({ payment_intents }, { container }) => {
   const query = container.resolve(ContainerRegistrationKeys.QUERY)
   const answers: Record<string, { items: { variant_id: string; quantity: number }[] }> = {}

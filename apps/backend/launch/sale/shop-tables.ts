@@ -1,12 +1,13 @@
 import pg from "pg"
+import { readStock, type StockLevel } from "../stock.ts"
 
 export interface Order {
   id: string
-  /** The payment intents that it is linked to. */
+  /** The payment intents that the order is linked to. */
   intents: string[]
-  /** What it costs, in the currency's main unit, not rounded. */
+  /** The order's total in the currency's main unit, not rounded. */
   total: number
-  /** Units of the hot variant in it. */
+  /** Units of the hot variant in the order. */
   hot: number
 }
 
@@ -16,18 +17,8 @@ export interface PaymentState {
   reason: string | null
 }
 
-export interface Level {
-  sku: string
-  stocked: number
-  reserved: number
-  /** The sum of the reservation items. */
-  reservations: number
-  /** Medusa writes each quantity in two columns; whether they say the same. */
-  agree: boolean
-}
-
-/** Reads Medusa's own tables. What the plugin says of itself is only asked for to know when it is done. */
-export class Books {
+/** Reads Medusa's own tables. The plugin's table serves only to know when it has finished. */
+export class ShopTables {
   readonly #pool: pg.Pool
 
   constructor(databaseUrl: string) {
@@ -39,7 +30,7 @@ export class Books {
     return (await this.#pool.query(sql, values)).rows as T[]
   }
 
-  /** Orders whose e-mail address ends in the domain, cancelled ones left out. */
+  /** Orders whose e-mail address ends in the domain, canceled ones left out. */
   orders(domain: string, hotVariantId: string): Promise<Order[]> {
     return this.#rows<Order>(
       `SELECT o.id,
@@ -71,20 +62,11 @@ export class Books {
     ])
   }
 
-  levels(): Promise<Level[]> {
-    return this.#rows<Level>(
-      `SELECT i.sku, l.stocked_quantity::float8 AS stocked, l.reserved_quantity::float8 AS reserved,
-              l.stocked_quantity = (l.raw_stocked_quantity->>'value')::numeric
-                AND l.reserved_quantity = (l.raw_reserved_quantity->>'value')::numeric AS agree,
-              (SELECT COALESCE(sum(r.quantity), 0)::float8 FROM reservation_item r
-                WHERE r.inventory_item_id = l.inventory_item_id AND r.location_id = l.location_id
-                  AND r.deleted_at IS NULL) AS reservations
-         FROM inventory_level l JOIN inventory_item i ON i.id = l.inventory_item_id
-        WHERE l.deleted_at IS NULL AND i.deleted_at IS NULL`,
-    )
+  levels(): Promise<StockLevel[]> {
+    return readStock(this.#pool)
   }
 
-  /** What can still be sold of it. */
+  /** How many units can still be sold. */
   async available(sku: string): Promise<number> {
     const level = (await this.levels()).find((one) => one.sku === sku)
     return level ? level.stocked - level.reserved : 0
