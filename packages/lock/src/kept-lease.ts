@@ -1,21 +1,21 @@
-import type { Appointment } from "./agenda.js"
 import { checkTtl } from "./arguments.js"
+import type { Deferred } from "./deferred.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
 import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
-import type { Reply } from "./reply.js"
 import type { Grant, Release, Renewal, Request } from "./store.js"
+import type { TimerEntry } from "./timer-queue.js"
 
 /** What a lease needs of the client that keeps it. */
-export interface Keeper {
+export interface LeaseManager {
   readonly on: LockListener
   /** Asks to renew; the lease is told what comes of it. */
-  renew(renewal: Renewal, lease: KeptLease): Reply<boolean>
+  renew(renewal: Renewal, lease: KeptLease): Deferred<boolean>
   release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
-  remind(lease: KeptLease, due: number): void
+  schedule(lease: KeptLease, due: number): void
   /** The lease has ended: there is nothing to keep. */
-  forget(lease: KeptLease): void
+  cancel(lease: KeptLease): void
 }
 
 /** A holder trusts a lease for this part of its ttl: clocks run at different speeds, and timers are late. */
@@ -35,10 +35,10 @@ const RETRY_AFTER = 1 / 10
  * Its holder trusts it for nearly one ttl from the moment *before* it asked the store, on the monotonic clock. The
  * store's own ttl started later, so that the trust always ends before anybody else can have the keys.
  */
-export class KeptLease implements Lease, Appointment {
+export class KeptLease implements Lease, TimerEntry {
   due = 0
   slot = -1
-  readonly #keeper: Keeper
+  readonly #manager: LeaseManager
   readonly #request: Request
   readonly #grant: Grant
   readonly #renews: boolean
@@ -48,14 +48,14 @@ export class KeptLease implements Lease, Appointment {
   #ended: "released" | LockLostError | LockClosedError | undefined
   #abort: AbortController | undefined
 
-  constructor(keeper: Keeper, request: Request, grant: Grant, renews: boolean, asked: number) {
-    this.#keeper = keeper
+  constructor(manager: LeaseManager, request: Request, grant: Grant, renews: boolean, sentAt: number) {
+    this.#manager = manager
     this.#request = request
     this.#grant = grant
     this.#renews = renews
-    this.#since = asked
+    this.#since = sentAt
     this.#ttl = request.ttl
-    this.#trustedUntil = asked + request.ttl * TRUSTED
+    this.#trustedUntil = sentAt + request.ttl * TRUSTED
   }
 
   /** The request that became this lease, within its session. */
@@ -109,21 +109,21 @@ export class KeptLease implements Lease, Appointment {
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
     // The store may do as it is told and the answer be lost: a nearer end counts from now on.
     this.#trustNoLongerThan(performance.now() + wanted * TRUSTED)
-    if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this).take()))
+    if (!(await this.#manager.renew({ ...this.exactly, ttl: wanted }, this).take()))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
   }
 
   #trustNoLongerThan(until: number): void {
     if (until >= this.#trustedUntil) return
     this.#trustedUntil = until
-    this.#keeper.remind(this, Math.min(this.due, until))
+    this.#manager.schedule(this, Math.min(this.due, until))
   }
 
   async release(): Promise<boolean> {
     if (this.loss || this.#ended) return false
     this.#end("released")
     try {
-      const answer = this.#keeper.release(this.exactly)
+      const answer = this.#manager.release(this.exactly)
       const held = typeof answer === "boolean" ? answer : await answer
       if (!held)
         this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
@@ -142,7 +142,7 @@ export class KeptLease implements Lease, Appointment {
   keep(): void {
     // Without an end there is nothing to renew, and Infinity - Infinity is not a number.
     const renews = this.#renews && this.#ttl !== Number.POSITIVE_INFINITY
-    this.#keeper.remind(this, renews ? this.#renewalDue() : this.#trustedUntil)
+    this.#manager.schedule(this, renews ? this.#renewalDue() : this.#trustedUntil)
   }
 
   #renewalDue(): number {
@@ -160,30 +160,30 @@ export class KeptLease implements Lease, Appointment {
   async giveUp(why: string | LockClosedError): Promise<void> {
     this.lose(why)
     try {
-      await this.#keeper.release(this.exactly)
+      await this.#manager.release(this.exactly)
     } catch {
       // It ends by its ttl.
     }
   }
 
   #askToRenew(): void {
-    this.#keeper.remind(this, this.#trustedUntil)
-    this.#keeper.renew({ ...this.exactly, ttl: this.#ttl }, this)
+    this.#manager.schedule(this, this.#trustedUntil)
+    this.#manager.renew({ ...this.exactly, ttl: this.#ttl }, this)
   }
 
   /** The store could not be asked for a renewal. */
   retryRenewal(): void {
     if (this.#ended || !this.#renews) return
-    this.#keeper.remind(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
+    this.#manager.schedule(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
   }
 
-  /** The store has renewed it, by a question put at `asked`. */
-  renewed(asked: number, ttl: number): void {
+  /** The store has renewed it, by a question sent at `sentAt`. */
+  renewed(sentAt: number, ttl: number): void {
     if (this.#ended) return
     this.#ttl = ttl
-    this.#trustedUntil = asked + ttl * TRUSTED
+    this.#trustedUntil = sentAt + ttl * TRUSTED
     this.keep()
-    this.#keeper.on.renewed?.({ ...this.#event(), ttl })
+    this.#manager.on.renewed?.({ ...this.#event(), ttl })
   }
 
   lose(why: string | LockClosedError, cause?: unknown): void {
@@ -196,11 +196,11 @@ export class KeptLease implements Lease, Appointment {
 
   #end(how: "released" | LockLostError | LockClosedError): void {
     this.#ended = how
-    this.#keeper.forget(this)
+    this.#manager.cancel(this)
   }
 
   #tellEnd(): void {
-    const { on } = this.#keeper
+    const { on } = this.#manager
     if (this.#ended instanceof LockLostError) on.lost?.({ ...this.#event(), error: this.#ended })
     else on.released?.(this.#event())
   }

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
-import { Client } from "./client.js"
+import { Coordinator } from "./coordinator.js"
 import { asStoreError, LockTimeoutError } from "./errors.js"
 import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
 import type { KeyState, Session, Store } from "./store.js"
-import type { Wish } from "./waiter.js"
+import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
   /** How long a lease outlives a dead holder, in ms; `Infinity` for ever. 30,000 by default. */
@@ -38,7 +38,7 @@ export interface AcquireOptions extends TryOptions {
 
 /** A distributed lock over any store. One instance per process and store is enough, and the cheapest. */
 export class Locks implements AsyncDisposable {
-  readonly #client: Client
+  readonly #coordinator: Coordinator
   readonly #defaults: Required<LockDefaults>
   /** Makes the ids of this instance differ from those of any other, without randomness for each. */
   readonly #name = randomBytes(9).toString("base64url")
@@ -46,7 +46,7 @@ export class Locks implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   constructor(store: Store, options: LocksOptions = {}) {
-    this.#client = new Client(store, guarded(options.on ?? {}))
+    this.#coordinator = new Coordinator(store, guarded(options.on ?? {}))
     this.#defaults = {
       ttl: checkTtl(options.ttl ?? 30_000),
       timeout: checkTimeout(options.timeout ?? 5_000),
@@ -65,7 +65,7 @@ export class Locks implements AsyncDisposable {
 
   /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
   async tryAcquire(keys: string | readonly string[], options: TryOptions = {}): Promise<Lease | null> {
-    const result = await this.#client.acquire(this.#wish(keys, { ...options, timeout: 0 }))
+    const result = await this.#coordinator.acquire(this.#request(keys, { ...options, timeout: 0 }))
     return result instanceof KeptLease ? result : null
   }
 
@@ -108,12 +108,14 @@ export class Locks implements AsyncDisposable {
 
   /** Makes what is held under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
   async renewById(id: string, keys: string | readonly string[], ttl: number): Promise<boolean> {
-    return this.#client.renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) }).take()
+    return this.#coordinator
+      .renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
+      .take()
   }
 
   /** Frees those of `keys` that are held under `id`. False where it didn't hold them all. */
   async releaseById(id: string, keys: string | readonly string[]): Promise<boolean> {
-    return this.#client.release({ id: checkName("id", id), keys: checkKeys(keys) })
+    return this.#coordinator.release({ id: checkName("id", id), keys: checkKeys(keys) })
   }
 
   /** What is held and who waits, in all processes that share the store, in the order of the keys. */
@@ -132,7 +134,7 @@ export class Locks implements AsyncDisposable {
    * is freed, connections that the store opened are given back.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#client.close()
+    this.#closing ??= this.#coordinator.close()
     return this.#closing
   }
 
@@ -146,7 +148,7 @@ export class Locks implements AsyncDisposable {
   }
 
   async #ask<T>(question: (session: Session) => T | Promise<T>): Promise<T> {
-    const session = await this.#client.session()
+    const session = await this.#coordinator.session()
     try {
       return await question(session)
     } catch (error) {
@@ -155,15 +157,15 @@ export class Locks implements AsyncDisposable {
   }
 
   async #insist(keys: string | readonly string[], options: AcquireOptions, id?: string): Promise<Lease> {
-    const wish = this.#wish(keys, options, id)
-    const answer = this.#client.acquire(wish)
+    const request = this.#request(keys, options, id)
+    const answer = this.#coordinator.acquire(request)
     const result = answer instanceof Promise ? await answer : answer
     if (result instanceof KeptLease) return result
-    throw new LockTimeoutError(wish.keys, wish.timeout, result.key)
+    throw new LockTimeoutError(request.keys, request.timeout, result.key)
   }
 
   /** @param id is given for a lease that is not kept here. */
-  #wish(keys: string | readonly string[], options: AcquireOptions, id?: string): Wish {
+  #request(keys: string | readonly string[], options: AcquireOptions, id?: string): AcquireRequest {
     const name = id ?? `${this.#name}.${++this.#count}`
     return {
       id: name,

@@ -1,7 +1,7 @@
 import type { Grant, Request } from "./store.js"
 
 /** What the rules know of a session: what it waits for, and what it has yet to be told. */
-export class Party {
+export class SessionState {
   /** How many of its requests wait. */
   waiting = 0
   granted: Entry[] = []
@@ -26,7 +26,7 @@ export class Entry {
   /** On how many of its keys it still stands. */
   left: number
   constructor(
-    readonly party: Party,
+    readonly session: SessionState,
     readonly request: Request,
     readonly number: number,
     public since: number,

@@ -1,9 +1,9 @@
-import type { Appointment } from "./agenda.js"
+import { Deferred } from "./deferred.js"
 import type { LockAbortedError, LockClosedError, LockError } from "./errors.js"
 import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
-import { Reply } from "./reply.js"
 import type { Request } from "./store.js"
+import type { TimerEntry } from "./timer-queue.js"
 
 /** What a request comes to when its time is up: an answer, not an error. */
 export class Busy {
@@ -14,7 +14,7 @@ export class Busy {
 }
 
 /** What a caller wants, in terms that have been checked. */
-export interface Wish extends Omit<Request, "seq" | "wait"> {
+export interface AcquireRequest extends Omit<Request, "seq" | "wait"> {
   readonly timeout: number
   /** Whether the lease renews itself. */
   readonly renews: boolean
@@ -24,7 +24,7 @@ export interface Wish extends Omit<Request, "seq" | "wait"> {
 }
 
 /** One request that has not been granted yet, on the caller's side. */
-export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointment {
+export class Waiter extends Deferred<KeptLease | Busy> implements Request, TimerEntry {
   due = 0
   slot = -1
   /** Whether the store has been asked, and must be told when the wait ends early. */
@@ -38,18 +38,18 @@ export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointm
 
   constructor(
     readonly seq: number,
-    readonly wish: Wish,
+    readonly request: AcquireRequest,
     readonly since: number,
     readonly giveUp: (waiter: Waiter) => void,
     readonly on: LockListener,
   ) {
     super()
-    this.id = wish.id
-    this.owner = wish.owner
-    this.keys = wish.keys
-    this.ttl = wish.ttl
-    this.wait = wish.timeout > 0
-    on.requested?.({ id: wish.id, owner: wish.owner, keys: wish.keys })
+    this.id = request.id
+    this.owner = request.owner
+    this.keys = request.keys
+    this.ttl = request.ttl
+    this.wait = request.timeout > 0
+    on.requested?.({ id: request.id, owner: request.owner, keys: request.keys })
   }
 
   listen(signal: AbortSignal, onAbort: () => void): void {
@@ -64,12 +64,12 @@ export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointm
 
   grant(lease: KeptLease): void {
     this.resolve(lease)
-    this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.wish.kept })
+    this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.request.kept })
   }
 
   refuse(busyKey: string | undefined): void {
     this.resolve(new Busy(busyKey))
-    this.on.timedOut?.({ ...this.#event(), timeout: this.wish.timeout })
+    this.on.timedOut?.({ ...this.#event(), timeout: this.request.timeout })
   }
 
   abort(error: LockAbortedError | LockClosedError): void {

@@ -18,7 +18,7 @@ export type Step =
 export const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
 
-/** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in client.ts. */
+/** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in coordinator.ts. */
 const SAFETY_CHECK = 15_000
 
 /** A store on the clock of the history that is played against it. */

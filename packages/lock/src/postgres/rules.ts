@@ -5,7 +5,7 @@ import { type Names, sameKey } from "./names.js"
 export const LONGEST_FORGOTTEN = 60_000
 
 /**
- * The rules of `space.ts` that `ask` is put together from. They are called under the latch, so that nothing
+ * The rules of `lock-table.ts` that `ask` is put together from. They are called under the latch, so that nothing
  * happens beside them; each statement sees what was committed before the latch was taken.
  */
 export const rules = ({ schema }: Names) => `

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS ${schema}.fence (
 `
 
 /**
- * Where the rules of `space.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties it,
+ * Where the rules of `lock-table.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties it,
  * and `recover` in `rules.ts` sees to it that nobody notices by holding what another still believes to hold.
  * Times are ms since 1970 by the server's clock, and `Infinity` is a time as well.
  */

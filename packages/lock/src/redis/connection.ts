@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import type { Cluster, Redis } from "ioredis"
-import { Agenda, type Appointment } from "../agenda.js"
+import { type TimerEntry, TimerQueue } from "../timer-queue.js"
 import { SCRIPT, SHA } from "./script.js"
 
 export type RedisClient = Redis | Cluster
@@ -15,7 +15,7 @@ export class Connection {
   readonly #patience: number
   readonly #clock: (() => number) | undefined
   /** Calls that have no answer yet, by when they are given up. */
-  readonly #pending = new Agenda<Call>()
+  readonly #pending = new TimerQueue<Call>()
   readonly #onClose = () => this.#abandon(new Error("The connection to Redis was lost"))
   /** What to add to the monotonic clock to get Redis's clock, in µs. */
   #ahead: number | undefined
@@ -95,7 +95,7 @@ export class Connection {
         reject(error)
       }
       const call: Call = { due: 0, slot: -1, fail, onDue: () => this.#giveUp(call) }
-      this.#pending.set(call, performance.now() + this.#patience)
+      this.#pending.schedule(call, performance.now() + this.#patience)
       this.#pending.arm(true)
       promise.then((value) => {
         this.#end(call)
@@ -105,8 +105,8 @@ export class Connection {
   }
 
   #end(call: Call): void {
-    this.#pending.delete(call)
-    this.#pending.arm(this.#pending.appointments.length > 0)
+    this.#pending.cancel(call)
+    this.#pending.arm(this.#pending.entries.length > 0)
   }
 
   #giveUp(call: Call): void {
@@ -116,7 +116,7 @@ export class Connection {
   }
 
   #abandon(error: Error): void {
-    for (const call of [...this.#pending.appointments]) call.fail(error)
+    for (const call of [...this.#pending.entries]) call.fail(error)
   }
 
   close(): void {
@@ -126,7 +126,7 @@ export class Connection {
   }
 }
 
-interface Call extends Appointment {
+interface Call extends TimerEntry {
   fail(error: Error): void
 }
 

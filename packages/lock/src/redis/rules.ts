@@ -1,5 +1,5 @@
 /**
- * The rules of `space.ts`, in the same words and the same order; `histories` in the tests hold the two together.
+ * The rules of `lock-table.ts`, in the same words and the same order; `histories` in the tests hold the two together.
  * What a session waits for is told by a message to its channel: "wake" or a lease that was taken away.
  */
 export const RULES = `

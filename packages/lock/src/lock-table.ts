@@ -1,6 +1,5 @@
 import { Deadlines } from "./deadlines.js"
-import { Entry, type Party, Queue } from "./queue.js"
-import { SteadyMap } from "./steady-map.js"
+import { Entry, Queue, type SessionState } from "./queue.js"
 import {
   type Answer,
   CLAIM_WINDOW,
@@ -9,6 +8,7 @@ import {
   type Renewal,
   type Request,
 } from "./store.js"
+import { TombstoneMap } from "./tombstone-map.js"
 
 const NONE: readonly number[] = []
 const toGrant = (entry: Entry) => entry.toGrant()
@@ -30,44 +30,44 @@ const toGrant = (entry: Entry) => entry.toGrant()
  * - **Who looks.** Each session that waits knows when the first lease may end, and asks then. Of a dead holder
  *   before a dead waiter the next one learns in time.
  */
-export class Space {
-  readonly #queues = new SteadyMap<string, Queue>()
+export class LockTable {
+  readonly #queues = new TombstoneMap<string, Queue>()
   readonly #expiries = new Deadlines<Entry>()
   readonly #clock: () => number
-  readonly #waiting = new Set<Party>()
+  readonly #waiting = new Set<SessionState>()
   /** Keys on which somebody may now be first. */
   readonly #changed: string[] = []
   #lastNumber = 0
   #now = 0
   /** Who asks, and so learns at once what it is granted. */
-  #asker: Party | undefined
+  #asker: SessionState | undefined
 
   constructor(clock: () => number) {
     this.#clock = clock
   }
 
-  ask(party: Party, question: Question): Answer {
-    this.#begin(party)
+  ask(session: SessionState, question: Question): Answer {
+    this.#begin(session)
     const renewed: boolean[] = []
     const released: boolean[] = []
     const refused: { seq: number; key: string }[] = []
     for (const renewal of question.renew) renewed.push(this.#renew(renewal))
     for (const release of question.release) released.push(this.#release(release))
-    for (const { seq, keys } of question.cancel) this.#cancel(party, seq, keys)
+    for (const { seq, keys } of question.cancel) this.#cancel(session, seq, keys)
     this.#advance()
     for (const request of question.acquire) {
-      const busy = this.#acquire(party, request)
+      const busy = this.#acquire(session, request)
       if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
     }
-    return this.#collect(party, renewed, released, refused)
+    return this.#collect(session, renewed, released, refused)
   }
 
   /** Lets the time pass that went by since the last call. */
-  #begin(asker: Party | undefined): void {
+  #begin(asker: SessionState | undefined): void {
     this.#now = this.#clock()
     this.#asker = asker
     for (let first = this.#expiries.first; first && first.due <= this.#now; first = this.#expiries.first) {
-      if (!first.claimed) this.#drop(first.party)
+      if (!first.claimed) this.#drop(first.session)
       this.#leave(first)
     }
     this.#advance()
@@ -82,8 +82,8 @@ export class Space {
   }
 
   /** Returns the key that is busy, if one is. */
-  #acquire(party: Party, request: Request): string | undefined {
-    const entry = new Entry(party, request, ++this.#lastNumber, this.#now)
+  #acquire(session: SessionState, request: Request): string | undefined {
+    const entry = new Entry(session, request, ++this.#lastNumber, this.#now)
     for (const key of request.keys) entry.arrive(key, this.#queues.get(key))
     const busy = this.#blockerOf(entry)
     if (busy === undefined) this.#grant(entry)
@@ -108,21 +108,21 @@ export class Space {
   #wait(entry: Entry): void {
     for (const key of entry.request.keys) this.#queue(key).waiters.push(entry)
     entry.waits = true
-    entry.party.waiting++
-    this.#waiting.add(entry.party)
+    entry.session.waiting++
+    this.#waiting.add(entry.session)
   }
 
   #grant(entry: Entry): void {
-    const { party, request } = entry
+    const { session, request } = entry
     for (const key of request.keys) this.#hold(entry, key, this.#queue(key))
     entry.held = true
     entry.since = this.#now
     this.#waitNoLonger(entry)
-    party.granted.push(entry)
-    if (party === this.#asker) this.#claim(entry)
+    session.granted.push(entry)
+    if (session === this.#asker) this.#claim(entry)
     else {
       this.#endAfter(entry, Math.min(request.ttl, CLAIM_WINDOW))
-      party.wake(0)
+      session.wake(0)
     }
   }
 
@@ -147,17 +147,17 @@ export class Space {
 
   /** Whoever waits knows when the first lease may end, so that any of them can see to it. */
   #announce(due: number): void {
-    for (const party of this.#waiting) {
-      if (party === this.#asker || party.askAt <= due) continue
-      party.askAt = due
-      party.wake(due - this.#now)
+    for (const session of this.#waiting) {
+      if (session === this.#asker || session.askAt <= due) continue
+      session.askAt = due
+      session.wake(due - this.#now)
     }
   }
 
   #waitNoLonger(entry: Entry): void {
     if (!entry.waits) return
     entry.waits = false
-    if (--entry.party.waiting === 0) this.#waiting.delete(entry.party)
+    if (--entry.session.waiting === 0) this.#waiting.delete(entry.session)
   }
 
   #renew({ ttl, ...lease }: Renewal): boolean {
@@ -182,8 +182,8 @@ export class Space {
     return holders?.find((entry) => entry.request.id === id && (token === undefined || entry.token === token))
   }
 
-  #cancel(party: Party, seq: number, keys: readonly string[]): void {
-    const own = (entry: Entry) => entry.party === party && entry.request.seq === seq
+  #cancel(session: SessionState, seq: number, keys: readonly string[]): void {
+    const own = (entry: Entry) => entry.session === session && entry.request.seq === seq
     for (const key of keys) {
       const queue = this.#queues.get(key)
       const entry = queue?.holders.find(own) ?? queue?.waiters.find(own)
@@ -206,35 +206,35 @@ export class Space {
   }
 
   /** The session did not come when it was its turn: what it waits for leaves the queues. */
-  #drop(party: Party): void {
-    for (const entry of [...this.#waitersOf(party), ...party.granted]) {
-      party.dropped.push(entry.request.seq)
+  #drop(session: SessionState): void {
+    for (const entry of [...this.#waitersOf(session), ...session.granted]) {
+      session.dropped.push(entry.request.seq)
       this.#leave(entry)
     }
-    party.granted = []
+    session.granted = []
   }
 
   /** As they came, each once. To look through all queues when somebody is gone is cheaper than to keep a list. */
-  #waitersOf(party: Party): Entry[] {
-    if (party.waiting === 0) return []
+  #waitersOf(session: SessionState): Entry[] {
+    if (session.waiting === 0) return []
     const all = [...this.#queues].flatMap(([, { waiters }]) => waiters)
-    return [...new Set(all.filter((entry) => entry.party === party))].sort((a, b) => a.number - b.number)
+    return [...new Set(all.filter((entry) => entry.session === session))].sort((a, b) => a.number - b.number)
   }
 
   #collect(
-    party: Party,
+    session: SessionState,
     renewed: Answer["renewed"],
     released: Answer["released"],
     refused: Answer["refused"],
   ): Answer {
-    const { granted } = party
+    const { granted } = session
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
-    if (granted.length > 0) party.granted = []
-    // Not the party's own lists: an answer that is still on its way would be told the next one's news too.
-    const dropped = party.dropped.length > 0 ? party.dropped.splice(0) : NONE
-    const taken = party.taken.length > 0 ? party.taken.splice(0) : NONE
-    const next = party.waiting > 0 ? this.#expiries.first : undefined
-    party.askAt = next?.due ?? Number.POSITIVE_INFINITY
+    if (granted.length > 0) session.granted = []
+    // Not the session's own lists: an answer that is still on its way would be told the next one's news too.
+    const dropped = session.dropped.length > 0 ? session.dropped.splice(0) : NONE
+    const taken = session.taken.length > 0 ? session.taken.splice(0) : NONE
+    const next = session.waiting > 0 ? this.#expiries.first : undefined
+    session.askAt = next?.due ?? Number.POSITIVE_INFINITY
     const askIn = next && next.due - this.#now
     return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, askIn }
   }
@@ -243,22 +243,22 @@ export class Space {
     this.#begin(undefined)
     const leases = [...(this.#queues.get(key)?.holders ?? [])]
     for (const entry of leases) {
-      entry.party.taken.push(entry.request.seq)
+      entry.session.taken.push(entry.request.seq)
       this.#leave(entry)
-      entry.party.wake(0)
+      entry.session.wake(0)
     }
     this.#advance()
     return leases.length > 0
   }
 
-  disconnect(party: Party): void {
+  disconnect(session: SessionState): void {
     this.#begin(undefined)
-    this.#drop(party)
+    this.#drop(session)
     this.#advance()
   }
 
   /** The queues as they are now. */
-  look(): { now: number; queues: SteadyMap<string, Queue> } {
+  look(): { now: number; queues: TombstoneMap<string, Queue> } {
     this.#begin(undefined)
     return { now: this.#now, queues: this.#queues }
   }

@@ -1,7 +1,7 @@
 import { type Deadline, Deadlines } from "./deadlines.js"
 
 /** Something that wants to be called at `due`, a time of `performance.now()`. */
-export interface Appointment extends Deadline {
+export interface TimerEntry extends Deadline {
   onDue(now: number): void
 }
 
@@ -12,24 +12,24 @@ const LONGEST_DELAY = 2 ** 31 - 1
  * All that a process waits for behind one timer: 10,000 waiting requests and 100,000 leases are one timer.
  * The timer keeps the process alive only while somebody waits, never for a lease's sake.
  */
-export class Agenda<T extends Appointment = Appointment> {
+export class TimerQueue<T extends TimerEntry = TimerEntry> {
   readonly #deadlines = new Deadlines<T>()
   #timer: NodeJS.Timeout | undefined
   #timerDue = Number.POSITIVE_INFINITY
   #keepsAlive = false
 
   /** In no order. */
-  get appointments(): readonly T[] {
+  get entries(): readonly T[] {
     return this.#deadlines.all
   }
 
   /** `due` may be `Infinity`. */
-  set(appointment: T, due: number): void {
-    this.#deadlines.set(appointment, due)
+  schedule(entry: T, due: number): void {
+    this.#deadlines.set(entry, due)
   }
 
-  delete(appointment: T): void {
-    this.#deadlines.delete(appointment)
+  cancel(entry: T): void {
+    this.#deadlines.delete(entry)
   }
 
   /** Sets the timer for what is due first. To be called when a round of changes is over. */

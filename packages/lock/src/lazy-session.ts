@@ -1,9 +1,9 @@
 import { asStoreError } from "./errors.js"
-import type { Outbox } from "./outbox.js"
+import type { PendingBatch } from "./pending-batch.js"
 import type { Answer, Session, Store } from "./store.js"
 
 /** The way to a store: opened when it is first needed, and again after it could not be. */
-export class Connection {
+export class LazySession {
   readonly #store: Store
   readonly #wake: (within: number) => void
   #opening: Promise<Session> | undefined
@@ -29,17 +29,17 @@ export class Connection {
     }
   }
 
-  ask(outbox: Outbox): Answer | Promise<Answer> {
+  ask(batch: PendingBatch): Answer | Promise<Answer> {
     return this.#session
-      ? this.#put(outbox, this.#session)
-      : this.open().then((session) => this.#put(outbox, session))
+      ? this.#put(batch, this.#session)
+      : this.open().then((session) => this.#put(batch, session))
   }
 
-  #put(outbox: Outbox, session: Session): Answer | Promise<Answer> {
+  #put(batch: PendingBatch, session: Session): Answer | Promise<Answer> {
     // Trust is reckoned from before the question: the store's ttl starts at some moment after it. To connect comes
     // before both, and may take longer than a short lease lasts.
-    outbox.asked = performance.now()
-    return session.ask(outbox)
+    batch.sentAt = performance.now()
+    return session.ask(batch)
   }
 
   async close(): Promise<void> {
