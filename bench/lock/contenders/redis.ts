@@ -178,9 +178,9 @@ interface IdleRedis extends Redis {
 function trips(client: CountedRedis): Opened {
   client.defineCommand("nothing", { numberOfKeys: 4, lua: NOTHING })
   const redis = client as unknown as IdleRedis
-  const keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{nothing}${name}`)
-  const trip = (question: unknown[]) =>
-    redis.nothing(...keys, "ask", "anybody", JSON.stringify(question), String(Date.now() * 1_000))
+  const keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => `{nothing}${name}`)
+  const trip = (batch: unknown[]) =>
+    redis.nothing(...keys, "execute", "anybody", JSON.stringify(batch), String(Date.now() * 1_000))
   const alone = mutexes(Mutex)
   return {
     async pair(key) {

@@ -3,20 +3,20 @@ import type { LockListener } from "./events.js"
 import { KeptLease, type LeaseManager } from "./kept-lease.js"
 import { LazySession } from "./lazy-session.js"
 import { PendingBatch, ReleaseOrder, RenewalOrder } from "./pending-batch.js"
-import type { Answer, Release, Renewal, Session, Store } from "./store.js"
+import type { BatchResult, Release, Renewal, Session, Store } from "./store.js"
 import { type TimerEntry, TimerQueue } from "./timer-queue.js"
 import { TombstoneMap } from "./tombstone-map.js"
 import { type AcquireRequest, type Busy, Waiter } from "./waiter.js"
 
-/** When to ask again after the store has failed, in ms. */
+/** When to call the store again after it has failed, in ms. */
 const RETRY_AFTER = 500
 
-/** How often to ask while somebody waits and nothing is heard, in ms: a message may have been lost. */
+/** How often to call the store while a request waits and no message comes, in ms: one may have been lost. */
 const SAFETY_CHECK = 15_000
 
 const TICK = Promise.resolve()
 
-/** One session's conversation with its store: who waits, what is held, and when to ask again. */
+/** Runs one session of a store: knows which requests wait, which leases are held, and when to call the store again. */
 export class Coordinator implements LeaseManager {
   readonly on: LockListener
   readonly #session: LazySession
@@ -64,7 +64,7 @@ export class Coordinator implements LeaseManager {
     waiter.abort(error)
   }
 
-  /** Ends the wait, and sees to it that nothing is left of it in the store. */
+  /** Ends the wait, and removes the request from the store. */
   #cancelRequest(waiter: Waiter): void {
     this.#stopWaiting(waiter)
     // The store cancels before it acquires, so what has not been sent must not be sent any more.
@@ -79,7 +79,7 @@ export class Coordinator implements LeaseManager {
     waiter.end()
   }
 
-  /** Nobody is in a hurry here: what is due at the same time is renewed by one question, in any store. */
+  /** Renewals are not urgent: those that are due at the same time are put into one batch, in any store. */
   renew(renewal: Renewal, lease?: KeptLease): RenewalOrder {
     if (this.#closed) throw new LockClosedError()
     const order = new RenewalOrder(renewal, lease)
@@ -104,7 +104,7 @@ export class Coordinator implements LeaseManager {
     this.#timers.cancel(lease)
   }
 
-  /** The session, for whoever asks it something else. */
+  /** The session, for calls other than a batch. */
   async session(): Promise<Session> {
     if (this.#closed) throw new LockClosedError()
     return this.#session.open()
@@ -120,7 +120,7 @@ export class Coordinator implements LeaseManager {
     }
   }
 
-  /** Where the answer is to be had at once there is nothing to gain from waiting for others who ask. */
+  /** Where the store executes synchronously there is nothing to gain from a larger batch. */
   #send(): void {
     if (this.#isSynchronous && !this.#executing) this.#flush()
     else this.#scheduleFlush()
@@ -140,10 +140,10 @@ export class Coordinator implements LeaseManager {
     this.#pending = new PendingBatch()
     for (const waiter of batch.acquire) waiter.sent = true
     try {
-      const answer = this.#session.ask(batch)
-      this.#isSynchronous = !("then" in answer)
-      if ("then" in answer) return void this.#await(answer, batch)
-      this.#apply(batch, answer)
+      const result = this.#session.execute(batch)
+      this.#isSynchronous = !("then" in result)
+      if ("then" in result) return void this.#await(result, batch)
+      this.#apply(batch, result)
     } catch (error) {
       this.#fail(batch, error)
     }
@@ -151,11 +151,11 @@ export class Coordinator implements LeaseManager {
     if (!this.#flushScheduled) this.#onIdle?.()
   }
 
-  /** One question at a time, so that a process can't overtake itself; what comes up meanwhile is asked together. */
-  async #await(answer: Promise<Answer>, batch: PendingBatch): Promise<void> {
+  /** One batch at a time, so that a process can't overtake itself; what comes up meanwhile is the next batch. */
+  async #await(result: Promise<BatchResult>, batch: PendingBatch): Promise<void> {
     this.#timers.arm(this.#waiting.size > 0)
     try {
-      this.#apply(batch, await answer)
+      this.#apply(batch, await result)
     } catch (error) {
       this.#fail(batch, error)
     }
@@ -164,30 +164,30 @@ export class Coordinator implements LeaseManager {
     else this.#onIdle?.()
   }
 
-  #apply(batch: PendingBatch, answer: Answer): void {
+  #apply(batch: PendingBatch, result: BatchResult): void {
     let at = 0
-    for (const order of batch.renew) order.settle(answer.renewed[at++] === true, batch.sentAt)
+    for (const order of batch.renew) order.settle(result.renewed[at++] === true, batch.sentAt)
     at = 0
-    for (const release of batch.release) release.resolve(answer.released[at++] === true)
-    for (const grant of answer.granted) {
+    for (const release of batch.release) release.resolve(result.released[at++] === true)
+    for (const grant of result.granted) {
       const waiter = this.#waiter(grant.seq, batch)
-      // One that has given up in the meantime is being cancelled, granted or not.
+      // A waiter that has given up in the meantime is being cancelled, granted or not.
       if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.request.renews, batch.sentAt))
     }
-    for (const { seq, key } of answer.refused) this.#refuse(seq, key, batch)
-    for (const seq of answer.dropped) this.#requeue(seq)
-    if (answer.taken.length > 0) this.#lose(answer.taken)
-    this.#scheduleNextCheck(answer.askIn)
+    for (const { seq, key } of result.refused) this.#refuse(seq, key, batch)
+    for (const seq of result.dropped) this.#requeue(seq)
+    if (result.taken.length > 0) this.#lose(result.taken)
+    this.#scheduleNextCheck(result.wakeIn)
     this.#timers.arm(this.#waiting.size > 0)
   }
 
-  #scheduleNextCheck(askIn = Number.POSITIVE_INFINITY): void {
-    const within = this.#waiting.size > 0 ? Math.min(askIn, SAFETY_CHECK) : askIn
+  #scheduleNextCheck(wakeIn = Number.POSITIVE_INFINITY): void {
+    const within = this.#waiting.size > 0 ? Math.min(wakeIn, SAFETY_CHECK) : wakeIn
     if (within === Number.POSITIVE_INFINITY) this.#timers.cancel(this.#nextCheck)
     else this.#timers.schedule(this.#nextCheck, performance.now() + within)
   }
 
-  /** The last that was asked for may not be among the waiting yet. */
+  /** The last request of the batch may not be among the waiting yet. */
   #waiter(seq: number, { acquire }: PendingBatch): Waiter | undefined {
     const last = acquire.at(-1)
     return last?.seq === seq && last.pending ? last : this.#waiting.get(seq)
@@ -211,7 +211,7 @@ export class Coordinator implements LeaseManager {
       if (taken.includes(lease.seq)) lease.lose("it was taken away by forceRelease")
   }
 
-  /** A lease that is kept has an appointment, be it at no time: there is no need for a map of them. */
+  /** Each kept lease has a timer entry, be it at `Infinity`: there is no need for a map of them. */
   #held(): KeptLease[] {
     return this.#timers.entries.filter((it) => it instanceof KeptLease)
   }
@@ -224,7 +224,7 @@ export class Coordinator implements LeaseManager {
     this.#scheduleFlush()
   }
 
-  /** Nobody knows what the store has done of it: those who asked are told, and requests are undone. */
+  /** What the store has executed of the batch is unknown: its callers get the error, and its requests are cancelled. */
   #fail(batch: PendingBatch, cause: unknown): void {
     const error = asStoreError(cause)
     for (const order of [...batch.renew, ...batch.release]) order.reject(error)

@@ -1,4 +1,4 @@
-/** What a question comes to. A store in this process answers at once, so that nobody has to wait for a promise. */
+/** A value that may come later. A store in this process settles it at once, so that no caller has to await a promise. */
 export class Deferred<T> {
   #value: T | undefined
   #error: unknown
@@ -18,7 +18,7 @@ export class Deferred<T> {
     this.#promise?.reject(error)
   }
 
-  /** The answer, or a promise of it if it isn't there yet. Throws what it was rejected with. To be asked for once. */
+  /** The value, or a promise of it if it isn't there yet. Throws what it was rejected with. To be called once. */
   take(): T | Promise<T> {
     if (this.#value !== undefined) return this.#value
     if (this.#error !== undefined) throw this.#error

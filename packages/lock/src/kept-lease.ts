@@ -6,25 +6,25 @@ import type { Lease } from "./lease.js"
 import type { Grant, Release, Renewal, Request } from "./store.js"
 import type { TimerEntry } from "./timer-queue.js"
 
-/** What a lease needs of the client that keeps it. */
+/** What a lease needs of the coordinator that keeps it. */
 export interface LeaseManager {
   readonly on: LockListener
-  /** Asks to renew; the lease is told what comes of it. */
+  /** Sends a renewal; the outcome is reported to the lease. */
   renew(renewal: Renewal, lease: KeptLease): Deferred<boolean>
   release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
   schedule(lease: KeptLease, due: number): void
-  /** The lease has ended: there is nothing to keep. */
+  /** Cancels that call: the lease has ended. */
   cancel(lease: KeptLease): void
 }
 
 /** A holder trusts a lease for this part of its ttl: clocks run at different speeds, and timers are late. */
 const TRUSTED = 0.99
-/** The first renewal is asked for when this part of the ttl has passed, which leaves time for others. */
+/** The first renewal is sent when this part of the ttl has passed, which leaves time for others. */
 const RENEW_AFTER = 1 / 3
-/** So much of that is left to chance: 100,000 leases that came at once would be renewed at once, for ever. */
+/** This part of that is random: 100,000 leases that were granted at once would else be renewed at once, each time. */
 const SPREAD = 1 / 4
-/** What is due within this part of the ttl is renewed by one question. */
+/** Renewals that are due within this part of the ttl are put into one batch. */
 const GRAIN = 1 / 300
 /** After a renewal that failed, the next try comes when this part of the ttl has passed. */
 const RETRY_AFTER = 1 / 10
@@ -32,8 +32,8 @@ const RETRY_AFTER = 1 / 10
 /**
  * A lease that this process watches over.
  *
- * Its holder trusts it for nearly one ttl from the moment *before* it asked the store, on the monotonic clock. The
- * store's own ttl started later, so that the trust always ends before anybody else can have the keys.
+ * Its holder trusts it for nearly one ttl from the moment *before* the batch was sent, on the monotonic clock. The
+ * store's own ttl started later, so that the trust always ends before another owner can have the keys.
  */
 export class KeptLease implements Lease, TimerEntry {
   due = 0
@@ -107,7 +107,7 @@ export class KeptLease implements Lease, TimerEntry {
     const wanted = checkTtl(ttl)
     if (this.loss) throw this.loss
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
-    // The store may do as it is told and the answer be lost: a nearer end counts from now on.
+    // The store may execute the renewal and its result be lost: a nearer end counts from now on.
     this.#trustNoLongerThan(performance.now() + wanted * TRUSTED)
     if (!(await this.#manager.renew({ ...this.exactly, ttl: wanted }, this).take()))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
@@ -156,7 +156,7 @@ export class KeptLease implements Lease, TimerEntry {
     else this.#askToRenew()
   }
 
-  /** Loses it, and lets go of it in the store too: a renewal that was on its way may have kept it there. */
+  /** Loses it, and releases it in the store too: a renewal that was on its way may have kept it there. */
   async giveUp(why: string | LockClosedError): Promise<void> {
     this.lose(why)
     try {
@@ -171,13 +171,13 @@ export class KeptLease implements Lease, TimerEntry {
     this.#manager.renew({ ...this.exactly, ttl: this.#ttl }, this)
   }
 
-  /** The store could not be asked for a renewal. */
+  /** The store has failed to answer a renewal. */
   retryRenewal(): void {
     if (this.#ended || !this.#renews) return
     this.#manager.schedule(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
   }
 
-  /** The store has renewed it, by a question sent at `sentAt`. */
+  /** The store has renewed it, by a batch that was sent at `sentAt`. */
   renewed(sentAt: number, ttl: number): void {
     if (this.#ended) return
     this.#ttl = ttl

@@ -1,8 +1,8 @@
 import { asStoreError } from "./errors.js"
 import type { PendingBatch } from "./pending-batch.js"
-import type { Answer, Session, Store } from "./store.js"
+import type { BatchResult, Session, Store } from "./store.js"
 
-/** The way to a store: opened when it is first needed, and again after it could not be. */
+/** A session of a store that is opened when it is first needed, and again after opening has failed. */
 export class LazySession {
   readonly #store: Store
   readonly #wake: (within: number) => void
@@ -29,17 +29,17 @@ export class LazySession {
     }
   }
 
-  ask(batch: PendingBatch): Answer | Promise<Answer> {
+  execute(batch: PendingBatch): BatchResult | Promise<BatchResult> {
     return this.#session
       ? this.#put(batch, this.#session)
       : this.open().then((session) => this.#put(batch, session))
   }
 
-  #put(batch: PendingBatch, session: Session): Answer | Promise<Answer> {
-    // Trust is reckoned from before the question: the store's ttl starts at some moment after it. To connect comes
-    // before both, and may take longer than a short lease lasts.
+  #put(batch: PendingBatch, session: Session): BatchResult | Promise<BatchResult> {
+    // Trust is reckoned from before the batch is sent: the store's ttl starts at some moment after it. To connect
+    // comes before both, and may take longer than a short lease lasts.
     batch.sentAt = performance.now()
-    return session.ask(batch)
+    return session.execute(batch)
   }
 
   async close(): Promise<void> {

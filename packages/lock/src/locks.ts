@@ -9,7 +9,7 @@ import type { KeyState, Session, Store } from "./store.js"
 import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
-  /** How long a lease outlives a dead holder, in ms; `Infinity` for ever. 30,000 by default. */
+  /** How long a lease outlives a dead holder, in ms; `Infinity`: it never expires. 30,000 by default. */
   ttl?: number
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
   timeout?: number
@@ -23,7 +23,7 @@ export interface LocksOptions extends LockDefaults {
 export interface TryOptions {
   /** See `LockDefaults`. A lease without an end (`Infinity`) is never renewed, and outlives its process. */
   ttl?: number
-  /** Who asks. An owner re-enters what it holds; by default each request has an owner of its own. */
+  /** Names the owner of the request. An owner re-enters what it holds; by default each request has an owner of its own. */
   owner?: string
   /** Stops the wait: the request is rejected with a `LockAbortedError`. It doesn't end a lease that was granted. */
   signal?: AbortSignal
@@ -60,7 +60,7 @@ export class Locks implements AsyncDisposable {
    * or `LockArgumentError`.
    */
   acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
-    return this.#insist(keys, options)
+    return this.#acquire(keys, options)
   }
 
   /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
@@ -80,29 +80,29 @@ export class Locks implements AsyncDisposable {
     job: (lease: Lease) => T | Promise<T>,
     options: AcquireOptions = {},
   ): Promise<T> {
-    const lease = await this.#insist(keys, options)
+    const lease = await this.#acquire(keys, options)
     let result: T
     try {
       result = await job(lease)
     } catch (error) {
-      await this.#leave(lease)
+      await this.#releaseQuietly(lease)
       throw error
     }
-    await this.#leave(lease)
+    await this.#releaseQuietly(lease)
     if (lease.loss) throw lease.loss
     return result
   }
 
   /**
    * Locks `keys` under an id that the caller chooses, for a lease that outlives this process or is released in another:
-   * nobody renews it here. Asking again under the same id extends it; one `releaseById` frees it. Returns the token.
+   * it is not renewed here. Acquiring again under the same id extends it; one `releaseById` frees it. Returns the token.
    */
   async acquireById(
     id: string,
     keys: string | readonly string[],
     options: Omit<AcquireOptions, "renew"> = {},
   ): Promise<bigint> {
-    const lease = await this.#insist(keys, options, checkName("id", id))
+    const lease = await this.#acquire(keys, options, checkName("id", id))
     return lease.token
   }
 
@@ -118,15 +118,15 @@ export class Locks implements AsyncDisposable {
     return this.#coordinator.release({ id: checkName("id", id), keys: checkKeys(keys) })
   }
 
-  /** What is held and who waits, in all processes that share the store, in the order of the keys. */
+  /** All leases and waiting requests, of all processes that share the store, in the order of the keys. */
   async inspect(): Promise<readonly KeyState[]> {
-    return [...(await this.#ask((session) => session.inspect()))].sort(byKey)
+    return [...(await this.#onSession((session) => session.inspect()))].sort(byKey)
   }
 
-  /** Ends every lease on `key`, with all its keys; its holder is told that it is lost. False where nobody held the key. */
+  /** Ends every lease on `key`, with all its keys; its holder's lease is lost. False where no lease held the key. */
   async forceRelease(key: string): Promise<boolean> {
     const name = checkName("key", key)
-    return this.#ask((session) => session.forceRelease(name))
+    return this.#onSession((session) => session.forceRelease(name))
   }
 
   /**
@@ -143,20 +143,20 @@ export class Locks implements AsyncDisposable {
   }
 
   /** A store that fails now leaves the keys to their ttl. It doesn't undo that the job ran while the lease was trusted. */
-  async #leave(lease: Lease): Promise<void> {
+  async #releaseQuietly(lease: Lease): Promise<void> {
     await lease.release().catch(() => false)
   }
 
-  async #ask<T>(question: (session: Session) => T | Promise<T>): Promise<T> {
+  async #onSession<T>(call: (session: Session) => T | Promise<T>): Promise<T> {
     const session = await this.#coordinator.session()
     try {
-      return await question(session)
+      return await call(session)
     } catch (error) {
       throw asStoreError(error)
     }
   }
 
-  async #insist(keys: string | readonly string[], options: AcquireOptions, id?: string): Promise<Lease> {
+  async #acquire(keys: string | readonly string[], options: AcquireOptions, id?: string): Promise<Lease> {
     const request = this.#request(keys, options, id)
     const answer = this.#coordinator.acquire(request)
     const result = answer instanceof Promise ? await answer : answer

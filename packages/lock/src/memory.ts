@@ -1,6 +1,6 @@
 import { LockTable } from "./lock-table.js"
 import { type Entry, SessionState } from "./queue.js"
-import type { Answer, KeyState, Question, Session, Store, WaiterState } from "./store.js"
+import type { Batch, BatchResult, KeyState, Session, Store, WaiterState } from "./store.js"
 
 /**
  * A store for one process. Its rules are in `lock-table.ts`, and are those of every other store.
@@ -20,18 +20,20 @@ class MemorySession implements Session {
     this.#state = new SessionState(wake)
   }
 
-  ask(question: Question): Answer {
-    return this.#table.ask(this.#state, question)
+  execute(batch: Batch): BatchResult {
+    return this.#table.execute(this.#state, batch)
   }
 
   inspect(): KeyState[] {
-    const { now, queues } = this.#table.look()
+    const { now, queues } = this.#table.inspect()
     const described = new Map<Entry, WaiterState>()
     const describe = (entry: Entry) => {
       const { id, owner, keys } = entry.request
       const known = described.get(entry)
       const state = known ?? {
-        ...{ id, owner, age: now - entry.since },
+        id,
+        owner,
+        age: now - entry.since,
         keys: keys.filter((key) => queues.get(key)?.has(entry)),
       }
       described.set(entry, state)
@@ -49,7 +51,7 @@ class MemorySession implements Session {
   }
 
   close(): void {
-    this.#table.disconnect(this.#state)
+    this.#table.closeSession(this.#state)
   }
 }
 

@@ -37,12 +37,12 @@ export class RenewalOrder extends ReleaseOrder implements Renewal {
   }
 }
 
-/** What is to be sentAt next: all that comes up in one tick, or while an answer is awaited, is one question. */
+/** The next batch: collects all orders of one tick, or of the time in which a result is awaited. */
 export class PendingBatch {
   readonly renew: RenewalOrder[] = []
   readonly release: ReleaseOrder[] = []
   readonly cancel: Cancellation[] = []
   acquire: Waiter[] = []
-  /** When the store was sentAt, as a time of `performance.now()`. */
+  /** When it was sent to the store, as a time of `performance.now()`. */
   sentAt = 0
 }

@@ -5,15 +5,15 @@ import type { KeptLease } from "./kept-lease.js"
 import type { Request } from "./store.js"
 import type { TimerEntry } from "./timer-queue.js"
 
-/** What a request comes to when its time is up: an answer, not an error. */
+/** The outcome of a request whose time is up: a value, not an error. */
 export class Busy {
   constructor(
-    /** The key that stood in the way, where the store told. */
+    /** The key that was busy, where the store reported it. */
     readonly key: string | undefined,
   ) {}
 }
 
-/** What a caller wants, in terms that have been checked. */
+/** A caller's request, with arguments that have been checked. */
 export interface AcquireRequest extends Omit<Request, "seq" | "wait"> {
   readonly timeout: number
   /** Whether the lease renews itself. */
@@ -27,7 +27,7 @@ export interface AcquireRequest extends Omit<Request, "seq" | "wait"> {
 export class Waiter extends Deferred<KeptLease | Busy> implements Request, TimerEntry {
   due = 0
   slot = -1
-  /** Whether the store has been asked, and must be told when the wait ends early. */
+  /** Whether it has been sent to the store, and has to be cancelled there when the wait ends early. */
   sent = false
   readonly id: string
   readonly owner: string

@@ -28,7 +28,7 @@ function distant(store: Store): Store {
       call(async () => {
         const session = await store.connect((within) => void travel().then(() => wake(within)))
         return {
-          ask: (question) => call(() => session.ask(question)),
+          execute: (batch) => call(() => session.execute(batch)),
           inspect: () => call(() => session.inspect()),
           forceRelease: (key) => call(() => session.forceRelease(key)),
           close: () => call(() => session.close()),

@@ -1,5 +1,5 @@
 import { memoryStore } from "../src/memory.js"
-import type { Answer, Grant, Question, Session } from "../src/store.js"
+import type { Batch, BatchResult, Grant, Session } from "../src/store.js"
 import { NOTHING, type Subject } from "./history.js"
 
 /** No lease of a generation has a greater token than one of the next. */
@@ -55,7 +55,7 @@ class ForgetfulSession implements Session {
 
   /** @param base of the tokens of the generation that ends */
   forget(base: number): void {
-    const { granted, taken } = this.#session.ask(NOTHING) as Answer
+    const { granted, taken } = this.#session.execute(NOTHING) as BatchResult
     const heard = granted.filter(({ seq }) => taken.includes(seq)).map((it) => above(base, it))
     this.#news = { granted: [...this.#news.granted, ...heard], taken: [...this.#news.taken, ...taken] }
     for (const { seq } of heard) this.#waiting.delete(seq)
@@ -64,12 +64,12 @@ class ForgetfulSession implements Session {
     this.#session = this.#open()
   }
 
-  async ask(question: Question): Promise<Answer> {
-    const { granted, refused, ...rest } = await this.#session.ask(question)
-    const cancelled = new Set(question.cancel.map(({ seq }) => seq))
+  async execute(batch: Batch): Promise<BatchResult> {
+    const { granted, refused, ...rest } = await this.#session.execute(batch)
+    const cancelled = new Set(batch.cancel.map(({ seq }) => seq))
     const dropped = [...this.#lost.filter((seq) => !cancelled.has(seq)), ...rest.dropped]
     this.#lost = []
-    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
+    for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
     for (const seq of [...cancelled, ...dropped, ...granted.map((it) => it.seq)]) this.#waiting.delete(seq)
     const news = this.#news
     this.#news = { granted: [], taken: [] }

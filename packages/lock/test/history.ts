@@ -1,5 +1,5 @@
 import assert from "node:assert/strict"
-import type { Answer, KeyState, Question, Session, Store } from "../src/store.js"
+import type { Batch, BatchResult, KeyState, Session, Store } from "../src/store.js"
 import { type Asked, isLive, Promises } from "./promises.js"
 import { Transcript } from "./transcript.js"
 
@@ -15,7 +15,7 @@ export type Step =
   | { kind: "disaster" }
   | { kind: "tick"; ms: number }
 
-export const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
+export const NOTHING: Batch = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
 
 /** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in coordinator.ts. */
@@ -51,7 +51,7 @@ export class History {
   #witness!: Session
   readonly #crashed = new Set<number>()
   /** When each session is going to ask again, by what it was told. */
-  readonly #askAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
+  readonly #wakeAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
   readonly #sessions: Session[] = []
   readonly #promises = new Promises()
   readonly #transcript = new Transcript()
@@ -78,7 +78,7 @@ export class History {
 
   async #connect(i: number): Promise<Session> {
     return this.#subject.connect((within) => {
-      this.#askAt[i] = Math.min(this.#askAt[i] ?? 0, this.#now + within)
+      this.#wakeAt[i] = Math.min(this.#wakeAt[i] ?? 0, this.#now + within)
     })
   }
 
@@ -88,7 +88,7 @@ export class History {
     else if (step.kind === "renew") await this.#renew(this.#pick("held", step.pick), step.ttl)
     else if (step.kind === "cancel") await this.#cancel(this.#pick("waiting", step.pick))
     else if (step.kind === "forceRelease") await this.#forceRelease(step.key)
-    else if (step.kind === "collect") await this.#ask(step.session, NOTHING)
+    else if (step.kind === "collect") await this.#execute(step.session, NOTHING)
     else if (step.kind === "crash") this.#crashed.add(step.session)
     else if (step.kind === "disaster") await this.#disaster(this.#subject.disaster)
     else await this.#tick(step.ms)
@@ -111,7 +111,7 @@ export class History {
     }
     const free = !this.#isBarred && keys.every((key) => isFreeFor(asked.owner, key, states))
     this.#asked.push(asked)
-    await this.#ask(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
+    await this.#execute(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
     assert.equal(asked.state === "held", free, "granted at once if, and only if, nobody is before it")
     if (!wait) assert.notEqual(asked.state, "waiting", "a request that doesn't wait has its answer")
   }
@@ -152,7 +152,7 @@ export class History {
     await this.#subject.arrived?.()
     for (const lease of holders) {
       lease.state = "taken"
-      assert.ok((this.#askAt[lease.session] ?? 0) <= this.#now, "the holder is woken to be told")
+      assert.ok((this.#wakeAt[lease.session] ?? 0) <= this.#now, "the holder is woken to be told")
     }
   }
 
@@ -169,7 +169,7 @@ export class History {
     if (disaster.bars) this.#barredUntil = this.#now + this.#longestForgotten
     for (const { state, session } of this.#asked)
       if (state === "waiting")
-        this.#askAt[session] = Math.min(this.#askAt[session] ?? 0, this.#now + SAFETY_CHECK)
+        this.#wakeAt[session] = Math.min(this.#wakeAt[session] ?? 0, this.#now + SAFETY_CHECK)
   }
 
   /** Whether the store takes it for held. */
@@ -181,31 +181,31 @@ export class History {
     return this.#barredUntil > this.#now
   }
 
-  async #put(session: number, part: Partial<Question>): Promise<Answer> {
-    const question = { ...NOTHING, ...part }
-    for (const { ttl } of [...question.acquire, ...question.renew])
+  async #put(session: number, part: Partial<Batch>): Promise<BatchResult> {
+    const batch = { ...NOTHING, ...part }
+    for (const { ttl } of [...batch.acquire, ...batch.renew])
       if (!this.#subject.disaster?.keeps(ttl)) this.#longestForgotten = Math.max(this.#longestForgotten, ttl)
-    const answer = await (this.#sessions[session] ?? assert.fail()).ask(question)
+    const result = await (this.#sessions[session] ?? assert.fail()).execute(batch)
     await this.#subject.arrived?.()
-    // A store may still tell of a grant that the session gives up by this very question; that means nothing.
-    const granted = answer.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
-    this.#transcript.answered(session, { ...answer, granted })
-    await this.#take(session, answer)
-    return answer
+    // A store may still tell of a grant that the session gives up by this very batch; that means nothing.
+    const granted = result.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
+    this.#transcript.answered(session, { ...result, granted })
+    await this.#take(session, result)
+    return result
   }
 
-  async #ask(session: number, question: Question): Promise<void> {
-    if (!this.#crashed.has(session)) await this.#put(session, question)
+  async #execute(session: number, batch: Batch): Promise<void> {
+    if (!this.#crashed.has(session)) await this.#put(session, batch)
   }
 
-  async #take(session: number, answer: Answer): Promise<void> {
-    this.#askAt[session] = this.#now + (answer.askIn ?? Number.POSITIVE_INFINITY)
+  async #take(session: number, result: BatchResult): Promise<void> {
+    this.#wakeAt[session] = this.#now + (result.wakeIn ?? Number.POSITIVE_INFINITY)
     const find = (seq: number) => this.#asked[seq - 1] ?? assert.fail(`nobody asked for ${seq}`)
-    for (const grant of answer.granted) this.#granted(find(grant.seq), grant.token, grant.tokens)
-    for (const seq of answer.taken) this.#taken(find(seq))
-    for (const { seq } of answer.refused) find(seq).state = "over"
+    for (const grant of result.granted) this.#granted(find(grant.seq), grant.token, grant.tokens)
+    for (const seq of result.taken) this.#taken(find(seq))
+    for (const { seq } of result.refused) find(seq).state = "over"
     // As the core does: who was silent queues again, at the end.
-    for (const seq of answer.dropped) await this.#queueAgain(find(seq))
+    for (const seq of result.dropped) await this.#queueAgain(find(seq))
   }
 
   #taken(lease: Asked): void {
@@ -232,23 +232,23 @@ export class History {
   async #tick(ms: number): Promise<void> {
     const end = this.#now + ms
     for (;;) {
-      const next = this.#askAt.map((at, i) => (this.#crashed.has(i) ? Number.POSITIVE_INFINITY : at))
+      const next = this.#wakeAt.map((at, i) => (this.#crashed.has(i) ? Number.POSITIVE_INFINITY : at))
       const due = Math.min(...next)
       if (due > end) break
       this.#now = Math.max(this.#now, due)
-      await this.#ask(next.indexOf(due), NOTHING)
+      await this.#execute(next.indexOf(due), NOTHING)
     }
     this.#now = end
   }
 
   async #check(): Promise<void> {
-    const seen = { now: this.#now, asked: this.#asked, askAt: this.#askAt, barred: this.#isBarred }
+    const seen = { now: this.#now, asked: this.#asked, wakeAt: this.#wakeAt, barred: this.#isBarred }
     this.#promises.hold(seen, await this.#inspect())
   }
 
   /** All leave, and the dead run out: nothing may be left. */
   async #end(): Promise<void> {
-    for (const [session] of this.#sessions.entries()) await this.#ask(session, NOTHING)
+    for (const [session] of this.#sessions.entries()) await this.#execute(session, NOTHING)
     for (const request of this.#asked) if (!this.#crashed.has(request.session)) await this.#leave(request)
     for (const session of this.#sessions) await session.close()
     this.#now += 1_000_000

@@ -156,18 +156,18 @@ describe("a server that hangs", () => {
     const lease = await two.acquire("key")
     expect((await two.inspect()).map(({ holders }) => holders.length)).toEqual([1])
     await lease.release()
-    // What was given up is undone by the next question, which may come after the late one was read.
+    // What was given up is undone by the next batch, which may come after the late one was read.
     await eventually(() => two.inspect()).toEqual([])
   })
 
-  it("does nothing of a question that was given up, if it comes to it after the next one", async () => {
+  it("does nothing of a batch that was given up, if it comes to it after the next one", async () => {
     const locks = locksOn()
     await (await locks.acquire("warm")).release()
     const ask = (turn: number, givenUp: number | null, seq?: number) => {
       const one = (value: unknown) => (seq === undefined ? [] : [value])
       const nothing = Array(11).fill([])
       const request = [1, "key", seq, "id", "id", 1_000, true, true].map(one)
-      return run(`SELECT holdfast_lock.ask(${Array.from({ length: 26 }, (_, i) => `$${i + 1}`)})`, [
+      return run(`SELECT holdfast_lock.execute(${Array.from({ length: 26 }, (_, i) => `$${i + 1}`)})`, [
         ...["session", turn, givenUp, false, 0, ...nothing, ...request, [], []],
       ])
     }

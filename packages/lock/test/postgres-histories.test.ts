@@ -3,12 +3,12 @@ import fc from "fast-check"
 import pg from "pg"
 import { afterAll, beforeAll, describe, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
-import type { PgClient } from "../src/postgres/connection.js"
+import type { PgClient } from "../src/postgres/clients.js"
 import { sqlOf } from "../src/postgres/install.js"
 import { namesOf } from "../src/postgres/names.js"
 import { LONGEST_FORGOTTEN } from "../src/postgres/rules.js"
 import { PostgresSession } from "../src/postgres/session.js"
-import type { Answer, Question, Session, Store } from "../src/store.js"
+import type { Batch, BatchResult, Session, Store } from "../src/store.js"
 import { History, SESSIONS, type Step, type Subject } from "./history.js"
 import { server } from "./postgres-server.js"
 import { histories } from "./steps.js"
@@ -84,7 +84,7 @@ function onPostgres(now: () => number): Subject {
   const store: Store = {
     connect(wake) {
       const client = lend(free.pop() ?? assert.fail(), now)
-      const access = { names, connect: async () => client, pool: undefined, patience: 10_000 }
+      const access = { names, connect: async () => client, pool: undefined, timeoutMs: 10_000 }
       return new PostgresSession(access, wake).open()
     },
   }
@@ -131,8 +131,8 @@ function alike(store: Store, now: () => number): Store {
         told = now() + within
         wake(within)
       })
-      const keep = (askIn = Number.POSITIVE_INFINITY) => {
-        const next = now() + askIn
+      const keep = (wakeIn = Number.POSITIVE_INFINITY) => {
+        const next = now() + wakeIn
         if (waiting.size === 0) told = Number.POSITIVE_INFINITY
         else if (told <= now() || told > next) told = next
         return told === Number.POSITIVE_INFINITY ? undefined : told - now()
@@ -150,22 +150,28 @@ function alike(store: Store, now: () => number): Store {
         },
         forceRelease: (key) => session.forceRelease(key),
         close: () => session.close(),
-        async ask(question: Question): Promise<Answer> {
-          const answer = await session.ask(question)
-          for (const { seq } of question.cancel) waiting.delete(seq)
-          for (const request of question.acquire) {
+        async execute(batch: Batch): Promise<BatchResult> {
+          const result = await session.execute(batch)
+          for (const { seq } of batch.cancel) waiting.delete(seq)
+          for (const request of batch.acquire) {
             keys.set(request.seq, request.keys)
             waiting.add(request.seq)
           }
-          const granted = answer.granted.map(({ seq, token, tokens }) => ({
+          const granted = result.granted.map(({ seq, token, tokens }) => ({
             seq,
             token,
             tokens: tokens ?? keys.get(seq)?.map(() => token),
           }))
-          for (const { seq } of [...granted, ...answer.refused]) waiting.delete(seq)
-          for (const seq of answer.dropped) waiting.delete(seq)
-          const taken = [...answer.taken].sort()
-          return { ...answer, granted, taken, dropped: [...answer.dropped].sort(), askIn: keep(answer.askIn) }
+          for (const { seq } of [...granted, ...result.refused]) waiting.delete(seq)
+          for (const seq of result.dropped) waiting.delete(seq)
+          const taken = [...result.taken].sort()
+          return {
+            ...result,
+            granted,
+            taken,
+            dropped: [...result.dropped].sort(),
+            wakeIn: keep(result.wakeIn),
+          }
         },
       } satisfies Session
     },

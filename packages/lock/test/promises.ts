@@ -25,7 +25,7 @@ export const isLive = (lease: Asked, now: number) => lease.state === "held" && l
 export interface Seen {
   now: number
   asked: readonly Asked[]
-  askAt: readonly number[]
+  wakeAt: readonly number[]
   /** Nothing is granted after a disaster, for a while. */
   barred: boolean
 }
@@ -68,7 +68,7 @@ export class Promises {
       const request = seen.asked.find((it) => it.id === id)
       if (request?.state !== "waiting") continue
       assert.ok(expiresIn <= CLAIM_WINDOW, `${id} may be dead, and keeps ${key} for ${expiresIn} ms`)
-      assert.ok((seen.askAt[request.session] ?? 0) <= seen.now, `${id} isn't told that it holds ${key}`)
+      assert.ok((seen.wakeAt[request.session] ?? 0) <= seen.now, `${id} isn't told that it holds ${key}`)
     }
   }
 
@@ -99,7 +99,7 @@ export class Promises {
       const ends = Math.min(...holders.map(({ expiresIn }) => seen.now + expiresIn))
       for (const { id } of waiters) {
         const session = seen.asked.find((it) => it.id === id)?.session ?? 0
-        assert.ok((seen.askAt[session] ?? 0) <= ends, `nobody looks when ${key} may be free`)
+        assert.ok((seen.wakeAt[session] ?? 0) <= ends, `nobody looks when ${key} may be free`)
       }
     }
   }

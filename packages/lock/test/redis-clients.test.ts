@@ -70,7 +70,7 @@ describe("redisStore", () => {
     await locks.close()
     await expect.poll(connections).toEqual([])
     expect(await redis.say("HKEYS", `{${prefix}}`)).toBe("*1\r\n$0\r\n\r\n")
-    for (const name of ["", ":expiries", ":waiters", ":lookouts"])
+    for (const name of ["", ":expiries", ":waiters", ":wakeups"])
       expect(Number((await redis.say("PTTL", `{${prefix}}${name}`)).slice(1))).toBeGreaterThan(1_000_000)
   })
 

@@ -3,7 +3,7 @@ import type { History, Stay, Trouble } from "./history.ts"
 
 /** How late an answer may be, in ms: the promise is 50, and two cores have five processes and two servers to run. */
 const LATE = 1_000
-/** How long a request may take that doesn't wait in the queue, in ms: connecting, and two questions, each in vain. */
+/** How long a request may take that doesn't wait in the queue, in ms: connecting, and two batches, each in vain. */
 const AT_ONCE = 8_000
 /**
  * For how long nobody may be granted a key that somebody is known to wait for, in ms, the server's absence apart: the

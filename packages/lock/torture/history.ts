@@ -150,7 +150,7 @@ function sessionsOf(entries: readonly Entry[]): Iterable<Conversation[]> {
   return sessions.values()
 }
 
-/** The session asks one question at a time, so that each answer belongs to the last question. */
+/** The session sends one batch at a time, so that each answer belongs to the last one. */
 function staysOf(worker: string, conversation: readonly Conversation[]): Stay[] {
   const stays: Stay[] = []
   const here = new Map<number, Mutable<Stay>>()

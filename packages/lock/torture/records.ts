@@ -28,7 +28,7 @@ export type WorkerEntry =
   /** The event loop did not run for so long, in ms. */
   | { readonly e: "stalled"; readonly ms: number }
 
-/** What goes between the core and the store; `s` names the session within its process, `q` the question. */
+/** What goes between the core and the store; `s` names the session within its process, `q` the batch. */
 export type SessionEntry =
   | {
       readonly e: "asked"

@@ -47,7 +47,7 @@ export async function startRedisServer(): Promise<Server> {
         ["", "HLEN"],
         [":expiries", "ZCARD"],
         [":waiters", "ZCARD"],
-        [":lookouts", "ZCARD"],
+        [":wakeups", "ZCARD"],
       ] as const) {
         // One member stays: the last number, or what keeps the set from vanishing.
         const size = Number((await redis.say(count, `{${SPACE}}${part}`)).trim().slice(1))
@@ -95,7 +95,7 @@ async function versionOf(connectionString: string): Promise<string> {
 async function rowsLeft(connectionString: string): Promise<string[]> {
   const left: string[] = []
   // What a session that died has given up is kept for a day, since the server may still come to read it.
-  for (const table of ["queue", "lasting", "session WHERE ask_at IS NOT NULL"]) {
+  for (const table of ["queue", "lasting", "session WHERE wake_at IS NOT NULL"]) {
     const [row] = await query<{ count: string }>(connectionString, `SELECT count(*) FROM ${SPACE}.${table}`)
     if (row?.count !== "0") left.push(`${row?.count} rows in ${SPACE}.${table}`)
   }

@@ -92,7 +92,7 @@ async function fight(
     slowKeys: SLOW_KEYS,
     inFlight: IN_FLIGHT,
     ttl: TTL,
-    patience: PATIENCE,
+    timeoutMs: PATIENCE,
   }
   const posts = Array.from({ length: WORKERS }, (_, place) => {
     return new Post(place, job, seed + place, recorder, server.port, server.urlAt)

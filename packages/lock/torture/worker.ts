@@ -25,7 +25,7 @@ export interface WorkerOptions {
   /** Of every lease, in ms. */
   readonly ttl: number
   /** How long to wait for an answer of the store, in ms. */
-  readonly patience: number
+  readonly timeoutMs: number
 }
 
 /** How often a worker looks whether its event loop stood still, in ms. */
@@ -235,10 +235,10 @@ class Worker {
   }
 }
 
-function storeOf({ store, url, space, patience }: WorkerOptions) {
+function storeOf({ store, url, space, timeoutMs }: WorkerOptions) {
   return store === "redis"
-    ? redisStore({ url, prefix: space, commandTimeout: patience })
-    : postgresStore({ connectionString: url, schema: space, responseTimeout: patience })
+    ? redisStore({ url, prefix: space, commandTimeout: timeoutMs })
+    : postgresStore({ connectionString: url, schema: space, responseTimeout: timeoutMs })
 }
 
 function expected(error: unknown): void {

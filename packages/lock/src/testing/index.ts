@@ -26,26 +26,26 @@ export interface Exercise {
   /** Opens a lock space that is empty and that nobody else uses. */
   open(): TestSpace | Promise<TestSpace>
   /** For how many ms to wait for what must happen soon, on a machine that may have other things to do. 10,000 by default. */
-  patience?: number
+  timeoutMs?: number
   /** Cases that this store is let off, each with the reason. */
   exempt?: Readonly<Record<string, string>>
 }
 
 /**
- * Puts a store through all that is promised of it. A case may take twice `patience` on a store that fails it.
+ * Puts a store through all that is promised of it. A case may take twice `timeoutMs` on a store that fails it.
  *
  * ```ts
  * exerciseStore({ describe, it, open: () => ({ store: () => myStore({ prefix }), close: () => cleanUp(prefix) }) })
  * ```
  */
-export function exerciseStore({ describe, it, open, patience = 10_000, exempt = {} }: Exercise): void {
+export function exerciseStore({ describe, it, open, timeoutMs = 10_000, exempt = {} }: Exercise): void {
   const names = new Set(Object.values(CASES).flatMap((cases) => Object.keys(cases)))
   for (const name of Object.keys(exempt))
     if (!names.has(name)) throw new RangeError(`There is no case "${name}"`)
   for (const [promise, cases] of Object.entries(CASES)) {
     describe(promise, () => {
       for (const [name, run] of Object.entries(cases))
-        if (!(name in exempt)) it(name, async () => runCase(run, new Trial(await open(), patience)))
+        if (!(name in exempt)) it(name, async () => runCase(run, new Trial(await open(), timeoutMs)))
     })
   }
 }

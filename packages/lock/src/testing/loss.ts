@@ -79,17 +79,17 @@ export const loss: Record<string, Case> = {
     const [one, two] = [trial.locks(), trial.locks()]
     const session = await trial.session()
     const request = { seq: 1, id: "stale", owner: "stale", keys: ["key"], ttl: 100, wait: false }
-    const { granted } = await session.ask({ renew: [], release: [], cancel: [], acquire: [request] })
+    const { granted } = await session.execute({ renew: [], release: [], cancel: [], acquire: [request] })
     const token = granted[0]?.token
     const lease = await trial.soon("the end of the ttl", two.acquire("key"))
     const exactly = { id: "stale", keys: ["key"], token }
-    const answer = await session.ask({
+    const result = await session.execute({
       renew: [{ ...exactly, ttl: 60_000 }],
       release: [exactly],
       cancel: [{ seq: 1, keys: ["key"] }],
       acquire: [],
     })
-    assert.deepEqual([answer.renewed, answer.released], [[false], [false]])
+    assert.deepEqual([result.renewed, result.released], [[false], [false]])
     assert.equal(await one.tryAcquire("key"), null)
     assert.equal(await lease.release(), true)
   },
@@ -153,9 +153,9 @@ export const loss: Record<string, Case> = {
     const session = await trial.session()
     const lease = await one.acquire("key")
     const request = { seq: 7, id: "id", owner: "id", keys: ["key"], ttl: 60_000, wait: true }
-    await session.ask({ renew: [], release: [], cancel: [], acquire: [request] })
+    await session.execute({ renew: [], release: [], cancel: [], acquire: [request] })
     await lease.release()
-    await session.ask({ renew: [], release: [], cancel: [{ seq: 7, keys: ["key"] }], acquire: [] })
+    await session.execute({ renew: [], release: [], cancel: [{ seq: 7, keys: ["key"] }], acquire: [] })
     assert.deepEqual(await one.inspect(), [])
     await pause(0)
     assert.equal(

@@ -35,7 +35,7 @@ export class Trial {
   constructor(
     space: TestSpace,
     /** For how many ms to wait for what must happen soon. */
-    readonly patience: number,
+    readonly timeoutMs: number,
   ) {
     this.#space = space
   }
@@ -61,7 +61,7 @@ export class Trial {
   }
 
   #start(store: Store, defaults: LockDefaults): Locks {
-    return new Participant(store, { ttl: 60_000, timeout: this.patience, ...defaults })
+    return new Participant(store, { ttl: 60_000, timeout: this.timeoutMs, ...defaults })
   }
 
   /** Another process, on the store's own terms. */
@@ -87,7 +87,7 @@ export class Trial {
 
   /** The outcome of `promise`, which has to be there soon. */
   soon<T>(what: string, promise: PromiseLike<T>): Promise<T> {
-    return within(this.patience, what, promise)
+    return within(this.timeoutMs, what, promise)
   }
 
   async rejects(promise: Promise<unknown>, code: LockErrorCode): Promise<LockError> {
@@ -102,7 +102,7 @@ export class Trial {
   }
 
   async #eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + this.patience
+    const deadline = performance.now() + this.timeoutMs
     while (!(await holds())) {
       assert.ok(performance.now() < deadline, `never came about: ${what}`)
       await pause(5)
@@ -144,7 +144,7 @@ function mortal(store: Store, life: Life): Store {
         return call()
       }
       const guarded: Session = {
-        ask: (question) => guard(() => session.ask(question)),
+        execute: (batch) => guard(() => session.execute(batch)),
         inspect: () => guard(() => session.inspect()),
         forceRelease: (key) => guard(() => session.forceRelease(key)),
         close: () => guard(() => session.close()),

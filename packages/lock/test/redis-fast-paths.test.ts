@@ -97,7 +97,7 @@ interface Asked {
 /** A space in Redis, by a clock of its own. */
 class Space {
   readonly #prefix = `{${crypto.randomUUID()}}`
-  readonly #keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => this.#prefix + name)
+  readonly #keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => this.#prefix + name)
   constructor(
     readonly script: string,
     /** In µs. */
@@ -105,8 +105,8 @@ class Space {
   ) {}
 
   /** @returns the answer, and what Redis has written down then */
-  async ask(session: string, question: unknown[]): Promise<{ answer: unknown[]; tables: unknown }> {
-    const asked = ["ask", session, JSON.stringify(question), "", String(this.clock())]
+  async execute(session: string, batch: unknown[]): Promise<{ answer: unknown[]; tables: unknown }> {
+    const asked = ["execute", session, JSON.stringify(batch), "", String(this.clock())]
     const answer = client.eval(this.script, 4, ...this.#keys, ...asked) as Promise<unknown[]>
     const tables = this.#look()
     return { answer: await answer, tables: await tables }
@@ -141,8 +141,8 @@ afterAll(async () => {
 class Sessions {
   readonly #asked: Asked[] = []
 
-  /** A question in the form in which it is sent. */
-  question({ session, takes, frees, cancels, renews, off }: Step): unknown[] {
+  /** A batch in the form in which it is sent. */
+  batch({ session, takes, frees, cancels, renews, off }: Step): unknown[] {
     const count = this.#asked.filter((it) => it.session === session && it.state === "waiting").length
     const release = frees.flatMap((it) => this.#free(it))
     const cancel = cancels.flatMap((at) => this.#cancel(session, at))
@@ -194,15 +194,15 @@ class Sessions {
   }
 }
 
-/** Puts the same questions to the whole script and to the rules alone. */
+/** Puts the same batches to the whole script and to the rules alone. */
 async function put(all: readonly Step[]): Promise<void> {
   let now = 1_790_000_000_000_000
   const [whole, rules] = [SCRIPT, RULES_ALONE].map((script) => new Space(script, () => now)) as [Space, Space]
   const sessions = new Sessions()
   for (const step of all) {
     now += step.ms * 1_000
-    const question = sessions.question(step)
-    const asked = [whole, rules].map((space) => space.ask(`s${step.session}`, question))
+    const batch = sessions.batch(step)
+    const asked = [whole, rules].map((space) => space.execute(`s${step.session}`, batch))
     const [found, expected] = await Promise.all(asked)
     expect(found).toEqual(expected)
     sessions.hear(step, found?.answer ?? [])
