@@ -9,7 +9,7 @@ const worker = fileURLToPath(new URL("worker.ts", import.meta.url))
 
 /** What a process of a crew can be told to do. */
 export type Order =
-  | { readonly do: "crowd"; readonly waiters: number; readonly job: number }
+  | { readonly do: "contend"; readonly waiters: number; readonly job: number }
   /** Answered as soon as it holds. */
   | ({ readonly do: "hold" } & Hold)
   | { readonly do: "report" }

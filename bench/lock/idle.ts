@@ -17,7 +17,7 @@ interface Sample extends Gathered {
 /** What do those cost that only wait, and those that only hold? */
 export async function idle(run: Run): Promise<Finding> {
   const scale = run.quick ? 0.01 : 1
-  const crowds = [
+  const cases = [
     { what: "waiters", count: 10_000 * scale, window: run.quick ? 200 : 5_000 },
     { what: "leases", count: 100_000 * scale, window: run.quick ? 200 : 5_000 },
     { what: "renewed leases", count: 100_000 * scale, window: run.quick ? 200 : 10_000 },
@@ -26,7 +26,7 @@ export async function idle(run: Run): Promise<Finding> {
   for (const store of run.stores) {
     const contender = contendersOf(store).find(({ name }) => name.startsWith(OURS)) as Contender
     const found: Sample[] = []
-    for (const { what, count, window } of crowds) {
+    for (const { what, count, window } of cases) {
       const sample = await measure(contender, what, count, window, run)
       run.say(`${contender.name}: ${JSON.stringify(sample)}`)
       found.push(sample)

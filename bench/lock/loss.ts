@@ -7,7 +7,7 @@ import { type Held, hold } from "./holder.ts"
 /** In ms: of the lease, of the job, and for how long a report is waited for. */
 const TTL = 1_000
 const JOB = 3_000
-const PATIENCE = 15_000
+const REPORT_TIMEOUT = 15_000
 
 interface Outcome {
   readonly wiped: Pair
@@ -74,14 +74,15 @@ async function throughIt(
   await strike()
   const second = Promise.all(contenders.map((it) => succeed(it, address, key)))
   // One that never says anything is not waited for.
-  const report = (crew: Crew) => Promise.race([crew.order<Held>({ do: "report" }), sleep(PATIENCE, [SILENT])])
+  const report = (crew: Crew) =>
+    Promise.race([crew.order<Held>({ do: "report" }), sleep(REPORT_TIMEOUT, [SILENT])])
   const first = await Promise.all(crews.map(report))
   const found = await second
   await Promise.all(crews.map((it) => it.dismiss()))
   return contenders.map((_, i) => ({ first: first[i]?.[0], second: found[i] }))
 }
 
-const SILENT: Held = { from: 0, to: Number.POSITIVE_INFINITY, said: `nothing in ${PATIENCE / 1_000} s` }
+const SILENT: Held = { from: 0, to: Number.POSITIVE_INFINITY, said: `nothing in ${REPORT_TIMEOUT / 1_000} s` }
 
 async function succeed(contender: Contender, address: string, key: string): Promise<Held> {
   const opened = await contender.open(address)

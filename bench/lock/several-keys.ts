@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { type Finding, inRounds, type Run, type StoreName, type Table } from "../bench.ts"
 import { spread } from "../figures.ts"
 import { addressOf, type Contender, contendersOf } from "./contenders/index.ts"
-import { clock } from "./crowd.ts"
+import { clock } from "./contention.ts"
 
 const JOBS = 100
 const JOB = 5

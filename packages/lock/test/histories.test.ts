@@ -1,13 +1,13 @@
 import fc from "fast-check"
 import { describe, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
-import { forgetfulMemory } from "./forgetful.js"
+import { histories } from "./generators.js"
 import { History } from "./history.js"
-import { histories } from "./steps.js"
+import { wipeableMemory } from "./wipeable-memory.js"
 
 const WAYS = {
   "that is never wiped": (clock: () => number) => memoryStore({ clock }),
-  "that may be wiped": forgetfulMemory,
+  "that may be wiped": wipeableMemory,
 }
 
 describe.each(Object.entries(WAYS))("any history of requests, in memory %s", (_, open) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 import type { Batch, BatchResult, KeyState, Session, Store } from "../src/store.js"
-import { type Asked, isLive, Promises } from "./promises.js"
+import { type Asked, Invariants, isLive } from "./invariants.js"
 import { Transcript } from "./transcript.js"
 
 /** What may happen, in any order. Numbers pick among what there is at that time. */
@@ -35,7 +35,7 @@ export interface Disaster {
   /** Whether a lease of so many ms is known after it. */
   keeps(ttl: number): boolean
   /** Whether nobody is granted anything for as long as a forgotten lease may last. */
-  readonly bars: boolean
+  readonly recovers: boolean
 }
 
 /**
@@ -53,11 +53,11 @@ export class History {
   /** When each session is going to ask again, by what it was told. */
   readonly #wakeAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
   readonly #sessions: Session[] = []
-  readonly #promises = new Promises()
+  readonly #invariants = new Invariants()
   readonly #transcript = new Transcript()
   /** The longest ttl that was asked for, of those that a disaster forgets. */
   #longestForgotten = 0
-  #barredUntil = 0
+  #recoveringUntil = 0
 
   /** Plays all of `steps`, and then the end of everybody. Returns what the sessions saw. */
   static async play(steps: readonly Step[], open: (clock: () => number) => Subject): Promise<unknown[]> {
@@ -109,7 +109,7 @@ export class History {
       ...{ state: "waiting", until: 0, tokens: [], forgotten: false },
       guest: guest(owner ?? id, keys, states),
     }
-    const free = !this.#isBarred && keys.every((key) => isFreeFor(asked.owner, key, states))
+    const free = !this.#isRecovering && keys.every((key) => isFreeFor(asked.owner, key, states))
     this.#asked.push(asked)
     await this.#execute(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
     assert.equal(asked.state === "held", free, "granted at once if, and only if, nobody is before it")
@@ -164,9 +164,9 @@ export class History {
     for (const lease of this.#asked.filter((it) => isLive(it, this.#now) && !disaster.keeps(it.ttl))) {
       lease.forgotten = true
       // Its holder may believe in it until it asks: where others are let in at once, that is no promise.
-      if (!disaster.bars) lease.until = this.#now
+      if (!disaster.recovers) lease.until = this.#now
     }
-    if (disaster.bars) this.#barredUntil = this.#now + this.#longestForgotten
+    if (disaster.recovers) this.#recoveringUntil = this.#now + this.#longestForgotten
     for (const { state, session } of this.#asked)
       if (state === "waiting")
         this.#wakeAt[session] = Math.min(this.#wakeAt[session] ?? 0, this.#now + SAFETY_CHECK)
@@ -177,8 +177,8 @@ export class History {
     return isLive(lease, this.#now) && !lease.forgotten
   }
 
-  get #isBarred(): boolean {
-    return this.#barredUntil > this.#now
+  get #isRecovering(): boolean {
+    return this.#recoveringUntil > this.#now
   }
 
   async #put(session: number, part: Partial<Batch>): Promise<BatchResult> {
@@ -242,8 +242,8 @@ export class History {
   }
 
   async #check(): Promise<void> {
-    const seen = { now: this.#now, asked: this.#asked, wakeAt: this.#wakeAt, barred: this.#isBarred }
-    this.#promises.hold(seen, await this.#inspect())
+    const seen = { now: this.#now, asked: this.#asked, wakeAt: this.#wakeAt, recovering: this.#isRecovering }
+    this.#invariants.hold(seen, await this.#inspect())
   }
 
   /** All leave, and the dead run out: nothing may be left. */

@@ -9,9 +9,9 @@ import { namesOf } from "../src/postgres/names.js"
 import { LONGEST_FORGOTTEN } from "../src/postgres/rules.js"
 import { PostgresSession } from "../src/postgres/session.js"
 import type { Batch, BatchResult, Session, Store } from "../src/store.js"
+import { histories } from "./generators.js"
 import { History, SESSIONS, type Step, type Subject } from "./history.js"
 import { server } from "./postgres-server.js"
-import { histories } from "./steps.js"
 
 const postgres = server()
 const RUNS = Number(process.env.HOLDFAST_RUNS ?? 100)
@@ -76,7 +76,7 @@ const disaster = {
   strike: async () =>
     void (await clients[0]?.query("TRUNCATE histories.queue, histories.session, histories.epoch")),
   keeps: (ttl: number) => ttl > LONGEST_FORGOTTEN,
-  bars: true,
+  recovers: true,
 }
 
 function onPostgres(now: () => number): Subject {

@@ -3,9 +3,9 @@ import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { storeOn } from "../src/redis/index.js"
 import type { RedisSession } from "../src/redis/session.js"
-import { forgetfulMemory } from "./forgetful.js"
+import { histories } from "./generators.js"
 import { History, type Step, type Subject } from "./history.js"
-import { histories } from "./steps.js"
+import { wipeableMemory } from "./wipeable-memory.js"
 
 let redis: LocalRedis
 beforeAll(async () => {
@@ -26,7 +26,7 @@ function onRedis(clock: () => number): Subject {
     async arrived() {
       await Promise.all(sessions.map((session) => session.arrived()))
     },
-    disaster: { strike: () => redis.wipe(), keeps: () => false, bars: false },
+    disaster: { strike: () => redis.wipe(), keeps: () => false, recovers: false },
   }
 }
 
@@ -64,7 +64,7 @@ describe("any history of requests", () => {
   it("is the same on Redis as in memory, for all who take part, and when Redis is wiped", async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
-        const expected = await History.play(steps, forgetfulMemory)
+        const expected = await History.play(steps, wipeableMemory)
         expect(await History.play(steps, onRedis)).toEqual(expected)
       }),
       {

@@ -34,7 +34,7 @@ const IN_FLIGHT = [42, 2] as const
 const KEYS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "ключ"]
 const SLOW_KEYS = ["slow 1", "slow 2", "slow 3", "slow 4"]
 const TTL = 700
-const PATIENCE = 1_000
+const COMMAND_TIMEOUT = 1_000
 /** How many grants there are between one trouble and the next, on average: a slow machine would know nothing else. */
 const GRANTS_BETWEEN = 250
 /** When a run in which nobody is granted anything is given up, in ms: the checker tells what is wrong. */
@@ -92,7 +92,7 @@ async function fight(
     slowKeys: SLOW_KEYS,
     inFlight: IN_FLIGHT,
     ttl: TTL,
-    timeoutMs: PATIENCE,
+    timeoutMs: COMMAND_TIMEOUT,
   }
   const posts = Array.from({ length: WORKERS }, (_, place) => {
     return new Post(place, job, seed + place, recorder, server.port, server.urlAt)

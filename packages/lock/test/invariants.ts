@@ -27,11 +27,11 @@ export interface Seen {
   asked: readonly Asked[]
   wakeAt: readonly number[]
   /** Nothing is granted after a disaster, for a while. */
-  barred: boolean
+  recovering: boolean
 }
 
 /** What has to be so at any moment of any history. */
-export class Promises {
+export class Invariants {
   /** For each key, the last token that somebody held it with. */
   readonly #lastToken = new Map<string, { token: number; owner: string }>()
 
@@ -83,7 +83,7 @@ export class Promises {
         const { guest } = seen.asked.find((it) => it.id === first.id) ?? assert.fail()
         return holders[0] ? guest.get(key) === holders[0].token : waiters[0]?.id === first.id
       })
-      assert.ok(seen.barred || !isAdmitted, `${first.id} waits for ${state.key} without a reason`)
+      assert.ok(seen.recovering || !isAdmitted, `${first.id} waits for ${state.key} without a reason`)
       const arrivals = state.waiters.map(({ id }) => seen.asked.find((it) => it.id === id)?.arrival ?? 0)
       assert.deepEqual(
         arrivals,

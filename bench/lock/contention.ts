@@ -9,13 +9,18 @@ export interface Turn {
   readonly place: number
 }
 
-export interface Crowd {
+export interface Contention {
   readonly turns: readonly Turn[]
   readonly failed: number
 }
 
 /** Lets so many ask for one key in the same tick; each has a job of so many ms. */
-export async function crowd({ run }: Opened, waiters: number, job: number, key = "hot"): Promise<Crowd> {
+export async function contend(
+  { run }: Opened,
+  waiters: number,
+  job: number,
+  key = "hot",
+): Promise<Contention> {
   const turns: Turn[] = []
   const ask = (_: unknown, place: number) =>
     run([key], async () => {

@@ -6,8 +6,8 @@ import { NOTHING, type Subject } from "./history.js"
 const GENERATION = 1_000_000_000
 
 /** Memory as it would be if it could be wiped like a Redis. */
-export function forgetfulMemory(clock: () => number): Subject {
-  const sessions: ForgetfulSession[] = []
+export function wipeableMemory(clock: () => number): Subject {
+  const sessions: WipeableSession[] = []
   let store = memoryStore({ clock })
   let generation = 0
   const open = (wake: (within: number) => void) => {
@@ -16,7 +16,7 @@ export function forgetfulMemory(clock: () => number): Subject {
   }
   return {
     connect(wake) {
-      const session = new ForgetfulSession(
+      const session = new WipeableSession(
         () => open(wake),
         () => generation * GENERATION,
       )
@@ -27,10 +27,10 @@ export function forgetfulMemory(clock: () => number): Subject {
       strike() {
         store = memoryStore({ clock })
         const before = generation++ * GENERATION
-        for (const session of sessions) session.forget(before)
+        for (const session of sessions) session.wipe(before)
       },
       keeps: () => false,
-      bars: false,
+      recovers: false,
     },
   }
 }
@@ -39,7 +39,7 @@ export function forgetfulMemory(clock: () => number): Subject {
  * Tells what it waited for as dropped, the next time that it is asked. That a lease was taken away has been told by a
  * message, and is not forgotten.
  */
-class ForgetfulSession implements Session {
+class WipeableSession implements Session {
   readonly #open: () => Session
   readonly #base: () => number
   readonly #waiting = new Set<number>()
@@ -54,7 +54,7 @@ class ForgetfulSession implements Session {
   }
 
   /** @param base of the tokens of the generation that ends */
-  forget(base: number): void {
+  wipe(base: number): void {
     const { granted, taken } = this.#session.execute(NOTHING) as BatchResult
     const heard = granted.filter(({ seq }) => taken.includes(seq)).map((it) => above(base, it))
     this.#news = { granted: [...this.#news.granted, ...heard], taken: [...this.#news.taken, ...taken] }
