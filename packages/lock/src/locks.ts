@@ -106,7 +106,7 @@ export class Locks implements AsyncDisposable {
     return lease.token
   }
 
-  /** Makes what is held under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
+  /** Makes the lease under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
   async renewById(id: string, keys: string | readonly string[], ttl: number): Promise<boolean> {
     return this.#coordinator
       .renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
@@ -130,8 +130,8 @@ export class Locks implements AsyncDisposable {
   }
 
   /**
-   * Ends this instance: what waits is rejected with `LockClosedError`, what is held aborts its signal with it and
-   * is freed, connections that the store opened are given back.
+   * Ends this instance: waiting requests are rejected with `LockClosedError`, leases abort their signals with it and
+   * are released, and connections that the store opened are given back.
    */
   close(): Promise<void> {
     this.#closing ??= this.#coordinator.close()

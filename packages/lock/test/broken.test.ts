@@ -28,7 +28,7 @@ const each = <T>(list: readonly T[], change: (item: T) => T): T[] => list.map(ch
 
 /** A store broken on purpose, with a case that has to notice. */
 const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
-  "lets everybody in": {
+  "grants every request": {
     store: () =>
       broken((execute) => (batch) => {
         let token = 0
@@ -43,7 +43,9 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
         (execute) => (batch) =>
           execute({
             ...batch,
-            acquire: each(batch.acquire, (it) => (it.owner === it.id ? { ...it, owner: "nobody" } : it)),
+            acquire: each(batch.acquire, (it) =>
+              it.owner === it.id ? { ...it, owner: "the same owner" } : it,
+            ),
           }),
       ),
     noticedBy: "excludes callers that name no owner",
@@ -71,11 +73,11 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
         const granted = [...result.granted, ...[...refused].map((seq) => ({ seq, token: 1_000_000 }))]
         return { ...result, granted, refused: [] }
       }),
-    noticedBy: "lets nobody try his luck before those who wait",
+    noticedBy: "doesn't let a single try pass the requests that wait",
   },
   "serves who comes last first": {
     store: () => broken((execute) => (batch) => execute({ ...batch, acquire: [...batch.acquire].reverse() })),
-    noticedBy: "keeps the order of a crowd that came at once",
+    noticedBy: "keeps the order of 200 requests that came at once",
   },
   "gives the same token to all": {
     store: () =>
@@ -102,7 +104,7 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
         (execute) => (batch) =>
           execute({ ...batch, acquire: each(batch.acquire, (it) => ({ ...it, ttl: it.ttl / 2 })) }),
       ),
-    noticedBy: "tells the holder no later than anybody else can have the key",
+    noticedBy: "tells the holder no later than another owner can have the key",
   },
   "says that it renewed what it has lost": {
     store: () =>
@@ -110,7 +112,7 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
         const result = execute(batch)
         return { ...result, renewed: result.renewed.map(() => true) }
       }),
-    noticedBy: "a late release frees nobody else's lease, even if its own process didn't notice",
+    noticedBy: "a late release doesn't free another owner's lease, even if its own process didn't notice",
   },
   "doesn't renew": {
     store: () =>
@@ -127,15 +129,15 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
         const release = each(batch.release, ({ keys }) => ({ keys, id: String(space.get(keys[0] ?? "")) }))
         return execute({ ...batch, release })
       }),
-    noticedBy: "a late release frees nobody else's lease",
+    noticedBy: "a late release doesn't free another owner's lease",
   },
   "doesn't tell what was taken away": {
     store: () => broken((execute) => (batch) => ({ ...execute(batch), taken: [] })),
     noticedBy: "takes a lease away by force, tells its holder, and lets the next one in",
   },
-  "forgets whoever was silent": {
+  "forgets the requests of a silent session": {
     store: () => broken((execute) => (batch) => ({ ...execute(batch), dropped: [] })),
-    noticedBy: "queues again whoever was silent when its turn came, and is alive after all",
+    noticedBy: "queues a request again whose session was silent at its turn, and is alive after all",
   },
   "doesn't say when to execute again": {
     store: () => broken((execute) => (batch) => ({ ...execute(batch), wakeIn: undefined })),

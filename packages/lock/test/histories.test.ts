@@ -11,7 +11,7 @@ const WAYS = {
 }
 
 describe.each(Object.entries(WAYS))("any history of requests, in memory %s", (_, open) => {
-  it("keeps the promises, whatever is asked, released, lost, renewed, taken away, and whoever dies", async () => {
+  it("keeps the promises, whatever is requested, released, lost, renewed or taken away, and whichever session dies", async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
         await History.play(steps, open)

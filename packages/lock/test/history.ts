@@ -18,39 +18,39 @@ export type Step =
 export const NOTHING: Batch = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
 
-/** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in coordinator.ts. */
+/** When a session that waits and gets no message calls all the same, in ms: `SAFETY_CHECK` in coordinator.ts. */
 const SAFETY_CHECK = 15_000
 
 /** A store on the clock of the history that is played against it. */
 export interface Subject extends Store {
-  /** Resolves when whatever was sent to a session has arrived there. */
+  /** Resolves when all messages to the sessions have arrived. */
   arrived?(): Promise<void>
   /** Where it is left out, nothing befalls the store. */
   readonly disaster?: Disaster
 }
 
-/** Whatever a server may lose, it loses at once. */
+/** A server that loses at once all that it may lose. */
 export interface Disaster {
   strike(): void | Promise<void>
   /** Whether a lease of so many ms is known after it. */
   keeps(ttl: number): boolean
-  /** Whether nobody is granted anything for as long as a forgotten lease may last. */
+  /** Whether nothing is granted for as long as a forgotten lease may last. */
   readonly recovers: boolean
 }
 
 /**
  * Plays a history against a store, on a clock of its own, and holds what each session sees against the
- * promises. It knows no queue: only who asked for what, when, and what he was told.
+ * promises. It knows no queue: only the requests, their times, and what their sessions were told.
  */
 export class History {
   #now = 1_000
   #arrivals = 0
   readonly #asked: Asked[] = []
   readonly #subject: Subject
-  /** Asks for nothing, and looks. */
+  /** Requests nothing, and inspects. */
   #witness!: Session
   readonly #crashed = new Set<number>()
-  /** When each session is going to ask again, by what it was told. */
+  /** When each session is going to call again, as far as it knows. */
   readonly #wakeAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
   readonly #sessions: Session[] = []
   readonly #invariants = new Invariants()
@@ -59,7 +59,7 @@ export class History {
   #longestForgotten = 0
   #recoveringUntil = 0
 
-  /** Plays all of `steps`, and then the end of everybody. Returns what the sessions saw. */
+  /** Plays all of `steps`, and then the end of all sessions. Returns what they saw. */
   static async play(steps: readonly Step[], open: (clock: () => number) => Subject): Promise<unknown[]> {
     const history = new History(open)
     history.#witness = await history.#subject.connect(() => undefined)
@@ -105,14 +105,23 @@ export class History {
     const id = `request ${seq}`
     const states = await this.#inspect()
     const asked: Asked = {
-      ...{ session, seq, id, owner: owner ?? id, keys, ttl, arrival: ++this.#arrivals },
-      ...{ state: "waiting", until: 0, tokens: [], forgotten: false },
+      session,
+      seq,
+      id,
+      owner: owner ?? id,
+      keys,
+      ttl,
+      arrival: ++this.#arrivals,
+      state: "waiting",
+      until: 0,
+      tokens: [],
+      forgotten: false,
       guest: guest(owner ?? id, keys, states),
     }
     const free = !this.#isRecovering && keys.every((key) => isFreeFor(asked.owner, key, states))
     this.#asked.push(asked)
     await this.#execute(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
-    assert.equal(asked.state === "held", free, "granted at once if, and only if, nobody is before it")
+    assert.equal(asked.state === "held", free, "granted at once if, and only if, no request is before it")
     if (!wait) assert.notEqual(asked.state, "waiting", "a request that doesn't wait has its answer")
   }
 
@@ -163,7 +172,7 @@ export class History {
     await disaster.strike()
     for (const lease of this.#asked.filter((it) => isLive(it, this.#now) && !disaster.keeps(it.ttl))) {
       lease.forgotten = true
-      // Its holder may believe in it until it asks: where others are let in at once, that is no promise.
+      // Its holder may believe in it until its next call: where others are granted it at once, that is no promise.
       if (!disaster.recovers) lease.until = this.#now
     }
     if (disaster.recovers) this.#recoveringUntil = this.#now + this.#longestForgotten
@@ -172,7 +181,7 @@ export class History {
         this.#wakeAt[session] = Math.min(this.#wakeAt[session] ?? 0, this.#now + SAFETY_CHECK)
   }
 
-  /** Whether the store takes it for held. */
+  /** Whether the store knows it as held. */
   #isKnown(lease: Asked): boolean {
     return isLive(lease, this.#now) && !lease.forgotten
   }
@@ -187,7 +196,7 @@ export class History {
       if (!this.#subject.disaster?.keeps(ttl)) this.#longestForgotten = Math.max(this.#longestForgotten, ttl)
     const result = await (this.#sessions[session] ?? assert.fail()).execute(batch)
     await this.#subject.arrived?.()
-    // A store may still tell of a grant that the session gives up by this very batch; that means nothing.
+    // A result may still include a grant that the session cancels by this very batch; that means nothing.
     const granted = result.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
     this.#transcript.answered(session, { ...result, granted })
     await this.#take(session, result)
@@ -200,11 +209,11 @@ export class History {
 
   async #take(session: number, result: BatchResult): Promise<void> {
     this.#wakeAt[session] = this.#now + (result.wakeIn ?? Number.POSITIVE_INFINITY)
-    const find = (seq: number) => this.#asked[seq - 1] ?? assert.fail(`nobody asked for ${seq}`)
+    const find = (seq: number) => this.#asked[seq - 1] ?? assert.fail(`there was no request ${seq}`)
     for (const grant of result.granted) this.#granted(find(grant.seq), grant.token, grant.tokens)
     for (const seq of result.taken) this.#taken(find(seq))
     for (const { seq } of result.refused) find(seq).state = "over"
-    // As the core does: who was silent queues again, at the end.
+    // As the core does: a dropped request queues again, at the end.
     for (const seq of result.dropped) await this.#queueAgain(find(seq))
   }
 
@@ -228,7 +237,7 @@ export class History {
     request.tokens = request.keys.map((_, i) => tokens?.[i] ?? token)
   }
 
-  /** Time passes, and whoever has promised to ask at a time does so. */
+  /** Time passes, and each session calls at the time that it knows. */
   async #tick(ms: number): Promise<void> {
     const end = this.#now + ms
     for (;;) {
@@ -246,7 +255,7 @@ export class History {
     this.#invariants.hold(seen, await this.#inspect())
   }
 
-  /** All leave, and the dead run out: nothing may be left. */
+  /** All requests end, and those of the dead expire: nothing may be left. */
   async #end(): Promise<void> {
     for (const [session] of this.#sessions.entries()) await this.#execute(session, NOTHING)
     for (const request of this.#asked) if (!this.#crashed.has(request.session)) await this.#leave(request)
@@ -269,7 +278,7 @@ export class History {
   }
 }
 
-/** By what inspect() shows, that nobody is before `owner` on `key`. */
+/** Whether, as inspect() shows, no other owner is before `owner` on `key`. */
 function isFreeFor(owner: string, key: string, states: readonly KeyState[]): boolean {
   const state = states.find((it) => it.key === key)
   const [holder] = state?.holders ?? []

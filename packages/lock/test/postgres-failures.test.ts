@@ -61,7 +61,7 @@ const aborted = (signal: AbortSignal) =>
   new Promise<number>((resolve) => signal.addEventListener("abort", () => resolve(performance.now())))
 
 describe("a crash of the server", () => {
-  it("doubles no lease and sets no token back; whoever waits is served when it is over", async () => {
+  it("doubles no lease and sets no token back; the waiting requests are served when it is over", async () => {
     const [one, two, three] = [locksOn(), locksOn(), locksOn()]
     const before = await one.acquire("key")
     const lost = aborted(before.signal)
@@ -72,7 +72,7 @@ describe("a crash of the server", () => {
     const other = three.acquire("another").then((lease) => ({ lease, at: performance.now() }))
     const [lostAt, after, fresh] = await Promise.all([lost, waiting, other])
     expect(after.at).toBeGreaterThan(lostAt)
-    // Nobody knows which keys were held, so none is granted for as long as one may have been.
+    // It is unknown which keys were held, so none is granted for as long as one may have been.
     expect(fresh.at - back).toBeGreaterThan(1_900)
     expect(after.lease.token).toBeGreaterThan(before.token)
     expect(fresh.lease.token).toBeGreaterThan(before.token)
@@ -98,7 +98,7 @@ describe("a crash of the server", () => {
     }
   })
 
-  it("forgets no lease that is for longer than anybody would wait after a restart", async () => {
+  it("forgets no lease that is for longer than recovery waits", async () => {
     const [one, two] = [locksOn(), locksOn({ ttl: 100 })]
     const long = await one.acquire("long", { ttl: 120_000, renew: false })
     const endless = await one.acquire("endless", { ttl: Number.POSITIVE_INFINITY })
@@ -156,7 +156,7 @@ describe("a server that hangs", () => {
     const lease = await two.acquire("key")
     expect((await two.inspect()).map(({ holders }) => holders.length)).toEqual([1])
     await lease.release()
-    // What was given up is undone by the next batch, which may come after the late one was read.
+    // The next batch cancels what was given up, and may come after the late one was read.
     await eventually(() => two.inspect()).toEqual([])
   })
 

@@ -88,7 +88,7 @@ function onPostgres(now: () => number): Subject {
       return new PostgresSession(access, wake).open()
     },
   }
-  // What was notified before is told before the answer to what is asked now.
+  // Notifications from before arrive before the answer to this statement.
   const arrived = async () => void (await Promise.all(clients.map((client) => client.query("SELECT 1"))))
   return { ...alike(store, now), arrived }
 }
@@ -117,25 +117,25 @@ function lend(client: pg.Client, now: () => number): PgClient {
 
 /**
  * Evens out in what the stores may differ. Each may name the tokens of all keys where one would do; and a session
- * that waits may keep to a time that it has been told, as long as that is soon enough.
+ * that waits may keep to a time that it already knows, as long as that is soon enough.
  */
 function alike(store: Store, now: () => number): Store {
   return {
     async connect(wake) {
       const keys = new Map<number, readonly string[]>()
       const waiting = new Set<number>()
-      let told = Number.POSITIVE_INFINITY
+      let known = Number.POSITIVE_INFINITY
       const session = await store.connect((within) => {
         if (within <= 0) return wake(within)
-        if (now() + within >= told) return
-        told = now() + within
+        if (now() + within >= known) return
+        known = now() + within
         wake(within)
       })
       const keep = (wakeIn = Number.POSITIVE_INFINITY) => {
         const next = now() + wakeIn
-        if (waiting.size === 0) told = Number.POSITIVE_INFINITY
-        else if (told <= now() || told > next) told = next
-        return told === Number.POSITIVE_INFINITY ? undefined : told - now()
+        if (waiting.size === 0) known = Number.POSITIVE_INFINITY
+        else if (known <= now() || known > next) known = next
+        return known === Number.POSITIVE_INFINITY ? undefined : known - now()
       }
       return {
         async inspect() {

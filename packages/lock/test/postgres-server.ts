@@ -5,7 +5,7 @@ import { careless, type LocalPostgres, startPostgres } from "@holdfast/postgres-
 import pg from "pg"
 import { afterAll, beforeAll } from "vitest"
 
-/** A lock space that nobody else uses. */
+/** A lock space of one test's own. */
 export interface Space {
   readonly schema: string
   readonly connectionString: string

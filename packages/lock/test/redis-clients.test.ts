@@ -106,7 +106,7 @@ describe("redisStore", () => {
     )
   })
 
-  it("fails at once where nobody listens, and names no password", async () => {
+  it("fails at once where no server listens, and names no password", async () => {
     const locks = new Locks(redisStore({ url: "redis://user:secret@127.0.0.1:1" }))
     const failure = await locks.acquire("key").catch((error) => error)
     expect(failure.code).toBe("LOCK_STORE_FAILED")

@@ -4,7 +4,7 @@ import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { RULES_ALONE, SCRIPT } from "../src/redis/script.js"
 
-/** All that Redis knows of a space, each table in an order of its own, and whether it lives for ever. */
+/** All that Redis has stored of a space, each table in an order of its own, and whether it has no time to live. */
 const LOOK = `
 local tables = {}
 for i = 1, 4 do
@@ -61,8 +61,13 @@ const list = <T>(item: fc.Arbitrary<T>, minLength: number, maxLength = minLength
   fc.array(item, { minLength, maxLength, size: "max" })
 const step = (asks: Partial<{ [Name in keyof Step]: fc.Arbitrary<Step[Name]> }>): fc.Arbitrary<Step> =>
   fc.record({
-    ...{ ms: fc.constant(3), session: fc.nat(2), off: fc.constant(0) },
-    ...{ takes: list(take, 0), frees: list(free, 0), cancels: list(pick, 0), renews: list(pick, 0) },
+    ms: fc.constant(3),
+    session: fc.nat(2),
+    off: fc.constant(0),
+    takes: list(take, 0),
+    frees: list(free, 0),
+    cancels: list(pick, 0),
+    renews: list(pick, 0),
     ...asks,
   })
 

@@ -30,7 +30,7 @@ function onRedis(clock: () => number): Subject {
   }
 }
 
-/** The one who waits is granted the key and loses it before he asks: his subscription was taken for broken. */
+/** The waiting request is granted the key and loses it before its session calls: its subscription was taken for broken. */
 const TAKEN_UNHEARD: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: true },
@@ -38,14 +38,14 @@ const TAKEN_UNHEARD: Step[] = [
   { kind: "forceRelease", key: "a" },
 ]
 
-/** The one who waits is granted two keys, of which he shares one, and gives up before he hears of it. */
+/** The waiting request is granted two keys, of which it shares one, and is cancelled before the grant is heard of. */
 const GIVEN_UP_UNHEARD: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "acquire", session: 0, keys: ["d"], ttl: 5, owner: "ben", wait: false },
   { kind: "acquire", session: 1, keys: ["d", "a"], ttl: 5, owner: "ben", wait: true },
 ]
 
-/** The one who waits has to be told that Redis knows nothing of it any more. */
+/** The waiting request has to be reported as dropped, since Redis doesn't know it any more. */
 const WAITS_THROUGH_WIPE: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: true },
@@ -53,7 +53,7 @@ const WAITS_THROUGH_WIPE: Step[] = [
   { kind: "collect", session: 0 },
 ]
 
-/** A message has told of it before Redis has forgotten it. */
+/** A message has reported it before Redis has forgotten it. */
 const TAKEN_BEFORE_WIPE: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "forceRelease", key: "a" },

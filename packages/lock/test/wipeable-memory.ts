@@ -5,7 +5,7 @@ import { NOTHING, type Subject } from "./history.js"
 /** No lease of a generation has a greater token than one of the next. */
 const GENERATION = 1_000_000_000
 
-/** Memory as it would be if it could be wiped like a Redis. */
+/** A memory store that can be wiped like a Redis. */
 export function wipeableMemory(clock: () => number): Subject {
   const sessions: WipeableSession[] = []
   let store = memoryStore({ clock })
@@ -36,7 +36,7 @@ export function wipeableMemory(clock: () => number): Subject {
 }
 
 /**
- * Tells what it waited for as dropped, the next time that it is asked. That a lease was taken away has been told by a
+ * Reports the requests that waited as dropped, at its next batch. That a lease was taken away has been reported by a
  * message, and is not forgotten.
  */
 class WipeableSession implements Session {

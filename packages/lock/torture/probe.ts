@@ -4,7 +4,7 @@ import type { Recorder } from "./records.ts"
 
 let sessions = 0
 
-/** The same store, with a record of what is asked and answered. */
+/** The same store, with a record of its batches and results. */
 export function probed(store: Store, recorder: Recorder): Store {
   return {
     async connect(wake) {

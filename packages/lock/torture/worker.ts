@@ -61,7 +61,7 @@ class Worker {
     clearInterval(heart)
     clearInterval(report)
     process.send?.(this.#grants)
-    // One in two leaves without a word: whoever is done has to be able to.
+    // One in two ends without close(): a process that is done has to be able to.
     if (this.#random.chance(0.5)) await this.locks.close()
     await this.#guard.close()
     process.disconnect()
@@ -247,6 +247,6 @@ function expected(error: unknown): void {
 
 const worker = new Worker(JSON.parse(process.argv[2] ?? "") as WorkerOptions)
 process.once("message", () => worker.stop())
-// The harness has died: nobody would end us.
+// The harness has died: no other process would end this one.
 process.once("disconnect", () => process.exit())
 await worker.work()
