@@ -31,7 +31,7 @@ export class Crew {
     return new Crew(members)
   }
 
-  /** Everybody does it at the same time. A member that dies of it answers with undefined. */
+  /** All members do it at the same time. A member that dies of it answers with undefined. */
   order<Outcome>(order: Order): Promise<(Outcome | undefined)[]> {
     return Promise.all(this.#members.map((it) => answer<Outcome>(it, order)))
   }

@@ -11,7 +11,7 @@ const PROCESSES = 4
 const EACH = 25
 
 interface Sample {
-  /** Of the ideal: everybody's job, one after the other without a pause. */
+  /** Of the ideal: all jobs, one after the other without a pause. */
   readonly times: number
   readonly overtaken: number
   readonly overlaps: number
