@@ -71,7 +71,7 @@ const step = (asks: Partial<{ [Name in keyof Step]: fc.Arbitrary<Step[Name]> }>)
     ...asks,
   })
 
-/** One thing at a time: that is what the short ways are for. */
+/** One thing at a time: that is what the fast paths are for. */
 const usual = (take: fc.Arbitrary<Take>) =>
   fc.oneof(
     { weight: 5, arbitrary: step({ takes: list(take, 1) }) },
@@ -214,7 +214,7 @@ async function put(all: readonly Step[]): Promise<void> {
   }
 }
 
-describe("the short ways of the script", () => {
+describe("the fast paths of the script", () => {
   it("answer as the rules do, and leave in Redis what the rules leave there", async () => {
     await fc.assert(fc.asyncProperty(histories, put), {
       numRuns: Number(process.env.HOLDFAST_RUNS ?? 400),
