@@ -9,7 +9,7 @@ const worker = fileURLToPath(new URL("worker.ts", import.meta.url))
 
 /** What a process of a crew can be told to do. */
 export type Order =
-  | { readonly do: "crowd"; readonly waiters: number; readonly job: number }
+  | { readonly do: "contend"; readonly waiters: number; readonly job: number }
   /** Answered as soon as it holds. */
   | ({ readonly do: "hold" } & Hold)
   | { readonly do: "report" }
@@ -31,7 +31,7 @@ export class Crew {
     return new Crew(members)
   }
 
-  /** Everybody does it at the same time. A member that dies of it answers with undefined. */
+  /** All members do it at the same time. A member that dies of it answers with undefined. */
   order<Outcome>(order: Order): Promise<(Outcome | undefined)[]> {
     return Promise.all(this.#members.map((it) => answer<Outcome>(it, order)))
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Opened } from "./contenders/index.ts"
-import { clock } from "./crowd.ts"
+import { clock } from "./contention.ts"
 
 export interface Hold {
   readonly key: string

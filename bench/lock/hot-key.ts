@@ -1,8 +1,8 @@
 import { type Finding, inRounds, type Run, type StoreName, type Table } from "../bench.ts"
 import { format, median, ratio, spread } from "../figures.ts"
 import { addressOf, type Contender, contendersOf, limitsOf, type Opened } from "./contenders/index.ts"
+import { type Contention, contend, overlaps, overtaken, type Turn } from "./contention.ts"
 import { Crew } from "./crew.ts"
-import { type Crowd, crowd, overlaps, overtaken, type Turn } from "./crowd.ts"
 import { executedBy } from "./executed.ts"
 
 /** Of each job, in ms. */
@@ -11,7 +11,7 @@ const PROCESSES = 4
 const EACH = 25
 
 interface Sample {
-  /** Of the ideal: everybody's job, one after the other without a pause. */
+  /** Of the ideal: all jobs, one after the other without a pause. */
   readonly times: number
   readonly overtaken: number
   readonly overlaps: number
@@ -57,7 +57,7 @@ async function openAll(store: StoreName, run: Run): Promise<Map<Contender, Opene
   for (const contender of [...contendersOf(store), ...limitsOf(store)]) {
     const it = await contender.open(await addressOf(store, run))
     // Opens the connections of those that take one for each waiter.
-    if (store === "postgres") await crowd(it, 40, 0)
+    if (store === "postgres") await contend(it, 40, 0)
     else await it.pair("warm")
     opened.set(contender, it)
   }
@@ -67,7 +67,7 @@ async function openAll(store: StoreName, run: Run): Promise<Map<Contender, Opene
 async function alone({ store }: Contender, opened: Opened, waiters: number, run: Run): Promise<Sample> {
   const executed = await executedBy(store, run)
   const sent = opened.sent?.() ?? 0
-  const found = await crowd(opened, waiters, JOB)
+  const found = await contend(opened, waiters, JOB)
   return sampleOf([found], {
     sent: (opened.sent?.() ?? 0) - sent,
     executed: (await executedBy(store, run)) - executed,
@@ -82,11 +82,11 @@ async function together(store: StoreName, run: Run): Promise<Map<Contender, Samp
   try {
     return await inRounds(run.quick ? 1 : 3, [...crews.keys()], async (contender) => {
       const executed = await executedBy(store, run)
-      const order = { do: "crowd", waiters: run.quick ? 5 : EACH, job: JOB } as const
-      const answers = await crews.get(contender)?.order<Crowd & { sent: number }>(order)
-      const crowds = (answers ?? []).filter((it) => it !== undefined)
-      const sent = crowds.reduce((sum, it) => sum + it.sent, 0)
-      const sample = sampleOf(crowds, { sent, executed: (await executedBy(store, run)) - executed })
+      const order = { do: "contend", waiters: run.quick ? 5 : EACH, job: JOB } as const
+      const answers = await crews.get(contender)?.order<Contention & { sent: number }>(order)
+      const found = (answers ?? []).filter((it) => it !== undefined)
+      const sent = found.reduce((sum, it) => sum + it.sent, 0)
+      const sample = sampleOf(found, { sent, executed: (await executedBy(store, run)) - executed })
       run.say(`${PROCESSES} processes, ${contender.name}: ${describe(sample)}`)
       return sample
     })
@@ -95,15 +95,15 @@ async function together(store: StoreName, run: Run): Promise<Map<Contender, Samp
   }
 }
 
-function sampleOf(crowds: readonly Crowd[], commands: { sent: number; executed: number }): Sample {
-  const turns: Turn[] = crowds.flatMap((it) => it.turns)
+function sampleOf(found: readonly Contention[], commands: { sent: number; executed: number }): Sample {
+  const turns: Turn[] = found.flatMap((it) => it.turns)
   const wall = Math.max(...turns.map((it) => it.to)) - Math.min(...turns.map((it) => it.from))
   const sum = (values: readonly number[]) => values.reduce((total, it) => total + it, 0)
   return {
     times: wall / (turns.length * JOB),
-    overtaken: sum(crowds.map((it) => overtaken(it.turns))) / turns.length,
+    overtaken: sum(found.map((it) => overtaken(it.turns))) / turns.length,
     overlaps: overlaps(turns),
-    failed: sum(crowds.map((it) => it.failed)),
+    failed: sum(found.map((it) => it.failed)),
     sent: commands.sent / turns.length,
     executed: commands.executed / turns.length,
   }

@@ -14,10 +14,10 @@ interface Sample extends Gathered {
   readonly commandsPerSecond: number
 }
 
-/** What do those cost that only wait, and those that only hold? */
+/** What do requests cost that only wait, and leases that are only held? */
 export async function idle(run: Run): Promise<Finding> {
   const scale = run.quick ? 0.01 : 1
-  const crowds = [
+  const cases = [
     { what: "waiters", count: 10_000 * scale, window: run.quick ? 200 : 5_000 },
     { what: "leases", count: 100_000 * scale, window: run.quick ? 200 : 5_000 },
     { what: "renewed leases", count: 100_000 * scale, window: run.quick ? 200 : 10_000 },
@@ -26,7 +26,7 @@ export async function idle(run: Run): Promise<Finding> {
   for (const store of run.stores) {
     const contender = contendersOf(store).find(({ name }) => name.startsWith(OURS)) as Contender
     const found: Sample[] = []
-    for (const { what, count, window } of crowds) {
+    for (const { what, count, window } of cases) {
       const sample = await measure(contender, what, count, window, run)
       run.say(`${contender.name}: ${JSON.stringify(sample)}`)
       found.push(sample)
@@ -53,7 +53,9 @@ async function measure(
     const [cpu = Number.NaN] = await crew.order<number>({ do: "rest", window })
     const seconds = (performance.now() - started) / 1_000
     return {
-      ...{ what: `${format(count)} ${what}`, ...gathered, cpu },
+      what: `${format(count)} ${what}`,
+      ...gathered,
+      cpu,
       serverCpu: ((await serverCpu(store, run)) - before.cpu) / seconds,
       commandsPerSecond: ((await executedBy(store, run)) - before.executed) / seconds,
     }
@@ -89,8 +91,12 @@ function table(samples: Record<string, Sample[]>): Table {
   const percent = (part: number) => (Number.isNaN(part) ? "–" : `${format(100 * part, 1)} %`)
   const rows = Object.entries(samples).flatMap(([name, found]) =>
     found.map((it) => [
-      ...[`${name}: ${it.what}`, format(it.bytes), format(it.commandsPerSecond, 1)],
-      ...[percent(it.cpu), percent(it.serverCpu), format(it.ms / 1_000, 1)],
+      `${name}: ${it.what}`,
+      format(it.bytes),
+      format(it.commandsPerSecond, 1),
+      percent(it.cpu),
+      percent(it.serverCpu),
+      format(it.ms / 1_000, 1),
     ]),
   )
   return {

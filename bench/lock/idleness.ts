@@ -25,13 +25,13 @@ export async function gather(opened: Opened, what: What, count: number): Promise
     const size = Math.min(CHUNK, count - i)
     if (what === "waiters") for (let n = 0; n < size; n++) void held(opened, "idle", terms)
     else await Promise.all(Array.from({ length: size }, (_, n) => held(opened, `idle:${i + n}`, terms)))
-    // A process's requests are asked in their order, so that what was before this one is in the queue now.
+    // A process's requests arrive in their order, so that all before this one are in the queue now.
     await opened.pair("idle, and then")
   }
   return { ms: performance.now() - started, bytes: (heap() - before) / count }
 }
 
-/** Resolves when it holds the key, which it then does for ever. */
+/** Resolves when it holds the key, which it never releases. */
 function held({ run }: Opened, key: string, terms: { ttl: number; timeout: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     const hold = () => {

@@ -7,14 +7,14 @@ import { type Held, hold } from "./holder.ts"
 /** In ms: of the lease, of the job, and for how long a report is waited for. */
 const TTL = 1_000
 const JOB = 3_000
-const PATIENCE = 15_000
+const REPORT_TIMEOUT = 15_000
 
 interface Outcome {
   readonly wiped: Pair
   readonly blocked: Pair
 }
 
-/** A holder, and who asked for the same key after its misfortune. A process that died of it has nothing to say. */
+/** A holder, and the next request for the same key after its misfortune. A process that died of it reports nothing. */
 interface Pair {
   readonly first: Held | undefined
   readonly second: Held | undefined
@@ -73,15 +73,16 @@ async function throughIt(
   await Promise.all(crews.map((crew) => crew.order(order)))
   await strike()
   const second = Promise.all(contenders.map((it) => succeed(it, address, key)))
-  // One that never says anything is not waited for.
-  const report = (crew: Crew) => Promise.race([crew.order<Held>({ do: "report" }), sleep(PATIENCE, [SILENT])])
+  // A contender that never reports is not waited for.
+  const report = (crew: Crew) =>
+    Promise.race([crew.order<Held>({ do: "report" }), sleep(REPORT_TIMEOUT, [SILENT])])
   const first = await Promise.all(crews.map(report))
   const found = await second
   await Promise.all(crews.map((it) => it.dismiss()))
   return contenders.map((_, i) => ({ first: first[i]?.[0], second: found[i] }))
 }
 
-const SILENT: Held = { from: 0, to: Number.POSITIVE_INFINITY, said: `nothing in ${PATIENCE / 1_000} s` }
+const SILENT: Held = { from: 0, to: Number.POSITIVE_INFINITY, said: `nothing in ${REPORT_TIMEOUT / 1_000} s` }
 
 async function succeed(contender: Contender, address: string, key: string): Promise<Held> {
   const opened = await contender.open(address)
@@ -97,13 +98,13 @@ function table(store: StoreName, outcomes: Map<Contender, Outcome>): Table {
     describe(wiped),
     describe(blocked),
   ])
-  const note = `While a job held the key (ttl ${TTL} ms, job ${JOB} ms, in a process of its own), and what its lock said when the job was over; then whether somebody else had the key meanwhile.`
+  const note = `While a job held the key (ttl ${TTL} ms, job ${JOB} ms, in a process of its own), and what its lock said when the job was over; then whether another owner had the key meanwhile.`
   return { title: `What a holder is told, ${store}`, columns, rows, note }
 }
 
 function describe({ first, second }: Pair): string {
   const said = first ? first.said : "the process crashed"
-  if (!second || Number.isNaN(second.from)) return `${said}; nobody else got in (${second?.said})`
+  if (!second || Number.isNaN(second.from)) return `${said}; no other holder got in (${second?.said})`
   const together = !first || second.from < first.to
   return `${said}; ${together ? "two held it" : "one after the other"}`
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { type Finding, inRounds, type Run, type StoreName, type Table } from "../bench.ts"
 import { spread } from "../figures.ts"
 import { addressOf, type Contender, contendersOf } from "./contenders/index.ts"
-import { clock } from "./crowd.ts"
+import { clock } from "./contention.ts"
 
 const JOBS = 100
 const JOB = 5
@@ -52,7 +52,7 @@ async function measure(contender: Contender, address: string, round: number): Pr
         () => 1,
         () => 0,
       )
-  // redlock has no time-out: what is locked for longer is locked.
+  // redlock has no time-out: a key that is locked for longer counts as left locked.
   const patient = KEYS.map((key) => Promise.race([free(key), sleep(1_500, 0)]))
   const freed = (await Promise.all(patient)).reduce<number>((sum, it) => sum + it, 0)
   await opened.close()
@@ -61,7 +61,7 @@ async function measure(contender: Contender, address: string, round: number): Pr
   return { done: JOBS - errors.length, deadlocks, failed, leftLocked: KEYS.length - freed, ms }
 }
 
-/** Three of the keys, the same for everybody in the same round. */
+/** Three of the keys, the same for every contender in the same round. */
 function lottery(seed: number): () => string[] {
   let state = seed
   const next = (below: number) => {
@@ -87,6 +87,6 @@ function table(store: StoreName, found: Map<Contender, Sample[]>): Table {
     const of = (field: keyof Sample) => spread(samples.map((it) => it[field]))
     return [name, of("done"), of("deadlocks"), of("failed"), of("leftLocked"), of("ms")]
   })
-  const note = `${JOBS} jobs of ${JOB} ms, asked for in one tick; each needs 3 of ${KEYS.length} keys, drawn in any order, and waits for up to ${TIMEOUT / 1_000} s. Left locked: not to be had in 1 s after everybody had ended.`
+  const note = `${JOBS} jobs of ${JOB} ms, asked for in one tick; each needs 3 of ${KEYS.length} keys, drawn in any order, and waits for up to ${TIMEOUT / 1_000} s. Left locked: not to be had in 1 s after all had ended.`
   return { title: `Several keys at once, ${store}`, columns, rows, note }
 }

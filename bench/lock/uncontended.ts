@@ -4,7 +4,7 @@ import { addressOf, type Contender, contendersOf, limitsOf, type Opened } from "
 
 const IN_FLIGHT = [1, 64] as const
 
-/** How many pairs of acquire and release a second, nobody waiting for anybody? */
+/** How many pairs of acquire and release a second, without contention? */
 export async function uncontended(run: Run): Promise<Finding> {
   const tables: Table[] = []
   const samples: Record<string, unknown> = {}

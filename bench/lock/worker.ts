@@ -1,6 +1,6 @@
 import { contenderNamed } from "./contenders/index.ts"
+import { contend } from "./contention.ts"
 import type { Order } from "./crew.ts"
-import { crowd } from "./crowd.ts"
 import { type Held, hold } from "./holder.ts"
 import { gather, rest } from "./idleness.ts"
 
@@ -27,6 +27,6 @@ async function obey(order: Order): Promise<unknown> {
   if (order.do === "gather") return gather(opened, order.what, order.count)
   if (order.do === "rest") return rest(order.window)
   const before = opened.sent?.() ?? 0
-  const found = await crowd(opened, order.waiters, order.job)
+  const found = await contend(opened, order.waiters, order.job)
   return { ...found, sent: (opened.sent?.() ?? 0) - before }
 }

@@ -1,6 +1,6 @@
 import type { StoreName } from "../../bench.ts"
 
-/** A lock to compare, as whoever reads its README would use it. */
+/** A lock to compare, used as its README says. */
 export interface Contender {
   readonly name: string
   readonly store: StoreName
@@ -8,7 +8,7 @@ export interface Contender {
   readonly baseline?: true
   /** Whether it takes several keys at once. */
   readonly takesSeveral?: true
-  /** Locks nothing across processes: the time that anything takes which goes to its store as often. */
+  /** Locks nothing across processes: the least time of anything that calls its store as often. */
   readonly limit?: true
   /** @param address of the store's server; empty for memory. */
   open(address: string): Promise<Opened>

@@ -25,16 +25,21 @@ export function mutexes(Mutex: typeof ESMutex): Opened {
 
 export const memoryContenders: readonly Contender[] = [
   {
-    ...{ name: "async-mutex", store: "memory", baseline: true },
+    name: "async-mutex",
+    store: "memory",
+    baseline: true,
     open: async () => mutexes(ESMutex),
   },
   {
-    // The same in another build, with which it is another thing.
-    ...{ name: "async-mutex, by require()", store: "memory" },
+    // Another build of the same, of which the figures differ.
+    name: "async-mutex, by require()",
+    store: "memory",
     open: async () => mutexes(createRequire(import.meta.url)("async-mutex").Mutex),
   },
   {
-    ...{ name: "Holdfast, memory", store: "memory", takesSeveral: true },
+    name: "Holdfast, memory",
+    store: "memory",
+    takesSeveral: true,
     open: async () => ours(new Locks(memoryStore(), { ttl: TTL, timeout: TIMEOUT })),
   },
 ]

@@ -8,7 +8,9 @@ import { ours } from "./ours.ts"
 export const POOL = 20
 
 const plain: Contender = {
-  ...{ name: "plain pg_advisory_lock", store: "postgres", baseline: true },
+  name: "plain pg_advisory_lock",
+  store: "postgres",
+  baseline: true,
   async open(address) {
     const pool = new pg.Pool({ connectionString: address, max: POOL })
     pool.on("error", () => undefined)
@@ -27,7 +29,9 @@ const plain: Contender = {
         })
         await job()
         await client.query({
-          ...{ name: "unlock", text: "SELECT pg_advisory_unlock(hashtextextended($1, 0))", values: [key] },
+          name: "unlock",
+          text: "SELECT pg_advisory_unlock(hashtextextended($1, 0))",
+          values: [key],
         })
       } finally {
         client.off("error", lose)
@@ -43,14 +47,18 @@ const plain: Contender = {
 }
 
 const medusa: Contender = {
-  ...{ name: "@medusajs/locking-postgres", store: "postgres", takesSeveral: true },
+  name: "@medusajs/locking-postgres",
+  store: "postgres",
+  takesSeveral: true,
   async open(address) {
     const { MikroORM } = await import("@medusajs/framework/mikro-orm/postgresql")
     const { PostgresAdvisoryLockProvider } = await import(
       "@medusajs/locking-postgres/dist/services/advisory-lock.js"
     )
     const orm = await MikroORM.init({
-      ...{ clientUrl: address, entities: [], discovery: { warnWhenNoEntities: false } },
+      clientUrl: address,
+      entities: [],
+      discovery: { warnWhenNoEntities: false },
       pool: { min: 0, max: POOL },
     })
     type Container = ConstructorParameters<typeof PostgresAdvisoryLockProvider>[0]
@@ -58,7 +66,7 @@ const medusa: Contender = {
     const execute = (keys: string[], job: () => Promise<void>, timeout: number) =>
       locks.execute(keys, job, { timeout: timeout / 1_000 })
     return {
-      // Its acquire doesn't wait, and without an owner lets everybody in.
+      // Its acquire doesn't wait, and without an owner lets every caller in.
       pair: (key) => execute([key], async () => undefined, 5_000),
       run: (keys, job, { timeout = TIMEOUT } = {}) => execute([...keys], job, timeout),
       close: () => orm.close(true),
@@ -67,7 +75,9 @@ const medusa: Contender = {
 }
 
 const holdfast: Contender = {
-  ...{ name: "Holdfast, Postgres", store: "postgres", takesSeveral: true },
+  name: "Holdfast, Postgres",
+  store: "postgres",
+  takesSeveral: true,
   open: async (address) =>
     ours(new Locks(postgresStore({ connectionString: address }), { ttl: TTL, timeout: TIMEOUT })),
 }

@@ -9,7 +9,7 @@ import { type Contender, type Opened, type Terms, TIMEOUT, TTL } from "./contend
 import { mutexes } from "./memory.ts"
 import { ours } from "./ours.ts"
 
-/** Counts what is sent; everybody gets the same client with the same settings. */
+/** Counts what is sent; every contender gets the same client with the same settings. */
 class CountedRedis extends Redis {
   sent = 0
 
@@ -147,7 +147,9 @@ function contender(
   more = {},
 ): Contender {
   return {
-    ...{ name, store: "redis", ...more },
+    name,
+    store: "redis",
+    ...more,
     async open(address) {
       const client = new CountedRedis(address)
       client.on("error", () => undefined)
@@ -174,13 +176,13 @@ interface IdleRedis extends Redis {
   nothing(...args: string[]): Promise<unknown>
 }
 
-/** Goes to Redis as often as Holdfast does and with as much to say, for a script that does nothing. */
+/** Calls Redis as often as Holdfast does and with arguments of the same size, for a script that does nothing. */
 function trips(client: CountedRedis): Opened {
   client.defineCommand("nothing", { numberOfKeys: 4, lua: NOTHING })
   const redis = client as unknown as IdleRedis
-  const keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{nothing}${name}`)
-  const trip = (question: unknown[]) =>
-    redis.nothing(...keys, "ask", "anybody", JSON.stringify(question), String(Date.now() * 1_000))
+  const keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => `{nothing}${name}`)
+  const trip = (batch: unknown[]) =>
+    redis.nothing(...keys, "execute", "session", JSON.stringify(batch), String(Date.now() * 1_000))
   const alone = mutexes(Mutex)
   return {
     async pair(key) {

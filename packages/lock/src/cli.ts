@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { main } from "./cli/main.js"
 
-// Whoever reads our lines may have seen enough: `holdfast-lock list | head -3`.
+// The reader of the output may close it early: `holdfast-lock list | head -3`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error
   process.exit(0)

@@ -14,15 +14,15 @@ export abstract class LockError extends Error {
   abstract readonly code: LockErrorCode
 }
 
-/** The keys stayed busy for as long as the request was willing to wait. Nothing of it is left in the queue. */
+/** The keys stayed busy for all of the request's timeout. Nothing of it is left in the queue. */
 export class LockTimeoutError extends LockError {
   override readonly name = "LockTimeoutError"
   readonly code = "LOCK_TIMEOUT"
   constructor(
     readonly keys: readonly string[],
-    /** How long the request was willing to wait, in ms. */
+    /** The request's timeout, in ms. */
     readonly timeout: number,
-    /** The key that stood in the way, where the store could tell. */
+    /** The key that was busy, where the store could tell. */
     readonly busyKey: string | undefined,
   ) {
     super(`Could not lock ${list(keys)} within ${timeout} ms${busyKey ? `: ${quote(busyKey)} is busy` : ""}`)
@@ -63,7 +63,7 @@ export class LockClosedError extends LockError {
   }
 }
 
-/** The store could not be asked; `cause` is its own error. What was held may still be held, until its ttl ends. */
+/** The store failed; `cause` is its own error. A lease may still be held, until its ttl ends. */
 export class LockStoreError extends LockError {
   override readonly name = "LockStoreError"
   readonly code = "LOCK_STORE_FAILED"
@@ -72,24 +72,24 @@ export class LockStoreError extends LockError {
   }
 }
 
-/** A key, owner, ttl or timeout that has no meaning. Nothing was asked of the store. */
+/** A key, owner, ttl or timeout that is invalid. The store was not called. */
 export class LockArgumentError extends LockError {
   override readonly name = "LockArgumentError"
   readonly code = "LOCK_INVALID_ARGUMENT"
 }
 
-/** What has a meaning of its own stays as it is: a missing table needs something else than a server that is down. */
+/** A `LockError` stays as it is: a missing table needs another remedy than a server that is down. */
 export function asStoreError(error: unknown): LockError {
   return error instanceof LockError ? error : new LockStoreError(error)
 }
 
-/** The store lacks something that somebody has to do first; the message says what. */
+/** The store is not set up; the message says what to do. */
 export class LockSetupError extends LockError {
   override readonly name = "LockSetupError"
   readonly code = "LOCK_NOT_SET_UP"
   constructor(
     message: string,
-    /** The SQL to run, where that is what it takes. */
+    /** The SQL to run, where SQL is needed. */
     readonly sql?: string,
     options?: ErrorOptions,
   ) {
@@ -97,7 +97,7 @@ export class LockSetupError extends LockError {
   }
 }
 
-/** Somebody with a newer lease of the key has been here: the write must not happen. */
+/** A writer with a newer lease of the key has been here: the write must not happen. */
 export class LockFencedError extends LockError {
   override readonly name = "LockFencedError"
   readonly code = "LOCK_FENCED"

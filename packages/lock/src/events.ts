@@ -6,7 +6,7 @@ import {
   type LockLostError,
 } from "./errors.js"
 
-/** The request or lease that something happened to. */
+/** The request or lease of an event. */
 export interface LockEvent {
   readonly keys: readonly string[]
   readonly owner: string
@@ -21,7 +21,7 @@ export interface WaitEvent extends LockEvent {
 
 export interface GrantEvent extends WaitEvent {
   readonly token: bigint
-  /** Whether this process keeps the lease, and tells of its end. False for `acquireById`. */
+  /** Whether this process keeps the lease, and reports its end. False for `acquireById`. */
   readonly kept: boolean
 }
 
@@ -37,21 +37,21 @@ export interface HoldEvent extends LockEvent {
  * of a lease that is `kept` by one of `released` and `lost`.
  *
  * A listener is called in the middle of the work, so it should be short. What it throws changes nothing for the
- * lock: the first time it is told as a warning of the process.
+ * lock: the first time it is reported as a warning of the process.
  */
 export interface LockListener {
-  /** Keys were asked for, by arguments that have a meaning. */
+  /** Keys were requested, by valid arguments. */
   requested?(event: LockEvent): void
   granted?(event: GrantEvent): void
   /** The keys stayed busy for all of `timeout`, in ms; 0 where the request only tried once. */
   timedOut?(event: WaitEvent & { readonly timeout: number }): void
   /** The caller's signal or `close()` ended the wait. */
   aborted?(event: WaitEvent & { readonly error: LockAbortedError | LockClosedError }): void
-  /** The store could not be asked. */
+  /** The store failed. */
   failed?(event: WaitEvent & { readonly error: LockError }): void
-  /** A lease was renewed or extended, and ends at `ttl` ms from when that was asked. */
+  /** A lease was renewed or extended, and ends `ttl` ms after the renewal was sent. */
   renewed?(event: HoldEvent & { readonly ttl: number }): void
-  /** The holder let go of the lease, or `close()` did. */
+  /** The holder released the lease, or `close()` did. */
   released?(event: HoldEvent): void
   lost?(event: HoldEvent & { readonly error: LockLostError }): void
 }
@@ -72,7 +72,7 @@ export function guarded(listener: LockListener): LockListener {
   const heard: Record<string, (event: never) => void> = {}
   let warned = false
   const warn = (error: unknown) => {
-    // A listener that fails at each of 100,000 grants a second is told of once.
+    // A listener that fails at each of 100,000 grants a second is reported once.
     if (!warned) process.emitWarning(error instanceof Error ? error : String(error))
     warned = true
   }

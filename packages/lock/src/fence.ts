@@ -27,7 +27,7 @@ interface MikroTransaction {
   isInTransaction(): boolean
 }
 
-/** What a writer holds: a lease, or keys and their tokens where the lease is elsewhere. */
+/** The lease of a writer, or its keys and their tokens where the lease is elsewhere. */
 export type Held = Pick<Lease, "keys" | "tokenOf"> | Readonly<Record<string, bigint>>
 
 export interface FenceOptions {
@@ -36,7 +36,7 @@ export interface FenceOptions {
 }
 
 /**
- * Refuses a writer that was overtaken: to be called in the transaction that writes, before it writes.
+ * Refuses a writer whose lease is not the newest: to be called in the transaction that writes, before it writes.
  *
  * Remembers the token of each key if none newer has been here, and keeps other writers under these keys out until the
  * transaction ends. Throws `LockFencedError` where a newer one has been here: roll back then. Throws
@@ -84,8 +84,8 @@ function tokensOf(held: Held): Map<string, bigint> {
 const idOf = (key: string) => createHash("sha256").update(key).digest("hex")
 
 /**
- * Returns the ids of the keys whose token is not older. A row that somebody else is writing is waited for, and seen as
- * he has left it; the order of the ids keeps two with the same keys from waiting for each other.
+ * Returns the ids of the keys whose token is not older. The statement waits for a row that another transaction writes,
+ * and sees what that one commits; the order of the ids keeps two with the same keys from waiting for each other.
  */
 async function remember(execute: Execute, schema: string, held: string): Promise<string[]> {
   const sql = `

@@ -14,12 +14,12 @@ export type { GrantEvent, HoldEvent, LockEvent, LockListener, WaitEvent } from "
 export type { Lease } from "./lease.js"
 export { type AcquireOptions, type LockDefaults, Locks, type LocksOptions, type TryOptions } from "./locks.js"
 export type {
-  Answer,
+  Batch,
+  BatchResult,
   Cancellation,
   Grant,
   KeyState,
   LeaseState,
-  Question,
   Release,
   Renewal,
   Request,

@@ -1,30 +1,30 @@
-import type { Appointment } from "./agenda.js"
 import { checkTtl } from "./arguments.js"
+import type { Deferred } from "./deferred.js"
 import { type LockClosedError, LockLostError } from "./errors.js"
 import type { HoldEvent, LockListener } from "./events.js"
 import type { Lease } from "./lease.js"
-import type { Reply } from "./reply.js"
 import type { Grant, Release, Renewal, Request } from "./store.js"
+import type { TimerEntry } from "./timer-queue.js"
 
-/** What a lease needs of the client that keeps it. */
-export interface Keeper {
+/** What a lease needs of the coordinator that keeps it. */
+export interface LeaseManager {
   readonly on: LockListener
-  /** Asks to renew; the lease is told what comes of it. */
-  renew(renewal: Renewal, lease: KeptLease): Reply<boolean>
+  /** Sends a renewal; the outcome is reported to the lease. */
+  renew(renewal: Renewal, lease: KeptLease): Deferred<boolean>
   release(lease: Release): boolean | Promise<boolean>
   /** Calls `lease.onDue` at `due`; at `Infinity` never. */
-  remind(lease: KeptLease, due: number): void
-  /** The lease has ended: there is nothing to keep. */
-  forget(lease: KeptLease): void
+  schedule(lease: KeptLease, due: number): void
+  /** Cancels that call: the lease has ended. */
+  cancel(lease: KeptLease): void
 }
 
 /** A holder trusts a lease for this part of its ttl: clocks run at different speeds, and timers are late. */
 const TRUSTED = 0.99
-/** The first renewal is asked for when this part of the ttl has passed, which leaves time for others. */
+/** The first renewal is sent when this part of the ttl has passed, which leaves time for others. */
 const RENEW_AFTER = 1 / 3
-/** So much of that is left to chance: 100,000 leases that came at once would be renewed at once, for ever. */
+/** This part of that is random: 100,000 leases that were granted at once would else be renewed at once, each time. */
 const SPREAD = 1 / 4
-/** What is due within this part of the ttl is renewed by one question. */
+/** Renewals that are due within this part of the ttl are put into one batch. */
 const GRAIN = 1 / 300
 /** After a renewal that failed, the next try comes when this part of the ttl has passed. */
 const RETRY_AFTER = 1 / 10
@@ -32,13 +32,13 @@ const RETRY_AFTER = 1 / 10
 /**
  * A lease that this process watches over.
  *
- * Its holder trusts it for nearly one ttl from the moment *before* it asked the store, on the monotonic clock. The
- * store's own ttl started later, so that the trust always ends before anybody else can have the keys.
+ * Its holder trusts it for nearly one ttl from the moment *before* the batch was sent, on the monotonic clock. The
+ * store's own ttl started later, so that the trust always ends before another owner can have the keys.
  */
-export class KeptLease implements Lease, Appointment {
+export class KeptLease implements Lease, TimerEntry {
   due = 0
   slot = -1
-  readonly #keeper: Keeper
+  readonly #manager: LeaseManager
   readonly #request: Request
   readonly #grant: Grant
   readonly #renews: boolean
@@ -48,14 +48,14 @@ export class KeptLease implements Lease, Appointment {
   #ended: "released" | LockLostError | LockClosedError | undefined
   #abort: AbortController | undefined
 
-  constructor(keeper: Keeper, request: Request, grant: Grant, renews: boolean, asked: number) {
-    this.#keeper = keeper
+  constructor(manager: LeaseManager, request: Request, grant: Grant, renews: boolean, sentAt: number) {
+    this.#manager = manager
     this.#request = request
     this.#grant = grant
     this.#renews = renews
-    this.#since = asked
+    this.#since = sentAt
     this.#ttl = request.ttl
-    this.#trustedUntil = asked + request.ttl * TRUSTED
+    this.#trustedUntil = sentAt + request.ttl * TRUSTED
   }
 
   /** The request that became this lease, within its session. */
@@ -107,23 +107,23 @@ export class KeptLease implements Lease, Appointment {
     const wanted = checkTtl(ttl)
     if (this.loss) throw this.loss
     if (this.#ended) throw new LockLostError(this.keys, "it was released")
-    // The store may do as it is told and the answer be lost: a nearer end counts from now on.
+    // The store may execute the renewal and its result be lost: a nearer end counts from now on.
     this.#trustNoLongerThan(performance.now() + wanted * TRUSTED)
-    if (!(await this.#keeper.renew({ ...this.exactly, ttl: wanted }, this).take()))
+    if (!(await this.#manager.renew({ ...this.exactly, ttl: wanted }, this).take()))
       throw this.loss ?? new LockLostError(this.keys, "it was released")
   }
 
   #trustNoLongerThan(until: number): void {
     if (until >= this.#trustedUntil) return
     this.#trustedUntil = until
-    this.#keeper.remind(this, Math.min(this.due, until))
+    this.#manager.schedule(this, Math.min(this.due, until))
   }
 
   async release(): Promise<boolean> {
     if (this.loss || this.#ended) return false
     this.#end("released")
     try {
-      const answer = this.#keeper.release(this.exactly)
+      const answer = this.#manager.release(this.exactly)
       const held = typeof answer === "boolean" ? answer : await answer
       if (!held)
         this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
@@ -142,7 +142,7 @@ export class KeptLease implements Lease, Appointment {
   keep(): void {
     // Without an end there is nothing to renew, and Infinity - Infinity is not a number.
     const renews = this.#renews && this.#ttl !== Number.POSITIVE_INFINITY
-    this.#keeper.remind(this, renews ? this.#renewalDue() : this.#trustedUntil)
+    this.#manager.schedule(this, renews ? this.#renewalDue() : this.#trustedUntil)
   }
 
   #renewalDue(): number {
@@ -156,34 +156,34 @@ export class KeptLease implements Lease, Appointment {
     else this.#askToRenew()
   }
 
-  /** Loses it, and lets go of it in the store too: a renewal that was on its way may have kept it there. */
+  /** Loses it, and releases it in the store too: a renewal that was on its way may have kept it there. */
   async giveUp(why: string | LockClosedError): Promise<void> {
     this.lose(why)
     try {
-      await this.#keeper.release(this.exactly)
+      await this.#manager.release(this.exactly)
     } catch {
       // It ends by its ttl.
     }
   }
 
   #askToRenew(): void {
-    this.#keeper.remind(this, this.#trustedUntil)
-    this.#keeper.renew({ ...this.exactly, ttl: this.#ttl }, this)
+    this.#manager.schedule(this, this.#trustedUntil)
+    this.#manager.renew({ ...this.exactly, ttl: this.#ttl }, this)
   }
 
-  /** The store could not be asked for a renewal. */
+  /** The store has failed to answer a renewal. */
   retryRenewal(): void {
     if (this.#ended || !this.#renews) return
-    this.#keeper.remind(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
+    this.#manager.schedule(this, Math.min(performance.now() + this.#ttl * RETRY_AFTER, this.#trustedUntil))
   }
 
-  /** The store has renewed it, by a question put at `asked`. */
-  renewed(asked: number, ttl: number): void {
+  /** The store has renewed it, by a batch that was sent at `sentAt`. */
+  renewed(sentAt: number, ttl: number): void {
     if (this.#ended) return
     this.#ttl = ttl
-    this.#trustedUntil = asked + ttl * TRUSTED
+    this.#trustedUntil = sentAt + ttl * TRUSTED
     this.keep()
-    this.#keeper.on.renewed?.({ ...this.#event(), ttl })
+    this.#manager.on.renewed?.({ ...this.#event(), ttl })
   }
 
   lose(why: string | LockClosedError, cause?: unknown): void {
@@ -196,11 +196,11 @@ export class KeptLease implements Lease, Appointment {
 
   #end(how: "released" | LockLostError | LockClosedError): void {
     this.#ended = how
-    this.#keeper.forget(this)
+    this.#manager.cancel(this)
   }
 
   #tellEnd(): void {
-    const { on } = this.#keeper
+    const { on } = this.#manager
     if (this.#ended instanceof LockLostError) on.lost?.({ ...this.#event(), error: this.#ended })
     else on.released?.(this.#event())
   }

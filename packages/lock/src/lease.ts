@@ -20,7 +20,7 @@ export interface Lease extends AsyncDisposable {
   readonly loss: LockLostError | LockClosedError | undefined
   /**
    * Makes the lease end at `ttl` ms from now, by default its own ttl, if it isn't renewed; later renewals keep to it.
-   * Throws `LockLostError` where the lease is lost or released, `LockStoreError` where the store can't be asked.
+   * Throws `LockLostError` where the lease is lost or released, `LockStoreError` where the store fails.
    */
   extend(ttl?: number): Promise<void>
   /** Frees the keys. False where the lease was lost or released before. Throws `LockStoreError` where the store fails. */

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto"
 import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
-import { Client } from "./client.js"
+import { Coordinator } from "./coordinator.js"
 import { asStoreError, LockTimeoutError } from "./errors.js"
 import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
 import type { KeyState, Session, Store } from "./store.js"
-import type { Wish } from "./waiter.js"
+import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
-  /** How long a lease outlives a dead holder, in ms; `Infinity` for ever. 30,000 by default. */
+  /** How long a lease outlives a dead holder, in ms; `Infinity`: it never expires. 30,000 by default. */
   ttl?: number
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
   timeout?: number
@@ -23,7 +23,7 @@ export interface LocksOptions extends LockDefaults {
 export interface TryOptions {
   /** See `LockDefaults`. A lease without an end (`Infinity`) is never renewed, and outlives its process. */
   ttl?: number
-  /** Who asks. An owner re-enters what it holds; by default each request has an owner of its own. */
+  /** Names the owner of the request. An owner re-enters what it holds; by default each request has an owner of its own. */
   owner?: string
   /** Stops the wait: the request is rejected with a `LockAbortedError`. It doesn't end a lease that was granted. */
   signal?: AbortSignal
@@ -38,7 +38,7 @@ export interface AcquireOptions extends TryOptions {
 
 /** A distributed lock over any store. One instance per process and store is enough, and the cheapest. */
 export class Locks implements AsyncDisposable {
-  readonly #client: Client
+  readonly #coordinator: Coordinator
   readonly #defaults: Required<LockDefaults>
   /** Makes the ids of this instance differ from those of any other, without randomness for each. */
   readonly #name = randomBytes(9).toString("base64url")
@@ -46,7 +46,7 @@ export class Locks implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   constructor(store: Store, options: LocksOptions = {}) {
-    this.#client = new Client(store, guarded(options.on ?? {}))
+    this.#coordinator = new Coordinator(store, guarded(options.on ?? {}))
     this.#defaults = {
       ttl: checkTtl(options.ttl ?? 30_000),
       timeout: checkTimeout(options.timeout ?? 5_000),
@@ -60,12 +60,12 @@ export class Locks implements AsyncDisposable {
    * or `LockArgumentError`.
    */
   acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
-    return this.#insist(keys, options)
+    return this.#acquire(keys, options)
   }
 
   /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
   async tryAcquire(keys: string | readonly string[], options: TryOptions = {}): Promise<Lease | null> {
-    const result = await this.#client.acquire(this.#wish(keys, { ...options, timeout: 0 }))
+    const result = await this.#coordinator.acquire(this.#request(keys, { ...options, timeout: 0 }))
     return result instanceof KeptLease ? result : null
   }
 
@@ -80,59 +80,61 @@ export class Locks implements AsyncDisposable {
     job: (lease: Lease) => T | Promise<T>,
     options: AcquireOptions = {},
   ): Promise<T> {
-    const lease = await this.#insist(keys, options)
+    const lease = await this.#acquire(keys, options)
     let result: T
     try {
       result = await job(lease)
     } catch (error) {
-      await this.#leave(lease)
+      await this.#releaseQuietly(lease)
       throw error
     }
-    await this.#leave(lease)
+    await this.#releaseQuietly(lease)
     if (lease.loss) throw lease.loss
     return result
   }
 
   /**
    * Locks `keys` under an id that the caller chooses, for a lease that outlives this process or is released in another:
-   * nobody renews it here. Asking again under the same id extends it; one `releaseById` frees it. Returns the token.
+   * it is not renewed here. Acquiring again under the same id extends it; one `releaseById` frees it. Returns the token.
    */
   async acquireById(
     id: string,
     keys: string | readonly string[],
     options: Omit<AcquireOptions, "renew"> = {},
   ): Promise<bigint> {
-    const lease = await this.#insist(keys, options, checkName("id", id))
+    const lease = await this.#acquire(keys, options, checkName("id", id))
     return lease.token
   }
 
-  /** Makes what is held under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
+  /** Makes the lease under `id` end at `ttl` from now. False, and nothing is changed, where it doesn't hold all of `keys`. */
   async renewById(id: string, keys: string | readonly string[], ttl: number): Promise<boolean> {
-    return this.#client.renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) }).take()
+    return this.#coordinator
+      .renew({ id: checkName("id", id), keys: checkKeys(keys), ttl: checkTtl(ttl) })
+      .take()
   }
 
   /** Frees those of `keys` that are held under `id`. False where it didn't hold them all. */
   async releaseById(id: string, keys: string | readonly string[]): Promise<boolean> {
-    return this.#client.release({ id: checkName("id", id), keys: checkKeys(keys) })
+    return this.#coordinator.release({ id: checkName("id", id), keys: checkKeys(keys) })
   }
 
-  /** What is held and who waits, in all processes that share the store, in the order of the keys. */
+  /** All leases and waiting requests, of all processes that share the store, in the order of the keys. */
   async inspect(): Promise<readonly KeyState[]> {
-    return [...(await this.#ask((session) => session.inspect()))].sort(byKey)
+    return [...(await this.#onSession((session) => session.inspect()))].sort(byKey)
   }
 
-  /** Ends every lease on `key`, with all its keys; its holder is told that it is lost. False where nobody held the key. */
+  /** Ends every lease on `key`, with all its keys; its holder's lease is lost. False where no lease held the key. */
   async forceRelease(key: string): Promise<boolean> {
     const name = checkName("key", key)
-    return this.#ask((session) => session.forceRelease(name))
+    return this.#onSession((session) => session.forceRelease(name))
   }
 
   /**
-   * Ends this instance: what waits is rejected with `LockClosedError`, what is held aborts its signal with it and
-   * is freed, connections that the store opened are given back.
+   * Ends this instance: waiting requests are rejected with `LockClosedError`, leases abort their signals with it and
+   * are released, and connections that the store opened are given back.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#client.close()
+    this.#closing ??= this.#coordinator.close()
     return this.#closing
   }
 
@@ -141,29 +143,29 @@ export class Locks implements AsyncDisposable {
   }
 
   /** A store that fails now leaves the keys to their ttl. It doesn't undo that the job ran while the lease was trusted. */
-  async #leave(lease: Lease): Promise<void> {
+  async #releaseQuietly(lease: Lease): Promise<void> {
     await lease.release().catch(() => false)
   }
 
-  async #ask<T>(question: (session: Session) => T | Promise<T>): Promise<T> {
-    const session = await this.#client.session()
+  async #onSession<T>(call: (session: Session) => T | Promise<T>): Promise<T> {
+    const session = await this.#coordinator.session()
     try {
-      return await question(session)
+      return await call(session)
     } catch (error) {
       throw asStoreError(error)
     }
   }
 
-  async #insist(keys: string | readonly string[], options: AcquireOptions, id?: string): Promise<Lease> {
-    const wish = this.#wish(keys, options, id)
-    const answer = this.#client.acquire(wish)
+  async #acquire(keys: string | readonly string[], options: AcquireOptions, id?: string): Promise<Lease> {
+    const request = this.#request(keys, options, id)
+    const answer = this.#coordinator.acquire(request)
     const result = answer instanceof Promise ? await answer : answer
     if (result instanceof KeptLease) return result
-    throw new LockTimeoutError(wish.keys, wish.timeout, result.key)
+    throw new LockTimeoutError(request.keys, request.timeout, result.key)
   }
 
   /** @param id is given for a lease that is not kept here. */
-  #wish(keys: string | readonly string[], options: AcquireOptions, id?: string): Wish {
+  #request(keys: string | readonly string[], options: AcquireOptions, id?: string): AcquireRequest {
     const name = id ?? `${this.#name}.${++this.#count}`
     return {
       id: name,

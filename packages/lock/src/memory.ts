@@ -1,37 +1,39 @@
-import { type Entry, Party } from "./queue.js"
-import { Space } from "./space.js"
-import type { Answer, KeyState, Question, Session, Store, WaiterState } from "./store.js"
+import { LockTable } from "./lock-table.js"
+import { type Entry, SessionState } from "./queue.js"
+import type { Batch, BatchResult, KeyState, Session, Store, WaiterState } from "./store.js"
 
 /**
- * A store for one process. Its rules are in `space.ts`, and are those of every other store.
+ * A store for one process. Its rules are in `lock-table.ts`, and are those of every other store.
  *
  * @param options.clock the time in ms, which must not go back; for tests.
  */
 export function memoryStore(options: { clock?: () => number } = {}): Store {
-  const space = new Space(options.clock ?? (() => performance.now()))
-  return { connect: (wake) => new MemorySession(space, wake) }
+  const table = new LockTable(options.clock ?? (() => performance.now()))
+  return { connect: (wake) => new MemorySession(table, wake) }
 }
 
 class MemorySession implements Session {
-  readonly #space: Space
-  readonly #party: Party
-  constructor(space: Space, wake: (within: number) => void) {
-    this.#space = space
-    this.#party = new Party(wake)
+  readonly #table: LockTable
+  readonly #state: SessionState
+  constructor(table: LockTable, wake: (within: number) => void) {
+    this.#table = table
+    this.#state = new SessionState(wake)
   }
 
-  ask(question: Question): Answer {
-    return this.#space.ask(this.#party, question)
+  execute(batch: Batch): BatchResult {
+    return this.#table.execute(this.#state, batch)
   }
 
   inspect(): KeyState[] {
-    const { now, queues } = this.#space.look()
+    const { now, queues } = this.#table.inspect()
     const described = new Map<Entry, WaiterState>()
     const describe = (entry: Entry) => {
       const { id, owner, keys } = entry.request
       const known = described.get(entry)
       const state = known ?? {
-        ...{ id, owner, age: now - entry.since },
+        id,
+        owner,
+        age: now - entry.since,
         keys: keys.filter((key) => queues.get(key)?.has(entry)),
       }
       described.set(entry, state)
@@ -45,11 +47,11 @@ class MemorySession implements Session {
   }
 
   forceRelease(key: string): boolean {
-    return this.#space.forceRelease(key)
+    return this.#table.forceRelease(key)
   }
 
   close(): void {
-    this.#space.disconnect(this.#party)
+    this.#table.closeSession(this.#state)
   }
 }
 

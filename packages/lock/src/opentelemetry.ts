@@ -6,7 +6,7 @@ export interface LockMetricsOptions {
   meterProvider?: MeterProvider
   /**
    * The class of a key, such as `"cart"` of `"cart:1"`, which becomes an attribute: so there must be few classes.
-   * Must give the same class for a key each time; `undefined` for none. Without it nothing of the keys is told.
+   * Must give the same class for a key each time; `undefined` for none. Without it nothing of the keys is reported.
    */
   classOf?: (key: string) => string | undefined
 }
@@ -23,7 +23,7 @@ const KEY_CLASS = "holdfast.lock.key_class"
  */
 export function lockMetrics({ meterProvider, classOf }: LockMetricsOptions = {}): LockListener {
   let made: ReturnType<typeof instruments> | undefined
-  // Made at the first event: what is made before the SDK starts counts nothing, for ever.
+  // Made at the first event: instruments that are made before the SDK starts never count anything.
   const to = () => {
     made ??= instruments(meterProvider ?? metrics.getMeterProvider())
     return made

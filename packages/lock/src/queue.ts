@@ -1,14 +1,14 @@
 import type { Grant, Request } from "./store.js"
 
-/** What the rules know of a session: what it waits for, and what it has yet to be told. */
-export class Party {
+/** What the lock table knows of a session: what it waits for, and what its next result has to report. */
+export class SessionState {
   /** How many of its requests wait. */
   waiting = 0
   granted: Entry[] = []
   dropped: number[] = []
   taken: number[] = []
-  /** When it is going to ask again, by what it has been told. */
-  askAt = Number.POSITIVE_INFINITY
+  /** When it is going to call again, as far as it knows. */
+  wakeAt = Number.POSITIVE_INFINITY
   constructor(readonly wake: (within: number) => void) {}
 }
 
@@ -21,12 +21,12 @@ export class Entry {
   /** Whether the session knows that it holds. */
   claimed = false
   token = 0
-  /** On keys that its owner held when it came: the number of that lease, which it shares. */
+  /** On keys that its owner held when it arrived: the number of that lease, which it shares. */
   shared: Map<string, number> | undefined
-  /** On how many of its keys it still stands. */
+  /** On how many of its keys it is still in the queue. */
   left: number
   constructor(
-    readonly party: Party,
+    readonly session: SessionState,
     readonly request: Request,
     readonly number: number,
     public since: number,
@@ -38,7 +38,7 @@ export class Entry {
     return this.shared?.get(key) ?? this.number
   }
 
-  /** Comes to the queue of `key`: what its owner holds there, it may enter for as long as that is held. */
+  /** Arrives at the queue of `key`: it may re-enter what its owner holds there for as long as that is held. */
   arrive(key: string, queue: Queue | undefined): void {
     const holder = queue?.holders[0]
     if (holder?.request.owner !== this.request.owner) return
@@ -67,7 +67,7 @@ export class Queue {
     return this.holders.length === 0 && this.waiters.length === 0
   }
 
-  /** Whether nobody is before `entry`, which waits here or has just come. */
+  /** Whether no other entry is before `entry`, which waits here or has just arrived. */
   admits(entry: Entry, key: string): boolean {
     const holder = this.holders[0]
     if (holder) return entry.shared?.get(key) === holder.numberOn(key)

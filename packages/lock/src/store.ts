@@ -1,5 +1,5 @@
 /**
- * What a store has to do: answer one atomic question. Waiting, renewing, timing out and telling
+ * What a store has to do: execute one atomic batch. Waiting, renewing, timing out and notifying
  * are the core's (`Locks`), so a store holds no timers and no promises of its callers.
  *
  * The rules that every store keeps are written in `memory.ts`; `exerciseStore` in
@@ -7,30 +7,30 @@
  */
 export interface Store {
   /**
-   * Opens one client's session: the unit that can crash. `wake` asks the client to call `ask` again in at
+   * Opens one client's session: the unit that can crash. `wake` asks the client to call `execute` again in at
    * most so many ms: at once, with 0, when another client's call has granted or taken away something of this
-   * session's; later, when a lease may end before the time that the last answer gave.
+   * session's; later, when a lease may end before the time that the last result gave.
    */
   connect(wake: (within: number) => void): Session | Promise<Session>
 }
 
 export interface Session {
   /**
-   * Does all of `question` at one instant of the store's clock, in this order: what has expired goes,
-   * then renew, release, cancel, then acquire; and grants whatever may now be granted, to whomever.
-   * Asking an empty question is how a client collects what it was woken for. The core never asks
-   * again before the last answer is there, so a store that can't be reached has to say so in time.
+   * Executes all of `batch` at one instant of the store's clock, in this order: expire leases,
+   * renew, release, cancel, then acquire; and grants every request that may now be granted, of any session.
+   * A client collects what it was woken for by an empty batch. The core never calls it
+   * again before the last result is there, so a store that can't be reached has to reject in time.
    */
-  ask(question: Question): Answer | Promise<Answer>
-  /** Everything that is held or waited for, in the order of the keys' queues. */
+  execute(batch: Batch): BatchResult | Promise<BatchResult>
+  /** All leases and all waiting requests, in the order of the keys' queues. */
   inspect(): readonly KeyState[] | Promise<readonly KeyState[]>
-  /** Ends every lease on `key`, with all keys of that lease. False where nobody held it. */
+  /** Ends every lease on `key`, with all keys of that lease. False where no lease held it. */
   forceRelease(key: string): boolean | Promise<boolean>
-  /** Gives back connections. What the session still waits for is dropped; what it holds runs out by its ttl. */
+  /** Gives back connections. The session's waiting requests are dropped; its leases expire by their ttl. */
   close(): void | Promise<void>
 }
 
-export interface Question {
+export interface Batch {
   readonly renew: readonly Renewal[]
   readonly release: readonly Release[]
   readonly cancel: readonly Cancellation[]
@@ -47,13 +47,13 @@ export interface Request {
   readonly owner: string
   /** Without duplicates, in any order. */
   readonly keys: readonly string[]
-  /** How long the lease lasts without renewal; `Infinity` for ever. */
+  /** How long the lease lasts without renewal; `Infinity`: it never expires. */
   readonly ttl: number
   /** Whether to stay in the queue when the keys are busy. */
   readonly wait: boolean
 }
 
-/** Lets go of `keys` that are held under `id`; of the lease with that token only, where one is given. */
+/** Frees `keys` that are held under `id`; of the lease with that token only, where one is given. */
 export interface Release {
   readonly id: string
   readonly keys: readonly string[]
@@ -71,21 +71,21 @@ export interface Cancellation {
   readonly keys: readonly string[]
 }
 
-export interface Answer {
+export interface BatchResult {
   /** One for each renewal: whether the lease was still held. */
   readonly renewed: readonly boolean[]
   /** One for each release: whether all of its keys were still held. */
   readonly released: readonly boolean[]
   /** Requests of this session that were granted by this call or since its last, and are the session's from now on. */
   readonly granted: readonly Grant[]
-  /** Requests that were not willing to wait, with the key that was busy. */
+  /** Requests that don't wait, with the key that was busy. */
   readonly refused: readonly { readonly seq: number; readonly key: string }[]
   /** Waiting requests that are no longer in the queue, since the session was silent when its turn came. */
   readonly dropped: readonly number[]
-  /** Leases that somebody took away with `forceRelease`. */
+  /** Leases that `forceRelease` has ended. */
   readonly taken: readonly number[]
-  /** In how many ms to ask again at the latest: when the first lease may end that this session's requests wait for. */
-  readonly askIn: number | undefined
+  /** In how many ms to call `execute` again at the latest: when the first lease may end that this session's requests wait for. */
+  readonly wakeIn: number | undefined
 }
 
 export interface Grant {

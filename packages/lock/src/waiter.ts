@@ -1,20 +1,20 @@
-import type { Appointment } from "./agenda.js"
+import { Deferred } from "./deferred.js"
 import type { LockAbortedError, LockClosedError, LockError } from "./errors.js"
 import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
-import { Reply } from "./reply.js"
 import type { Request } from "./store.js"
+import type { TimerEntry } from "./timer-queue.js"
 
-/** What a request comes to when its time is up: an answer, not an error. */
+/** The outcome of a request whose time is up: a value, not an error. */
 export class Busy {
   constructor(
-    /** The key that stood in the way, where the store told. */
+    /** The key that was busy, where the store reported it. */
     readonly key: string | undefined,
   ) {}
 }
 
-/** What a caller wants, in terms that have been checked. */
-export interface Wish extends Omit<Request, "seq" | "wait"> {
+/** A caller's request, with arguments that have been checked. */
+export interface AcquireRequest extends Omit<Request, "seq" | "wait"> {
   readonly timeout: number
   /** Whether the lease renews itself. */
   readonly renews: boolean
@@ -24,10 +24,10 @@ export interface Wish extends Omit<Request, "seq" | "wait"> {
 }
 
 /** One request that has not been granted yet, on the caller's side. */
-export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointment {
+export class Waiter extends Deferred<KeptLease | Busy> implements Request, TimerEntry {
   due = 0
   slot = -1
-  /** Whether the store has been asked, and must be told when the wait ends early. */
+  /** Whether it has been sent to the store, and has to be cancelled there when the wait ends early. */
   sent = false
   readonly id: string
   readonly owner: string
@@ -38,18 +38,18 @@ export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointm
 
   constructor(
     readonly seq: number,
-    readonly wish: Wish,
+    readonly request: AcquireRequest,
     readonly since: number,
     readonly giveUp: (waiter: Waiter) => void,
     readonly on: LockListener,
   ) {
     super()
-    this.id = wish.id
-    this.owner = wish.owner
-    this.keys = wish.keys
-    this.ttl = wish.ttl
-    this.wait = wish.timeout > 0
-    on.requested?.({ id: wish.id, owner: wish.owner, keys: wish.keys })
+    this.id = request.id
+    this.owner = request.owner
+    this.keys = request.keys
+    this.ttl = request.ttl
+    this.wait = request.timeout > 0
+    on.requested?.({ id: request.id, owner: request.owner, keys: request.keys })
   }
 
   listen(signal: AbortSignal, onAbort: () => void): void {
@@ -64,12 +64,12 @@ export class Waiter extends Reply<KeptLease | Busy> implements Request, Appointm
 
   grant(lease: KeptLease): void {
     this.resolve(lease)
-    this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.wish.kept })
+    this.on.granted?.({ ...this.#event(), token: lease.token, kept: this.request.kept })
   }
 
   refuse(busyKey: string | undefined): void {
     this.resolve(new Busy(busyKey))
-    this.on.timedOut?.({ ...this.#event(), timeout: this.wish.timeout })
+    this.on.timedOut?.({ ...this.#event(), timeout: this.request.timeout })
   }
 
   abort(error: LockAbortedError | LockClosedError): void {

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict"
 import { describe, expect, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
-import type { Answer, Question, Session, Store } from "../src/store.js"
+import type { Batch, BatchResult, Session, Store } from "../src/store.js"
 import { exerciseStore } from "../src/testing/index.js"
 
-type Ask = (question: Question) => Answer
+type Execute = (batch: Batch) => BatchResult
 
-/** The memory store with `ask` in other hands: a way to break one rule at a time. */
-function broken(bend: (ask: Ask, space: Map<string, unknown>) => Ask): Store {
+/** The memory store with `execute` in other hands: a way to break one rule at a time. */
+function broken(bend: (execute: Execute, space: Map<string, unknown>) => Execute): Store {
   const store = memoryStore()
   const space = new Map<string, unknown>()
   return {
     connect(wake) {
       const session = store.connect(wake) as Session
-      const ask = bend((question) => session.ask(question) as Answer, space)
+      const execute = bend((batch) => session.execute(batch) as BatchResult, space)
       return {
-        ask,
+        execute,
         inspect: () => session.inspect(),
         forceRelease: (key) => session.forceRelease(key),
         close: () => session.close(),
@@ -28,22 +28,24 @@ const each = <T>(list: readonly T[], change: (item: T) => T): T[] => list.map(ch
 
 /** A store broken on purpose, with a case that has to notice. */
 const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
-  "lets everybody in": {
+  "grants every request": {
     store: () =>
-      broken((ask) => (question) => {
+      broken((execute) => (batch) => {
         let token = 0
-        const answer = ask({ ...question, acquire: [] })
-        return { ...answer, granted: question.acquire.map(({ seq }) => ({ seq, token: ++token })) }
+        const result = execute({ ...batch, acquire: [] })
+        return { ...result, granted: batch.acquire.map(({ seq }) => ({ seq, token: ++token })) }
       }),
     noticedBy: "lets one in at a time, within a process and across",
   },
   "takes callers without an owner for one owner": {
     store: () =>
       broken(
-        (ask) => (question) =>
-          ask({
-            ...question,
-            acquire: each(question.acquire, (it) => (it.owner === it.id ? { ...it, owner: "nobody" } : it)),
+        (execute) => (batch) =>
+          execute({
+            ...batch,
+            acquire: each(batch.acquire, (it) =>
+              it.owner === it.id ? { ...it, owner: "the same owner" } : it,
+            ),
           }),
       ),
     noticedBy: "excludes callers that name no owner",
@@ -51,48 +53,47 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
   "locks the first key only": {
     store: () =>
       broken(
-        (ask) => (question) =>
-          ask({
-            ...question,
-            acquire: each(question.acquire, (it) => ({ ...it, keys: it.keys.slice(0, 1) })),
+        (execute) => (batch) =>
+          execute({
+            ...batch,
+            acquire: each(batch.acquire, (it) => ({ ...it, keys: it.keys.slice(0, 1) })),
           }),
       ),
     noticedBy: "can't deadlock, in whatever order the keys are given",
   },
   "forgets to take back what has timed out": {
-    store: () => broken((ask) => (question) => ask({ ...question, cancel: [] })),
+    store: () => broken((execute) => (batch) => execute({ ...batch, cancel: [] })),
     noticedBy: "leaves nothing behind when it times out",
   },
   "lets those who try once jump the queue, and waits for none": {
     store: () =>
-      broken((ask) => (question) => {
-        const answer = ask(question)
-        const refused = new Set(answer.refused.map(({ seq }) => seq))
-        const granted = [...answer.granted, ...[...refused].map((seq) => ({ seq, token: 1_000_000 }))]
-        return { ...answer, granted, refused: [] }
+      broken((execute) => (batch) => {
+        const result = execute(batch)
+        const refused = new Set(result.refused.map(({ seq }) => seq))
+        const granted = [...result.granted, ...[...refused].map((seq) => ({ seq, token: 1_000_000 }))]
+        return { ...result, granted, refused: [] }
       }),
-    noticedBy: "lets nobody try his luck before those who wait",
+    noticedBy: "doesn't let a single try pass the requests that wait",
   },
   "serves who comes last first": {
-    store: () =>
-      broken((ask) => (question) => ask({ ...question, acquire: [...question.acquire].reverse() })),
-    noticedBy: "keeps the order of a crowd that came at once",
+    store: () => broken((execute) => (batch) => execute({ ...batch, acquire: [...batch.acquire].reverse() })),
+    noticedBy: "keeps the order of 200 requests that came at once",
   },
   "gives the same token to all": {
     store: () =>
-      broken((ask) => (question) => {
-        const answer = ask(question)
-        return { ...answer, granted: each(answer.granted, (grant) => ({ ...grant, token: 1 })) }
+      broken((execute) => (batch) => {
+        const result = execute(batch)
+        return { ...result, granted: each(result.granted, (grant) => ({ ...grant, token: 1 })) }
       }),
     noticedBy: "gives each grant of a key a greater token",
   },
   "never lets a lease end": {
     store: () =>
       broken(
-        (ask) => (question) =>
-          ask({
-            ...question,
-            acquire: each(question.acquire, (it) => ({ ...it, ttl: Number.POSITIVE_INFINITY })),
+        (execute) => (batch) =>
+          execute({
+            ...batch,
+            acquire: each(batch.acquire, (it) => ({ ...it, ttl: Number.POSITIVE_INFINITY })),
           }),
       ),
     noticedBy: "frees the keys of a process that died when their ttl ends, and not before",
@@ -100,53 +101,53 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
   "ends leases early": {
     store: () =>
       broken(
-        (ask) => (question) =>
-          ask({ ...question, acquire: each(question.acquire, (it) => ({ ...it, ttl: it.ttl / 2 })) }),
+        (execute) => (batch) =>
+          execute({ ...batch, acquire: each(batch.acquire, (it) => ({ ...it, ttl: it.ttl / 2 })) }),
       ),
-    noticedBy: "tells the holder no later than anybody else can have the key",
+    noticedBy: "tells the holder no later than another owner can have the key",
   },
   "says that it renewed what it has lost": {
     store: () =>
-      broken((ask) => (question) => {
-        const answer = ask(question)
-        return { ...answer, renewed: answer.renewed.map(() => true) }
+      broken((execute) => (batch) => {
+        const result = execute(batch)
+        return { ...result, renewed: result.renewed.map(() => true) }
       }),
-    noticedBy: "a late release frees nobody else's lease, even if its own process didn't notice",
+    noticedBy: "a late release doesn't free another owner's lease, even if its own process didn't notice",
   },
   "doesn't renew": {
     store: () =>
-      broken((ask) => (question) => {
-        const answer = ask({ ...question, renew: [] })
-        return { ...answer, renewed: question.renew.map(() => true) }
+      broken((execute) => (batch) => {
+        const result = execute({ ...batch, renew: [] })
+        return { ...result, renewed: batch.renew.map(() => true) }
       }),
     noticedBy: "renews a lease for as long as it is held",
   },
   "releases whatever is on the key": {
     store: () =>
-      broken((ask, space) => (question) => {
-        for (const { id, keys } of question.acquire) for (const key of keys) space.set(key, id)
-        const release = each(question.release, ({ keys }) => ({ keys, id: String(space.get(keys[0] ?? "")) }))
-        return ask({ ...question, release })
+      broken((execute, space) => (batch) => {
+        for (const { id, keys } of batch.acquire) for (const key of keys) space.set(key, id)
+        const release = each(batch.release, ({ keys }) => ({ keys, id: String(space.get(keys[0] ?? "")) }))
+        return execute({ ...batch, release })
       }),
-    noticedBy: "a late release frees nobody else's lease",
+    noticedBy: "a late release doesn't free another owner's lease",
   },
   "doesn't tell what was taken away": {
-    store: () => broken((ask) => (question) => ({ ...ask(question), taken: [] })),
+    store: () => broken((execute) => (batch) => ({ ...execute(batch), taken: [] })),
     noticedBy: "takes a lease away by force, tells its holder, and lets the next one in",
   },
-  "forgets whoever was silent": {
-    store: () => broken((ask) => (question) => ({ ...ask(question), dropped: [] })),
-    noticedBy: "queues again whoever was silent when its turn came, and is alive after all",
+  "forgets the requests of a silent session": {
+    store: () => broken((execute) => (batch) => ({ ...execute(batch), dropped: [] })),
+    noticedBy: "queues a request again whose session was silent at its turn, and is alive after all",
   },
-  "doesn't say when to ask again": {
-    store: () => broken((ask) => (question) => ({ ...ask(question), askIn: undefined })),
+  "doesn't say when to execute again": {
+    store: () => broken((execute) => (batch) => ({ ...execute(batch), wakeIn: undefined })),
     noticedBy: "frees the keys of a process that died when their ttl ends, and not before",
   },
   "doesn't let an owner in again": {
     store: () =>
       broken(
-        (ask) => (question) =>
-          ask({ ...question, acquire: each(question.acquire, (it) => ({ ...it, owner: it.id })) }),
+        (execute) => (batch) =>
+          execute({ ...batch, acquire: each(batch.acquire, (it) => ({ ...it, owner: it.id })) }),
       ),
     noticedBy: "lets an owner in again at once, before those who wait, in another process too",
   },
@@ -168,7 +169,7 @@ function caseNamed(name: string, open: () => Store): () => Promise<void> {
   }
   exerciseStore({
     open: shared,
-    patience: 2_000,
+    timeoutMs: 2_000,
     describe: (_, body) => body(),
     it: (title, body) => {
       if (title === name) found = body

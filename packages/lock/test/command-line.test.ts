@@ -43,11 +43,11 @@ const STORES = {
   },
 }
 
-it("ends without a word when nobody reads on", async () => {
-  const locks = new Locks(redisStore({ url: redis.url, prefix: "read-by-nobody" }))
+it("ends without an error when its output is closed", async () => {
+  const locks = new Locks(redisStore({ url: redis.url, prefix: "closed-output" }))
   // More than a pipe holds.
   await locks.acquire(Array.from({ length: 2_000 }, (_, i) => `a key of some length, number ${i}`))
-  const args = [CLI, "list", "--store", redis.url, "--prefix", "read-by-nobody"]
+  const args = [CLI, "list", "--store", redis.url, "--prefix", "closed-output"]
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
   child.stdout.destroy()
   let stderr = ""
@@ -62,7 +62,7 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
     const { args, locks, drop } = await open()
     expect(await cli(["list", ...args])).toEqual({
       status: 0,
-      stdout: "Nobody holds a key, and nobody waits.\n",
+      stdout: "No key is held, and no request waits.\n",
       stderr: "",
     })
     const lease = await locks.acquire(["item:2", "item:1"], { owner: "me" })
@@ -100,7 +100,7 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
     expect(await cli(["release", "a", ...args])).toEqual({
       status: 1,
       stdout: "",
-      stderr: "holdfast-lock: Nobody holds a\n",
+      stderr: "holdfast-lock: No lease holds a\n",
     })
     await locks.close()
     await drop()
@@ -127,7 +127,7 @@ describe("a mistake", () => {
     ["a key that can't be", ["release", "", "--store", SECRET], /key must not be empty/],
     ["a watch without a terminal", ["watch", "--store", SECRET], /needs a terminal; holdfast-lock list/],
   ]
-  it.concurrent.each(MISTAKES)("is told: %s", async (_, args, message) => {
+  it.concurrent.each(MISTAKES)("is reported: %s", async (_, args, message) => {
     const { status, stdout, stderr } = await cli(args)
     expect(stderr).toMatch(message)
     expect(stderr + stdout).not.toContain("s3cret")

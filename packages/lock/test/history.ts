@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
-import type { Answer, KeyState, Question, Session, Store } from "../src/store.js"
-import { type Asked, isLive, Promises } from "./promises.js"
+import type { Batch, BatchResult, KeyState, Session, Store } from "../src/store.js"
+import { type Asked, Invariants, isLive } from "./invariants.js"
 import { Transcript } from "./transcript.js"
 
 /** What may happen, in any order. Numbers pick among what there is at that time. */
@@ -15,51 +15,51 @@ export type Step =
   | { kind: "disaster" }
   | { kind: "tick"; ms: number }
 
-export const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
+export const NOTHING: Batch = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
 
-/** How long a session that waits and hears nothing leaves it at that, in ms: `SAFETY_CHECK` in client.ts. */
+/** When a session that waits and gets no message calls all the same, in ms: `SAFETY_CHECK` in coordinator.ts. */
 const SAFETY_CHECK = 15_000
 
 /** A store on the clock of the history that is played against it. */
 export interface Subject extends Store {
-  /** Resolves when whatever was sent to a session has arrived there. */
+  /** Resolves when all messages to the sessions have arrived. */
   arrived?(): Promise<void>
   /** Where it is left out, nothing befalls the store. */
   readonly disaster?: Disaster
 }
 
-/** Whatever a server may lose, it loses at once. */
+/** A server that loses at once all that it may lose. */
 export interface Disaster {
   strike(): void | Promise<void>
   /** Whether a lease of so many ms is known after it. */
   keeps(ttl: number): boolean
-  /** Whether nobody is granted anything for as long as a forgotten lease may last. */
-  readonly bars: boolean
+  /** Whether nothing is granted for as long as a forgotten lease may last. */
+  readonly recovers: boolean
 }
 
 /**
  * Plays a history against a store, on a clock of its own, and holds what each session sees against the
- * promises. It knows no queue: only who asked for what, when, and what he was told.
+ * promises. It knows no queue: only the requests, their times, and what their sessions were told.
  */
 export class History {
   #now = 1_000
   #arrivals = 0
   readonly #asked: Asked[] = []
   readonly #subject: Subject
-  /** Asks for nothing, and looks. */
+  /** Requests nothing, and inspects. */
   #witness!: Session
   readonly #crashed = new Set<number>()
-  /** When each session is going to ask again, by what it was told. */
-  readonly #askAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
+  /** When each session is going to call again, as far as it knows. */
+  readonly #wakeAt: number[] = Array(SESSIONS).fill(Number.POSITIVE_INFINITY)
   readonly #sessions: Session[] = []
-  readonly #promises = new Promises()
+  readonly #invariants = new Invariants()
   readonly #transcript = new Transcript()
   /** The longest ttl that was asked for, of those that a disaster forgets. */
   #longestForgotten = 0
-  #barredUntil = 0
+  #recoveringUntil = 0
 
-  /** Plays all of `steps`, and then the end of everybody. Returns what the sessions saw. */
+  /** Plays all of `steps`, and then the end of all sessions. Returns what they saw. */
   static async play(steps: readonly Step[], open: (clock: () => number) => Subject): Promise<unknown[]> {
     const history = new History(open)
     history.#witness = await history.#subject.connect(() => undefined)
@@ -78,7 +78,7 @@ export class History {
 
   async #connect(i: number): Promise<Session> {
     return this.#subject.connect((within) => {
-      this.#askAt[i] = Math.min(this.#askAt[i] ?? 0, this.#now + within)
+      this.#wakeAt[i] = Math.min(this.#wakeAt[i] ?? 0, this.#now + within)
     })
   }
 
@@ -88,7 +88,7 @@ export class History {
     else if (step.kind === "renew") await this.#renew(this.#pick("held", step.pick), step.ttl)
     else if (step.kind === "cancel") await this.#cancel(this.#pick("waiting", step.pick))
     else if (step.kind === "forceRelease") await this.#forceRelease(step.key)
-    else if (step.kind === "collect") await this.#ask(step.session, NOTHING)
+    else if (step.kind === "collect") await this.#execute(step.session, NOTHING)
     else if (step.kind === "crash") this.#crashed.add(step.session)
     else if (step.kind === "disaster") await this.#disaster(this.#subject.disaster)
     else await this.#tick(step.ms)
@@ -105,14 +105,23 @@ export class History {
     const id = `request ${seq}`
     const states = await this.#inspect()
     const asked: Asked = {
-      ...{ session, seq, id, owner: owner ?? id, keys, ttl, arrival: ++this.#arrivals },
-      ...{ state: "waiting", until: 0, tokens: [], forgotten: false },
+      session,
+      seq,
+      id,
+      owner: owner ?? id,
+      keys,
+      ttl,
+      arrival: ++this.#arrivals,
+      state: "waiting",
+      until: 0,
+      tokens: [],
+      forgotten: false,
       guest: guest(owner ?? id, keys, states),
     }
-    const free = !this.#isBarred && keys.every((key) => isFreeFor(asked.owner, key, states))
+    const free = !this.#isRecovering && keys.every((key) => isFreeFor(asked.owner, key, states))
     this.#asked.push(asked)
-    await this.#ask(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
-    assert.equal(asked.state === "held", free, "granted at once if, and only if, nobody is before it")
+    await this.#execute(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
+    assert.equal(asked.state === "held", free, "granted at once if, and only if, no request is before it")
     if (!wait) assert.notEqual(asked.state, "waiting", "a request that doesn't wait has its answer")
   }
 
@@ -152,7 +161,7 @@ export class History {
     await this.#subject.arrived?.()
     for (const lease of holders) {
       lease.state = "taken"
-      assert.ok((this.#askAt[lease.session] ?? 0) <= this.#now, "the holder is woken to be told")
+      assert.ok((this.#wakeAt[lease.session] ?? 0) <= this.#now, "the holder is woken to be told")
     }
   }
 
@@ -163,49 +172,49 @@ export class History {
     await disaster.strike()
     for (const lease of this.#asked.filter((it) => isLive(it, this.#now) && !disaster.keeps(it.ttl))) {
       lease.forgotten = true
-      // Its holder may believe in it until it asks: where others are let in at once, that is no promise.
-      if (!disaster.bars) lease.until = this.#now
+      // Its holder may believe in it until its next call: where others are granted it at once, that is no promise.
+      if (!disaster.recovers) lease.until = this.#now
     }
-    if (disaster.bars) this.#barredUntil = this.#now + this.#longestForgotten
+    if (disaster.recovers) this.#recoveringUntil = this.#now + this.#longestForgotten
     for (const { state, session } of this.#asked)
       if (state === "waiting")
-        this.#askAt[session] = Math.min(this.#askAt[session] ?? 0, this.#now + SAFETY_CHECK)
+        this.#wakeAt[session] = Math.min(this.#wakeAt[session] ?? 0, this.#now + SAFETY_CHECK)
   }
 
-  /** Whether the store takes it for held. */
+  /** Whether the store knows it as held. */
   #isKnown(lease: Asked): boolean {
     return isLive(lease, this.#now) && !lease.forgotten
   }
 
-  get #isBarred(): boolean {
-    return this.#barredUntil > this.#now
+  get #isRecovering(): boolean {
+    return this.#recoveringUntil > this.#now
   }
 
-  async #put(session: number, part: Partial<Question>): Promise<Answer> {
-    const question = { ...NOTHING, ...part }
-    for (const { ttl } of [...question.acquire, ...question.renew])
+  async #put(session: number, part: Partial<Batch>): Promise<BatchResult> {
+    const batch = { ...NOTHING, ...part }
+    for (const { ttl } of [...batch.acquire, ...batch.renew])
       if (!this.#subject.disaster?.keeps(ttl)) this.#longestForgotten = Math.max(this.#longestForgotten, ttl)
-    const answer = await (this.#sessions[session] ?? assert.fail()).ask(question)
+    const result = await (this.#sessions[session] ?? assert.fail()).execute(batch)
     await this.#subject.arrived?.()
-    // A store may still tell of a grant that the session gives up by this very question; that means nothing.
-    const granted = answer.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
-    this.#transcript.answered(session, { ...answer, granted })
-    await this.#take(session, answer)
-    return answer
+    // A result may still include a grant that the session cancels by this very batch; that means nothing.
+    const granted = result.granted.filter(({ seq }) => this.#asked[seq - 1]?.state !== "over")
+    this.#transcript.answered(session, { ...result, granted })
+    await this.#take(session, result)
+    return result
   }
 
-  async #ask(session: number, question: Question): Promise<void> {
-    if (!this.#crashed.has(session)) await this.#put(session, question)
+  async #execute(session: number, batch: Batch): Promise<void> {
+    if (!this.#crashed.has(session)) await this.#put(session, batch)
   }
 
-  async #take(session: number, answer: Answer): Promise<void> {
-    this.#askAt[session] = this.#now + (answer.askIn ?? Number.POSITIVE_INFINITY)
-    const find = (seq: number) => this.#asked[seq - 1] ?? assert.fail(`nobody asked for ${seq}`)
-    for (const grant of answer.granted) this.#granted(find(grant.seq), grant.token, grant.tokens)
-    for (const seq of answer.taken) this.#taken(find(seq))
-    for (const { seq } of answer.refused) find(seq).state = "over"
-    // As the core does: who was silent queues again, at the end.
-    for (const seq of answer.dropped) await this.#queueAgain(find(seq))
+  async #take(session: number, result: BatchResult): Promise<void> {
+    this.#wakeAt[session] = this.#now + (result.wakeIn ?? Number.POSITIVE_INFINITY)
+    const find = (seq: number) => this.#asked[seq - 1] ?? assert.fail(`there was no request ${seq}`)
+    for (const grant of result.granted) this.#granted(find(grant.seq), grant.token, grant.tokens)
+    for (const seq of result.taken) this.#taken(find(seq))
+    for (const { seq } of result.refused) find(seq).state = "over"
+    // As the core does: a dropped request queues again, at the end.
+    for (const seq of result.dropped) await this.#queueAgain(find(seq))
   }
 
   #taken(lease: Asked): void {
@@ -228,27 +237,27 @@ export class History {
     request.tokens = request.keys.map((_, i) => tokens?.[i] ?? token)
   }
 
-  /** Time passes, and whoever has promised to ask at a time does so. */
+  /** Time passes, and each session calls at the time that it knows. */
   async #tick(ms: number): Promise<void> {
     const end = this.#now + ms
     for (;;) {
-      const next = this.#askAt.map((at, i) => (this.#crashed.has(i) ? Number.POSITIVE_INFINITY : at))
+      const next = this.#wakeAt.map((at, i) => (this.#crashed.has(i) ? Number.POSITIVE_INFINITY : at))
       const due = Math.min(...next)
       if (due > end) break
       this.#now = Math.max(this.#now, due)
-      await this.#ask(next.indexOf(due), NOTHING)
+      await this.#execute(next.indexOf(due), NOTHING)
     }
     this.#now = end
   }
 
   async #check(): Promise<void> {
-    const seen = { now: this.#now, asked: this.#asked, askAt: this.#askAt, barred: this.#isBarred }
-    this.#promises.hold(seen, await this.#inspect())
+    const seen = { now: this.#now, asked: this.#asked, wakeAt: this.#wakeAt, recovering: this.#isRecovering }
+    this.#invariants.hold(seen, await this.#inspect())
   }
 
-  /** All leave, and the dead run out: nothing may be left. */
+  /** All requests end, and those of the dead expire: nothing may be left. */
   async #end(): Promise<void> {
-    for (const [session] of this.#sessions.entries()) await this.#ask(session, NOTHING)
+    for (const [session] of this.#sessions.entries()) await this.#execute(session, NOTHING)
     for (const request of this.#asked) if (!this.#crashed.has(request.session)) await this.#leave(request)
     for (const session of this.#sessions) await session.close()
     this.#now += 1_000_000
@@ -269,7 +278,7 @@ export class History {
   }
 }
 
-/** By what inspect() shows, that nobody is before `owner` on `key`. */
+/** Whether, as inspect() shows, no other owner is before `owner` on `key`. */
 function isFreeFor(owner: string, key: string, states: readonly KeyState[]): boolean {
   const state = states.find((it) => it.key === key)
   const [holder] = state?.holders ?? []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
-import type { Answer, Question } from "../src/store.js"
+import type { Batch, BatchResult } from "../src/store.js"
 import { exerciseStore } from "../src/testing/index.js"
 
 describe("memoryStore", () => {
@@ -17,8 +17,9 @@ describe("memoryStore", () => {
     let now = 0
     const store = memoryStore({ clock: () => now })
     const session = () => {
-      const it = store.connect(() => undefined) as { ask(question: Question): Answer }
-      return (part: Partial<Question>) => it.ask({ renew: [], release: [], cancel: [], acquire: [], ...part })
+      const it = store.connect(() => undefined) as { execute(batch: Batch): BatchResult }
+      return (part: Partial<Batch>) =>
+        it.execute({ renew: [], release: [], cancel: [], acquire: [], ...part })
     }
     const [one, two] = [session(), session()]
     const request = (id: string) => ({ seq: 1, id, owner: id, keys: ["key"], ttl: 60_000, wait: true })

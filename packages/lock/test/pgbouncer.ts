@@ -27,7 +27,7 @@ export interface PgBouncer {
   stop(): Promise<void>
 }
 
-/** Starts it before the server at `url`, in a directory of its own: it refuses to run as root, and nobody may not look everywhere. */
+/** Starts it before the server at `url`, in a directory of its own: it refuses to run as root, and the user `nobody` may not read every directory. */
 export async function startPgBouncer(url: string, mode: "session" | "transaction"): Promise<PgBouncer> {
   const { username, password, hostname, port, pathname } = new URL(url)
   const directory = mkdtempSync(join(tmpdir(), "holdfast-pgbouncer-"))

@@ -61,7 +61,7 @@ const aborted = (signal: AbortSignal) =>
   new Promise<number>((resolve) => signal.addEventListener("abort", () => resolve(performance.now())))
 
 describe("a crash of the server", () => {
-  it("doubles no lease and sets no token back; whoever waits is served when it is over", async () => {
+  it("doubles no lease and sets no token back; the waiting requests are served when it is over", async () => {
     const [one, two, three] = [locksOn(), locksOn(), locksOn()]
     const before = await one.acquire("key")
     const lost = aborted(before.signal)
@@ -72,7 +72,7 @@ describe("a crash of the server", () => {
     const other = three.acquire("another").then((lease) => ({ lease, at: performance.now() }))
     const [lostAt, after, fresh] = await Promise.all([lost, waiting, other])
     expect(after.at).toBeGreaterThan(lostAt)
-    // Nobody knows which keys were held, so none is granted for as long as one may have been.
+    // It is unknown which keys were held, so none is granted for as long as one may have been.
     expect(fresh.at - back).toBeGreaterThan(1_900)
     expect(after.lease.token).toBeGreaterThan(before.token)
     expect(fresh.lease.token).toBeGreaterThan(before.token)
@@ -98,7 +98,7 @@ describe("a crash of the server", () => {
     }
   })
 
-  it("forgets no lease that is for longer than anybody would wait after a restart", async () => {
+  it("forgets no lease that is for longer than recovery waits", async () => {
     const [one, two] = [locksOn(), locksOn({ ttl: 100 })]
     const long = await one.acquire("long", { ttl: 120_000, renew: false })
     const endless = await one.acquire("endless", { ttl: Number.POSITIVE_INFINITY })
@@ -156,18 +156,18 @@ describe("a server that hangs", () => {
     const lease = await two.acquire("key")
     expect((await two.inspect()).map(({ holders }) => holders.length)).toEqual([1])
     await lease.release()
-    // What was given up is undone by the next question, which may come after the late one was read.
+    // The next batch cancels what was given up, and may come after the late one was read.
     await eventually(() => two.inspect()).toEqual([])
   })
 
-  it("does nothing of a question that was given up, if it comes to it after the next one", async () => {
+  it("does nothing of a batch that was given up, if it comes to it after the next one", async () => {
     const locks = locksOn()
     await (await locks.acquire("warm")).release()
     const ask = (turn: number, givenUp: number | null, seq?: number) => {
       const one = (value: unknown) => (seq === undefined ? [] : [value])
       const nothing = Array(11).fill([])
       const request = [1, "key", seq, "id", "id", 1_000, true, true].map(one)
-      return run(`SELECT holdfast_lock.ask(${Array.from({ length: 26 }, (_, i) => `$${i + 1}`)})`, [
+      return run(`SELECT holdfast_lock.execute(${Array.from({ length: 26 }, (_, i) => `$${i + 1}`)})`, [
         ...["session", turn, givenUp, false, 0, ...nothing, ...request, [], []],
       ])
     }

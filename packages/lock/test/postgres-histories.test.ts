@@ -3,15 +3,15 @@ import fc from "fast-check"
 import pg from "pg"
 import { afterAll, beforeAll, describe, it } from "vitest"
 import { memoryStore } from "../src/memory.js"
-import type { PgClient } from "../src/postgres/connection.js"
+import type { PgClient } from "../src/postgres/clients.js"
 import { sqlOf } from "../src/postgres/install.js"
 import { namesOf } from "../src/postgres/names.js"
 import { LONGEST_FORGOTTEN } from "../src/postgres/rules.js"
 import { PostgresSession } from "../src/postgres/session.js"
-import type { Answer, Question, Session, Store } from "../src/store.js"
+import type { Batch, BatchResult, Session, Store } from "../src/store.js"
+import { histories } from "./generators.js"
 import { History, SESSIONS, type Step, type Subject } from "./history.js"
 import { server } from "./postgres-server.js"
-import { histories } from "./steps.js"
 
 const postgres = server()
 const RUNS = Number(process.env.HOLDFAST_RUNS ?? 100)
@@ -76,7 +76,7 @@ const disaster = {
   strike: async () =>
     void (await clients[0]?.query("TRUNCATE histories.queue, histories.session, histories.epoch")),
   keeps: (ttl: number) => ttl > LONGEST_FORGOTTEN,
-  bars: true,
+  recovers: true,
 }
 
 function onPostgres(now: () => number): Subject {
@@ -84,11 +84,11 @@ function onPostgres(now: () => number): Subject {
   const store: Store = {
     connect(wake) {
       const client = lend(free.pop() ?? assert.fail(), now)
-      const access = { names, connect: async () => client, pool: undefined, patience: 10_000 }
+      const access = { names, connect: async () => client, pool: undefined, timeoutMs: 10_000 }
       return new PostgresSession(access, wake).open()
     },
   }
-  // What was notified before is told before the answer to what is asked now.
+  // Notifications from before arrive before the answer to this statement.
   const arrived = async () => void (await Promise.all(clients.map((client) => client.query("SELECT 1"))))
   return { ...alike(store, now), arrived }
 }
@@ -117,25 +117,25 @@ function lend(client: pg.Client, now: () => number): PgClient {
 
 /**
  * Evens out in what the stores may differ. Each may name the tokens of all keys where one would do; and a session
- * that waits may keep to a time that it has been told, as long as that is soon enough.
+ * that waits may keep to a time that it already knows, as long as that is soon enough.
  */
 function alike(store: Store, now: () => number): Store {
   return {
     async connect(wake) {
       const keys = new Map<number, readonly string[]>()
       const waiting = new Set<number>()
-      let told = Number.POSITIVE_INFINITY
+      let known = Number.POSITIVE_INFINITY
       const session = await store.connect((within) => {
         if (within <= 0) return wake(within)
-        if (now() + within >= told) return
-        told = now() + within
+        if (now() + within >= known) return
+        known = now() + within
         wake(within)
       })
-      const keep = (askIn = Number.POSITIVE_INFINITY) => {
-        const next = now() + askIn
-        if (waiting.size === 0) told = Number.POSITIVE_INFINITY
-        else if (told <= now() || told > next) told = next
-        return told === Number.POSITIVE_INFINITY ? undefined : told - now()
+      const keep = (wakeIn = Number.POSITIVE_INFINITY) => {
+        const next = now() + wakeIn
+        if (waiting.size === 0) known = Number.POSITIVE_INFINITY
+        else if (known <= now() || known > next) known = next
+        return known === Number.POSITIVE_INFINITY ? undefined : known - now()
       }
       return {
         async inspect() {
@@ -150,22 +150,28 @@ function alike(store: Store, now: () => number): Store {
         },
         forceRelease: (key) => session.forceRelease(key),
         close: () => session.close(),
-        async ask(question: Question): Promise<Answer> {
-          const answer = await session.ask(question)
-          for (const { seq } of question.cancel) waiting.delete(seq)
-          for (const request of question.acquire) {
+        async execute(batch: Batch): Promise<BatchResult> {
+          const result = await session.execute(batch)
+          for (const { seq } of batch.cancel) waiting.delete(seq)
+          for (const request of batch.acquire) {
             keys.set(request.seq, request.keys)
             waiting.add(request.seq)
           }
-          const granted = answer.granted.map(({ seq, token, tokens }) => ({
+          const granted = result.granted.map(({ seq, token, tokens }) => ({
             seq,
             token,
             tokens: tokens ?? keys.get(seq)?.map(() => token),
           }))
-          for (const { seq } of [...granted, ...answer.refused]) waiting.delete(seq)
-          for (const seq of answer.dropped) waiting.delete(seq)
-          const taken = [...answer.taken].sort()
-          return { ...answer, granted, taken, dropped: [...answer.dropped].sort(), askIn: keep(answer.askIn) }
+          for (const { seq } of [...granted, ...result.refused]) waiting.delete(seq)
+          for (const seq of result.dropped) waiting.delete(seq)
+          const taken = [...result.taken].sort()
+          return {
+            ...result,
+            granted,
+            taken,
+            dropped: [...result.dropped].sort(),
+            wakeIn: keep(result.wakeIn),
+          }
         },
       } satisfies Session
     },

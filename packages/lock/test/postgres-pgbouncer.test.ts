@@ -14,7 +14,7 @@ describe.each(["session", "transaction"] as const)(
   { skip: missing !== undefined, timeout: 60_000 },
   (mode) => {
     it.each(["a connection string", "a pool of one"])(
-      "excludes, hands on and cleans up, by %s",
+      "excludes, hands off and cleans up, by %s",
       async (way) => {
         const { schema, drop } = await postgres.space()
         const bouncer = await startPgBouncer(postgres.url(), mode)

@@ -5,7 +5,7 @@ import { type LocalPostgres, startPostgres, unsafeFastSettings } from "@holdfast
 import pg from "pg"
 import { afterAll, beforeAll } from "vitest"
 
-/** A lock space that nobody else uses. */
+/** A lock space of one test's own. */
 export interface Space {
   readonly schema: string
   readonly connectionString: string

@@ -70,7 +70,7 @@ describe("redisStore", () => {
     await locks.close()
     await expect.poll(connections).toEqual([])
     expect(await redis.say("HKEYS", `{${prefix}}`)).toBe("*1\r\n$0\r\n\r\n")
-    for (const name of ["", ":expiries", ":waiters", ":lookouts"])
+    for (const name of ["", ":expiries", ":waiters", ":wakeups"])
       expect(Number((await redis.say("PTTL", `{${prefix}}${name}`)).slice(1))).toBeGreaterThan(1_000_000)
   })
 
@@ -106,7 +106,7 @@ describe("redisStore", () => {
     )
   })
 
-  it("fails at once where nobody listens, and names no password", async () => {
+  it("fails at once where no server listens, and names no password", async () => {
     const locks = new Locks(redisStore({ url: "redis://user:secret@127.0.0.1:1" }))
     const failure = await locks.acquire("key").catch((error) => error)
     expect(failure.code).toBe("LOCK_STORE_FAILED")

@@ -3,10 +3,10 @@ import { Redis } from "ioredis"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { type LockDefaults, Locks } from "../src/index.js"
 import { type RedisStoreOptions, redisStore } from "../src/redis/index.js"
-import type { Question } from "../src/store.js"
+import type { Batch } from "../src/store.js"
 import { LossyProxy } from "./proxy.js"
 
-const NOTHING: Question = { renew: [], release: [], cancel: [], acquire: [] }
+const NOTHING: Batch = { renew: [], release: [], cancel: [], acquire: [] }
 const STORE_FAILED = expect.objectContaining({ code: "LOCK_STORE_FAILED" })
 
 let redis: LocalRedis
@@ -125,7 +125,7 @@ describe("a Redis store whose server is in trouble", () => {
     process.kill(redis.pid, "SIGSTOP")
     try {
       const request = { seq: 1, id: "late", owner: "late", keys: ["key"], ttl: 60_000, wait: true }
-      const late = Promise.resolve(session.ask({ ...NOTHING, acquire: [request] }))
+      const late = Promise.resolve(session.execute({ ...NOTHING, acquire: [request] }))
       await Promise.all([
         expect(late).rejects.toThrow("did not answer within 400 ms"),
         expect(locks.acquire("other")).rejects.toEqual(STORE_FAILED),
@@ -139,7 +139,7 @@ describe("a Redis store whose server is in trouble", () => {
     expect(await leftInRedis()).toEqual([])
   })
 
-  it("undoes what Redis did of a question whose answer was lost", async () => {
+  it("undoes what Redis did of a batch whose answer was lost", async () => {
     await using proxy = await LossyProxy.open(redis.port)
     const locks = open({ url: proxy.url, commandTimeout: 300 })
     await (await locks.acquire("key")).release()
@@ -227,7 +227,7 @@ describe("a Redis store whose server is in trouble", () => {
     const [one, two, three] = [open(), open(), open()]
     const lease = await one.acquire("key", { ttl: 1_000, renew: false })
     const turns = await queueUp(two, "key", 1)
-    const names = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{${prefix}}${name}`)
+    const names = ["", ":expiries", ":waiters", ":wakeups"].map((name) => `{${prefix}}${name}`)
     const behind = await Promise.all(names.map((name) => admin.dumpBuffer(name)))
     await lease.release()
     await Promise.all(turns)
@@ -293,7 +293,7 @@ describe("a Redis store whose server is in trouble", () => {
     await untilItLocks(locks)
   })
 
-  it("needs no more than docs/lock.md says, of a user whom an ACL bars from all else", async () => {
+  it("needs no more than docs/lock.md says, of a user whom an ACL forbids all else", async () => {
     const may =
       "+@connection +info +evalsha +eval +subscribe +publish +time +@hash +@sortedset +persist +pexpire +del"
     await admin.call(
@@ -329,7 +329,7 @@ describe("a Redis store whose server is in trouble", () => {
     await admin.config("SET", "key-load-delay", "0")
   })
 
-  it.each(["", ":expiries", ":waiters", ":lookouts"])(
+  it.each(["", ":expiries", ":waiters", ":wakeups"])(
     "recovers from an eviction of {prefix}%s alone",
     async (name) => {
       const [one, two] = [open({}, { ttl: 1_000 }), open()]

@@ -3,9 +3,9 @@ import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { storeOn } from "../src/redis/index.js"
 import type { RedisSession } from "../src/redis/session.js"
-import { forgetfulMemory } from "./forgetful.js"
+import { histories } from "./generators.js"
 import { History, type Step, type Subject } from "./history.js"
-import { histories } from "./steps.js"
+import { wipeableMemory } from "./wipeable-memory.js"
 
 let redis: LocalRedis
 beforeAll(async () => {
@@ -26,11 +26,11 @@ function onRedis(clock: () => number): Subject {
     async arrived() {
       await Promise.all(sessions.map((session) => session.arrived()))
     },
-    disaster: { strike: () => redis.wipe(), keeps: () => false, bars: false },
+    disaster: { strike: () => redis.wipe(), keeps: () => false, recovers: false },
   }
 }
 
-/** The one who waits is granted the key and loses it before he asks: his subscription was taken for broken. */
+/** The waiting request is granted the key and loses it before its session calls: its subscription was taken for broken. */
 const TAKEN_UNHEARD: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: true },
@@ -38,14 +38,14 @@ const TAKEN_UNHEARD: Step[] = [
   { kind: "forceRelease", key: "a" },
 ]
 
-/** The one who waits is granted two keys, of which he shares one, and gives up before he hears of it. */
+/** The waiting request is granted two keys, of which it shares one, and is cancelled before the grant is heard of. */
 const GIVEN_UP_UNHEARD: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "acquire", session: 0, keys: ["d"], ttl: 5, owner: "ben", wait: false },
   { kind: "acquire", session: 1, keys: ["d", "a"], ttl: 5, owner: "ben", wait: true },
 ]
 
-/** The one who waits has to be told that Redis knows nothing of it any more. */
+/** The waiting request has to be reported as dropped, since Redis doesn't know it any more. */
 const WAITS_THROUGH_WIPE: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: true },
@@ -53,7 +53,7 @@ const WAITS_THROUGH_WIPE: Step[] = [
   { kind: "collect", session: 0 },
 ]
 
-/** A message has told of it before Redis has forgotten it. */
+/** A message has reported it before Redis has forgotten it. */
 const TAKEN_BEFORE_WIPE: Step[] = [
   { kind: "acquire", session: 0, keys: ["a"], ttl: 5, owner: null, wait: false },
   { kind: "forceRelease", key: "a" },
@@ -64,7 +64,7 @@ describe("any history of requests", () => {
   it("is the same on Redis as in memory, for all who take part, and when Redis is wiped", async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (steps) => {
-        const expected = await History.play(steps, forgetfulMemory)
+        const expected = await History.play(steps, wipeableMemory)
         expect(await History.play(steps, onRedis)).toEqual(expected)
       }),
       {

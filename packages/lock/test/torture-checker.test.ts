@@ -149,7 +149,7 @@ describe("the checker of the torture finds", () => {
     expect(broken({ a: [asked, late], chaos: [[50, { e: "pause", worker: "a", until: 4_900 }]] })).toEqual([])
   })
 
-  it("a key that nobody gets although somebody waits for it", () => {
+  it("a key that is never granted although a request waits for it", () => {
     const a = session("a", ["ask", 0, 1], ["none", 1], ["ask", 20_000], ["none", 20_001])
     expect(broken({ a })).toEqual(["no key that stays stuck"])
     const b = session("b", ["ask", 0, 1], ["none", 1], ["ask", 8_000], ["grant", 8_001, [1, 1]])

@@ -1,4 +1,4 @@
-import type { Answer, KeyState } from "../src/store.js"
+import type { BatchResult, KeyState } from "../src/store.js"
 
 /**
  * What the sessions of a history saw, in a form that two stores can be compared by. Tokens stand for their order:
@@ -8,8 +8,8 @@ export class Transcript {
   readonly #lines: ((rank: (token: number | bigint) => number) => unknown)[] = []
   readonly #tokens = new Set<number>()
 
-  answered(session: number, answer: Answer): void {
-    const { granted, refused, ...rest } = answer
+  answered(session: number, result: BatchResult): void {
+    const { granted, refused, ...rest } = result
     const grants = granted.map(({ seq, token, tokens = [] }) => ({ seq, tokens: [token, ...tokens] }))
     for (const { tokens } of grants) this.#see(tokens)
     this.#lines.push((rank) => ({

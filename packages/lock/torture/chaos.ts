@@ -71,7 +71,7 @@ export class Chaos {
   #start(kind: Kind): Promise<void> | undefined {
     if (kind === "restart") return this.#restarting ? undefined : this.#restart()
     const free = this.posts.filter((post) => !post.busy)
-    // Somebody has to be left to wait for what the others don't release.
+    // One process has to be left to wait for what the others don't release.
     if (free.length < 2) return undefined
     const post = this.random.pick(free)
     post.busy = true
@@ -84,7 +84,7 @@ export class Chaos {
     if (kind === "kill") return post.kill()
     // Past the ttl mostly, and past the claim window; at times for less than either.
     if (kind === "pause") return post.pause(sleep(this.ttl * this.random.between(0.3, 2.5)))
-    // Shorter than a lease, so that what was granted and not heard of is still held when it is asked for again.
+    // Shorter than a lease, so that a lease whose grant was not heard of is still held when it is requested again.
     if (kind === "deafen") return post.disturb(kind, sleep(this.random.between(50, 800)))
     return post.disturb(kind, sleep(this.random.between(300, 3_000)))
   }

@@ -3,15 +3,15 @@ import type { History, Stay, Trouble } from "./history.ts"
 
 /** How late an answer may be, in ms: the promise is 50, and two cores have five processes and two servers to run. */
 const LATE = 1_000
-/** How long a request may take that doesn't wait in the queue, in ms: connecting, and two questions, each in vain. */
+/** How long a request may take that doesn't wait in the queue, in ms: connecting, and two batches that fail. */
 const AT_ONCE = 8_000
 /**
- * For how long nobody may be granted a key that somebody is known to wait for, in ms, the server's absence apart: the
+ * For how long a key may stay ungranted while a request is known to wait for it, in ms, the server's absence apart: the
  * ttl that a server waits for after a crash, those who died in the queue. A message that got lost and is not missed takes longer.
  */
 const STUCK = 9_000
 
-/** Everybody is answered within its timeout, but for the time in which its process could not run, or was killed. */
+/** Every request is answered within its timeout, but for the time in which its process could not run, or was killed. */
 export function answers({ requests, troubles }: History): string[] {
   const killed = new Set(troubles.flatMap(({ kind, worker }) => (kind === "kill" && worker ? [worker] : [])))
   const idle = new Map<string, Trouble[]>()
@@ -34,7 +34,7 @@ export function answers({ requests, troubles }: History): string[] {
   return found
 }
 
-/** While somebody is known to wait for a key, somebody is granted it again and again, but while the server is away. */
+/** While a request is known to wait for a key, the key is granted again and again, but while the server is away. */
 export function stuckKeys({ stays, troubles }: History): string[] {
   const away = troubles.filter(({ kind }) => kind === "restart")
   const found: string[] = []
@@ -49,8 +49,7 @@ export function stuckKeys({ stays, troubles }: History): string[] {
         const until = Math.min(it.certainUntil, end)
         return until - from - timeIn(away, from, until) > STUCK
       })
-      if (stay)
-        found.push(`${key}: nobody was granted it from ${ms(start)} to ${ms(end)}; ${stay.owner} waited`)
+      if (stay) found.push(`${key}: it was not granted from ${ms(start)} to ${ms(end)}; ${stay.owner} waited`)
     }
   }
   return found
@@ -67,7 +66,7 @@ function staysByKey(stays: readonly Stay[]): Map<string, Stay[]> {
   return keys
 }
 
-/** A pause is a stall as well, once the process runs again: what is counted twice is only allowed twice. */
+/** A pause is a stall as well, once the process runs again: such time is counted twice, and so allowed twice. */
 function timeIn(troubles: readonly Trouble[], from: number, until: number): number {
   return troubles.reduce(
     (sum, it) => sum + Math.max(0, Math.min(it.until, until) - Math.max(it.from, from)),

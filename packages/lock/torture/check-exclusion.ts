@@ -4,7 +4,7 @@ import type { History, Lease, Trouble } from "./history.ts"
  * A holder that has looked at its lease and found it not lost is alone at that moment, be its process paused before or
  * after, or cut off: its own clock ends its trust before the store gives the key away. So two leases of one key, of
  * different owners, are trusted at times that don't overlap, the one with the lower token first. Only a store that
- * has forgotten everything can't see to that, and only for the leases from before: those the fence has to stop.
+ * has forgotten everything can't keep to that, and only for the leases from before: those the fence has to stop.
  */
 export function exclusion({ leases, troubles }: History): string[] {
   const wipes = wipesOf(troubles)
@@ -33,8 +33,8 @@ function latestTwo(candidates: readonly Held[]): Held[] {
 }
 
 /**
- * What is behind the fence was written with tokens that never go back, and nobody was refused who trusted its lease
- * after that: nobody with a later token can have been there.
+ * The tokens of accepted writes never go back, and no holder was refused that trusted its lease after that: no writer
+ * with a later token can have been there.
  */
 export function fencing({ leases, writes, troubles }: History): string[] {
   const found: string[] = []

@@ -8,10 +8,10 @@ interface Turn {
 }
 
 /**
- * Whoever is known to stand in the queue of a key before another has asked is granted that key before it, or has left.
+ * A request that is known to be in the queue of a key before another was sent is granted that key before it, or has left.
  * Known: an answer has left it waiting. It has left when it was granted, refused or given up, and when an answer says
- * that it was dropped; up to the last answer that doesn't say so it is known to stay. An owner who re-enters what
- * it holds passes those who wait.
+ * that it was dropped; up to the last answer that doesn't say so it is known to stay. An owner that re-enters what
+ * it holds passes the requests that wait.
  */
 export function order({ stays }: History): string[] {
   const found: string[] = []

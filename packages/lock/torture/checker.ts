@@ -8,7 +8,7 @@ export interface Violation {
   readonly what: string
 }
 
-/** How many violations of one promise are told: one cause makes thousands. */
+/** How many violations of one promise are reported: one cause makes thousands. */
 const ENOUGH = 20
 
 /** Everything in `history` that the lock has promised not to happen. */
@@ -23,8 +23,8 @@ export function check(history: History): Violation[] {
   }
   return Object.entries(checks).flatMap(([promise, find]) => {
     const found = find(history)
-    const told = found.slice(0, ENOUGH)
-    if (found.length > ENOUGH) told.push(`… and ${found.length - ENOUGH} more`)
-    return told.map((what) => ({ promise, what }))
+    const reported = found.slice(0, ENOUGH)
+    if (found.length > ENOUGH) reported.push(`… and ${found.length - ENOUGH} more`)
+    return reported.map((what) => ({ promise, what }))
   })
 }

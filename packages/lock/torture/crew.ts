@@ -19,8 +19,15 @@ const wrongClock = new URL("wrong-clock.mjs", import.meta.url).href
 export async function buildWorker(): Promise<{ program: string; remove(): Promise<void> }> {
   const outDir = join(here, "node_modules", ".cache", `torture-${process.pid}-${++builds}`)
   await build({
-    ...{ entry: { worker: join(here, "torture", "worker.ts") }, cwd: here, outDir, config: false },
-    ...{ format: "esm", platform: "node", target: "node20.19", dts: false, logLevel: "silent" },
+    entry: { worker: join(here, "torture", "worker.ts") },
+    cwd: here,
+    outDir,
+    config: false,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    dts: false,
+    logLevel: "silent",
   })
   const remove = () => rm(outDir, { recursive: true, force: true })
   return { program: join(outDir, "worker.mjs"), remove }
@@ -36,7 +43,7 @@ export interface Job extends Omit<WorkerOptions, "name" | "url" | "seed"> {
 /** One place in the crew: a process, the next one when that was killed, and its way to the server. */
 export class Post {
   readonly wire: Wire
-  /** Whether something is being done to it. */
+  /** Whether it is being disturbed. */
   busy = false
   grants = 0
   #name = ""
@@ -114,7 +121,7 @@ export class Post {
     const t = now()
     this.wire[how]()
     await ms
-    this.wire.mend()
+    this.wire.restore()
     this.recorder.write({ e: how, worker, until: now() }, t)
   }
 

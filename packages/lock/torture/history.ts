@@ -1,7 +1,7 @@
 import type { Write } from "./guard.ts"
 import { CHAOS, type Entry } from "./records.ts"
 
-/** What is known of a run, put together from what each process recorded. Times are ms of the common clock. */
+/** A run, put together from the records of all processes. Times are ms of the common clock. */
 export interface History {
   readonly requests: readonly Request[]
   readonly leases: readonly Lease[]
@@ -10,7 +10,7 @@ export interface History {
   readonly troubles: readonly Trouble[]
 }
 
-/** Something that somebody asked of the lock, by its process and its number there. */
+/** A request to the lock, by its process and its number there. */
 export interface Request {
   readonly worker: string
   readonly n: number
@@ -44,7 +44,7 @@ export interface Stay {
   readonly worker: string
   readonly owner: string
   readonly keys: readonly string[]
-  /** When it was first asked for: what was told to be dropped and is asked for again may never have left. */
+  /** When it was first sent: a request that was reported as dropped and is sent again may never have left. */
   readonly asked: number
   /** When an answer came that left it waiting: from then on it was in the queue. */
   readonly queued: number | undefined
@@ -150,7 +150,7 @@ function sessionsOf(entries: readonly Entry[]): Iterable<Conversation[]> {
   return sessions.values()
 }
 
-/** The session asks one question at a time, so that each answer belongs to the last question. */
+/** The session sends one batch at a time, so that each answer belongs to the last one. */
 function staysOf(worker: string, conversation: readonly Conversation[]): Stay[] {
   const stays: Stay[] = []
   const here = new Map<number, Mutable<Stay>>()

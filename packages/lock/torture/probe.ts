@@ -1,10 +1,10 @@
-import type { Answer, Question, Session, Store } from "../src/index.ts"
+import type { Batch, BatchResult, Session, Store } from "../src/index.ts"
 import { now } from "./clock.ts"
 import type { Recorder } from "./records.ts"
 
 let sessions = 0
 
-/** The same store, with a record of what is asked and answered. */
+/** The same store, with a record of its batches and results. */
 export function probed(store: Store, recorder: Recorder): Store {
   return {
     async connect(wake) {
@@ -25,17 +25,17 @@ class ProbedSession implements Session {
     this.#recorder = recorder
   }
 
-  async ask(question: Question): Promise<Answer> {
+  async execute(batch: Batch): Promise<BatchResult> {
     const place = { s: this.#s, q: ++this.#q }
-    const acquire = question.acquire.map(({ seq, owner, keys }) => ({ seq, owner, keys }))
-    const cancel = question.cancel.map(({ seq }) => seq)
+    const acquire = batch.acquire.map(({ seq, owner, keys }) => ({ seq, owner, keys }))
+    const cancel = batch.cancel.map(({ seq }) => seq)
     this.#recorder.write({ e: "asked", ...place, acquire, cancel })
     try {
-      const answer = await this.#session.ask(question)
-      const { granted, dropped } = answer
-      const refused = answer.refused.map(({ seq }) => seq)
+      const result = await this.#session.execute(batch)
+      const { granted, dropped } = result
+      const refused = result.refused.map(({ seq }) => seq)
       this.#recorder.write({ e: "answered", ...place, granted, refused, dropped }, now())
-      return answer
+      return result
     } catch (error) {
       this.#recorder.write({ e: "unanswered", ...place, why: String(error) })
       throw error

@@ -4,12 +4,12 @@ import { basename, join } from "node:path"
 import { now } from "./clock.ts"
 
 /**
- * What happened, a line of JSON each. `t` is a time of the common clock, taken *before* what is recorded is done for
- * what is done (`request`, `trusted`, `asked`), and after it for what is learnt (`refused`, `wrote`, `answered`).
+ * An event, as a line of JSON. `t` is a time of the common clock, taken *before* an action of the process (`request`,
+ * `trusted`, `asked`), and after an event that it learns of (`refused`, `wrote`, `answered`).
  */
 export type Entry = { readonly t: number } & (WorkerEntry | SessionEntry | ChaosEntry)
 
-/** What those see who use the lock; `n` names a request within its process, and the lease that it becomes. */
+/** The events of a user of the lock; `n` names a request within its process, and the lease that it becomes. */
 export type WorkerEntry =
   | {
       readonly e: "request"
@@ -28,7 +28,7 @@ export type WorkerEntry =
   /** The event loop did not run for so long, in ms. */
   | { readonly e: "stalled"; readonly ms: number }
 
-/** What goes between the core and the store; `s` names the session within its process, `q` the question. */
+/** The batches between the core and the store; `s` names the session within its process, `q` the batch. */
 export type SessionEntry =
   | {
       readonly e: "asked"
@@ -59,11 +59,11 @@ export interface Granted {
   readonly tokens?: readonly number[]
 }
 
-/** What is done to the processes, to the network and to the server; `until` is when that was over. */
+/** The disturbances of the processes, the network and the server; `until` is when they were over. */
 export type ChaosEntry =
   | { readonly e: "kill"; readonly worker: string }
   | { readonly e: "pause" | "cut" | "hang" | "deafen"; readonly worker: string; readonly until: number }
-  /** `forgets`: leases and queue are gone, and that can't be noticed before somebody is told. */
+  /** `forgets`: leases and queue are gone, which no process notices before its next batch. */
   | { readonly e: "restart"; readonly forgets: boolean; readonly until: number }
 
 /** Appends to a file so that a kill -9 right after loses nothing: each line is one write. */

@@ -16,7 +16,7 @@ export interface Server {
   /** Ends it and starts it again after `down`. Returns whether it has forgotten what was held. */
   restart(random: Random, down: () => Promise<unknown>): Promise<boolean>
   locks(): Locks
-  /** What the lock has left in it, each as a line; nobody waits and nobody holds. */
+  /** The rows and keys that the lock has left in it, each as a line; no request waits and no lease is held. */
   leftovers(): Promise<string[]>
   stop(): Promise<void>
 }
@@ -47,7 +47,7 @@ export async function startRedisServer(): Promise<Server> {
         ["", "HLEN"],
         [":expiries", "ZCARD"],
         [":waiters", "ZCARD"],
-        [":lookouts", "ZCARD"],
+        [":wakeups", "ZCARD"],
       ] as const) {
         // One member stays: the last number, or what keeps the set from vanishing.
         const size = Number((await redis.say(count, `{${SPACE}}${part}`)).trim().slice(1))
@@ -94,8 +94,8 @@ async function versionOf(connectionString: string): Promise<string> {
 
 async function rowsLeft(connectionString: string): Promise<string[]> {
   const left: string[] = []
-  // What a session that died has given up is kept for a day, since the server may still come to read it.
-  for (const table of ["queue", "lasting", "session WHERE ask_at IS NOT NULL"]) {
+  // The batch that a dead session has given up is kept for a day, since the server may still execute it.
+  for (const table of ["queue", "lasting", "session WHERE wake_at IS NOT NULL"]) {
     const [row] = await query<{ count: string }>(connectionString, `SELECT count(*) FROM ${SPACE}.${table}`)
     if (row?.count !== "0") left.push(`${row?.count} rows in ${SPACE}.${table}`)
   }

@@ -34,12 +34,12 @@ const IN_FLIGHT = [42, 2] as const
 const KEYS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "ключ"]
 const SLOW_KEYS = ["slow 1", "slow 2", "slow 3", "slow 4"]
 const TTL = 700
-const PATIENCE = 1_000
+const COMMAND_TIMEOUT = 1_000
 /** How many grants there are between one trouble and the next, on average: a slow machine would know nothing else. */
 const GRANTS_BETWEEN = 250
-/** When a run in which nobody is granted anything is given up, in ms: the checker tells what is wrong. */
+/** When a run in which nothing is granted is given up, in ms: the checker reports the cause. */
 const LONGEST_STILL = 60_000
-/** How long after the last trouble everybody has to be done, in ms: the longest timeout and more. */
+/** How long after the last trouble all processes have to be done, in ms: the longest timeout and more. */
 const FINISH_WITHIN = 40_000
 
 /** Lets processes fight for a few keys while everything fails, and checks what they recorded. */
@@ -92,7 +92,7 @@ async function fight(
     slowKeys: SLOW_KEYS,
     inFlight: IN_FLIGHT,
     ttl: TTL,
-    patience: PATIENCE,
+    timeoutMs: COMMAND_TIMEOUT,
   }
   const posts = Array.from({ length: WORKERS }, (_, place) => {
     return new Post(place, job, seed + place, recorder, server.port, server.urlAt)
@@ -120,7 +120,7 @@ async function play(
 ): Promise<void> {
   const granted = () => posts.reduce((sum, post) => sum + post.grants, 0)
   const failed = () => posts.some(({ failure }) => failure)
-  // The first trouble has to find everybody at work.
+  // All processes have to be at work before the first trouble.
   while (posts.some(({ grants }) => grants === 0) && !failed()) await sleep(20)
   let before = -1
   while ((granted() < wanted || !chaos.isComplete) && granted() > before && !failed()) {
@@ -136,7 +136,7 @@ async function play(
   await chaos.end()
 }
 
-/** What the dead held runs out by its ttl; `inspect` lets the time pass. */
+/** The leases of the dead expire by their ttl; `inspect` removes them. */
 async function leftovers(server: Server): Promise<string[]> {
   const locks = server.locks()
   const giveUp = performance.now() + 4 * TTL + 2_000

@@ -28,19 +28,19 @@ export class Wire {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Takes whatever comes, and passes nothing on until `mend`. */
+  /** Takes all that comes, and passes nothing on until `restore`. */
   hang(): void {
     this.#state = "hung"
     for (const socket of this.#sockets) socket.pause()
   }
 
-  /** Passes on what is asked, and loses every answer. */
+  /** Passes on every batch, and loses every answer. */
   deafen(): void {
     this.#state = "deaf"
   }
 
-  /** What hung goes on its way now: questions come late, their sender may have given them up. */
-  mend(): void {
+  /** What hung goes on its way now: batches come late, their sender may have given them up. */
+  restore(): void {
     // After a gap nothing that came through would make sense.
     if (this.#state === "deaf") this.cut()
     this.#state = "open"

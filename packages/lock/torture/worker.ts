@@ -25,7 +25,7 @@ export interface WorkerOptions {
   /** Of every lease, in ms. */
   readonly ttl: number
   /** How long to wait for an answer of the store, in ms. */
-  readonly patience: number
+  readonly timeoutMs: number
 }
 
 /** How often a worker looks whether its event loop stood still, in ms. */
@@ -61,7 +61,7 @@ class Worker {
     clearInterval(heart)
     clearInterval(report)
     process.send?.(this.#grants)
-    // One in two leaves without a word: whoever is done has to be able to.
+    // One in two ends without close(): a process that is done has to be able to.
     if (this.#random.chance(0.5)) await this.locks.close()
     await this.#guard.close()
     process.disconnect()
@@ -235,10 +235,10 @@ class Worker {
   }
 }
 
-function storeOf({ store, url, space, patience }: WorkerOptions) {
+function storeOf({ store, url, space, timeoutMs }: WorkerOptions) {
   return store === "redis"
-    ? redisStore({ url, prefix: space, commandTimeout: patience })
-    : postgresStore({ connectionString: url, schema: space, responseTimeout: patience })
+    ? redisStore({ url, prefix: space, commandTimeout: timeoutMs })
+    : postgresStore({ connectionString: url, schema: space, responseTimeout: timeoutMs })
 }
 
 function expected(error: unknown): void {
@@ -247,6 +247,6 @@ function expected(error: unknown): void {
 
 const worker = new Worker(JSON.parse(process.argv[2] ?? "") as WorkerOptions)
 process.once("message", () => worker.stop())
-// The harness has died: nobody would end us.
+// The harness has died: no other process would end this one.
 process.once("disconnect", () => process.exit())
 await worker.work()

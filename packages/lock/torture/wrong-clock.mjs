@@ -1,4 +1,4 @@
-// Loaded before a worker: its wall clock is wrong by hours, and jumps. Nobody may trust it.
+// Loaded before a worker: its wall clock is wrong by hours, and jumps. No code may trust it.
 const hours = Number(process.env.HOLDFAST_CLOCK_OFF_HOURS)
 const Right = Date
 const started = Right.now()

@@ -2,7 +2,7 @@ import type { DistributedTransactionType } from "@medusajs/framework/orchestrati
 import { OrchestrationUtils } from "@medusajs/framework/utils"
 import type { StepExecutionContext } from "@medusajs/framework/workflows-sdk"
 
-// What is internal to Medusa stands in this file, and nowhere else.
+// Medusa's internals are used in this file only.
 
 interface Handler {
   invoke(args: { context: object; transaction: DistributedTransactionType }): unknown
@@ -23,8 +23,8 @@ export function composedHandlers(): ReadonlyMap<string, Handler> {
 const transactions = new WeakMap<object, DistributedTransactionType>()
 
 /**
- * The same step, which can be asked whether its transaction still runs: Medusa gives that to a step's handler only,
- * not to the step. Where Medusa should change that, a lock lasts its `ttl` as in Medusa.
+ * The same step with access to its transaction, to see whether it still runs: Medusa gives the transaction to a step's
+ * handler only, not to the step. If Medusa should change that, a lock lasts its `ttl` as in Medusa.
  */
 export function knowingTransaction<Step extends object>(step: Step): Step {
   const compose = (input: unknown) => {
@@ -54,7 +54,7 @@ function listenTo(handler: Handler | undefined): void {
 }
 
 /**
- * Tells whether the workflow of this step still runs, in this process. Undefined where that can't be told, since
+ * Returns whether the workflow of this step still runs, in this process. Undefined where that is unknown, since
  * another process may go on with it.
  */
 export function whileItRuns({ context }: StepExecutionContext): (() => boolean) | undefined {

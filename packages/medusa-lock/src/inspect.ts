@@ -11,7 +11,7 @@ interface Which {
 }
 
 /**
- * What is held and who waits, in all processes that share the store. Plain JSON: fit for an API route or a script.
+ * All locks and waiting requests, of all processes that share the store. Plain JSON, for an API route or a script.
  *
  * Throws a MedusaError of type `not_allowed` where the provider is none of Holdfast's.
  */
@@ -20,8 +20,8 @@ export async function inspectLocks(container: MedusaContainer, which: Which = {}
 }
 
 /**
- * Takes away every lock on `key`, with all its keys, whoever holds it; its holder finds out. False where nobody holds
- * it. Throws as `inspectLocks` does.
+ * Takes away every lock on `key`, with all its keys; its holder finds out. False where no lock holds it. Throws as
+ * `inspectLocks` does.
  */
 export async function forceReleaseLock(
   container: MedusaContainer,

@@ -7,7 +7,7 @@ type ProviderLoaderOptions = LoaderOptions & { moduleOptions?: object }
 type Container = LoaderOptions["container"]
 
 export interface ProviderSetup<Options extends LockingOptions> {
-  /** What the provider is called in messages. */
+  /** Names the provider in messages. */
   identifier: string
   /** How each of its own options is checked. */
   checks: Checks<Omit<Options, keyof LockingOptions>>
@@ -21,7 +21,7 @@ export interface ProviderSetup<Options extends LockingOptions> {
  * Opens the locks of a provider when Medusa starts. Medusa gives a provider's options to its loaders only: a
  * locking provider's constructor gets those of the whole module.
  *
- * @throws MedusaError INVALID_ARGUMENT, at the start, where the options make no sense.
+ * @throws MedusaError INVALID_ARGUMENT, at the start, where the options are invalid.
  */
 export function locksLoader<Options extends LockingOptions>(setup: ProviderSetup<Options>) {
   const checks = { ...CHECKS, ...setup.checks } as unknown as Checks<Options>

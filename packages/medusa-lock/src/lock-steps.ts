@@ -17,9 +17,9 @@ export interface AcquireLockStepInput {
   /** Seconds to wait for the lock; 0 by default. */
   timeout?: number
   /**
-   * Seconds that the lock may last without the process that acquired it; without, for ever. While that process lives
-   * and the workflow runs in it, the lock is kept alive, and after a crash it is free within 10 s (the provider's
-   * option `keepAlive`) or `ttl`, whichever is less. Where another process may go on with the workflow (it has
+   * Seconds that the lock may last without the process that acquired it; without a `ttl` it never expires. While that
+   * process lives and the workflow runs in it, the lock is kept alive, and after a crash it is free within 10 s (the
+   * provider's option `keepAlive`) or `ttl`, whichever is less. Where another process may go on with the workflow (it has
    * asynchronous steps, retry intervals, time-outs, or is stored), or with an `ownerId` of your own, the lock lasts
    * exactly `ttl`, as in Medusa.
    */
@@ -46,7 +46,7 @@ export interface ReleaseLockStepInput {
   executeOnSubWorkflow?: boolean
 }
 
-/** What a later step, or a late compensation, needs to know of the lock. */
+/** Identifies the lock for a later step, or a late compensation. */
 export interface AcquiredLock {
   keys: string[]
   ownerId: string
@@ -137,7 +137,7 @@ async function acquire(
   return { keys, ownerId, provider, within, token: receipt.token }
 }
 
-/** False where the keys are busy. What else goes wrong is thrown, and not mistaken for that. */
+/** False where the keys are busy. Any other error is thrown, and not taken for that. */
 async function isAcquired(locking: ILockingModule, keys: string[], args: AcquireArgs): Promise<boolean> {
   try {
     await locking.acquire(keys, args)
@@ -167,7 +167,7 @@ export function transactionOwner({ workflowId, transactionId }: StepExecutionCon
   return `workflow:${workflowId}:${transactionId}`
 }
 
-/** Whether `error` says that somebody else holds the lock, in the words of any of Medusa's providers. */
+/** Whether `error` says that another owner holds the lock, in the words of any of Medusa's providers. */
 function isBusy(error: unknown): boolean {
   if (MedusaError.isMedusaError(error)) return error.type === MedusaError.Types.CONFLICT
   return (

@@ -1,6 +1,6 @@
 import { MedusaError } from "@medusajs/framework/utils"
 
-/** What every provider can be told. */
+/** The options of every provider. */
 export interface LockingOptions {
   /** Seconds that `acquire` waits in the queue where the call doesn't say; 0 by default, as in Medusa. */
   wait?: number
@@ -8,12 +8,12 @@ export interface LockingOptions {
   waitLockingTimeout?: number
   /**
    * Seconds that the lock of a job or of a workflow outlives its process; 10 by default. It is renewed each third of
-   * that while the process lives, so a process that stands still for longer than two thirds may lose it.
+   * that while the process lives, so a process that is paused for longer than two thirds may lose it.
    */
   keepAlive?: number
 }
 
-/** Says what the option has to be where it isn't. Values are never shown: they may hold a password. */
+/** Returns what the option must be where it is invalid. Values are never shown: they may hold a password. */
 export type Check = (value: unknown) => string | undefined
 
 export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check }

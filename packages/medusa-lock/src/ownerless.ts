@@ -1,15 +1,15 @@
 interface Taken {
   readonly id: string
-  /** From then on nobody is expected to come for it, on the monotonic clock. */
+  /** From then on no release is expected for it, on the monotonic clock. */
   readonly forgottenAt: number
 }
 
-/** How long a lapsed lock is remembered, in ms at least; else for as long again as it lasted. */
+/** How long an expired lock is remembered, in ms at least; else for as long again as its ttl. */
 const REMEMBERED = 60_000
 
 /**
- * Whose the locks are that this process took without an owner: a release without one ends the oldest, be it lapsed,
- * so that a late release doesn't free the lock of the next.
+ * The ids of the locks that this process acquired without an owner: a release without one ends the oldest, even if it
+ * has expired, so that a late release doesn't free the lock of the next.
  */
 export class Ownerless {
   readonly #byKey = new Map<string, Taken[]>()
@@ -22,7 +22,7 @@ export class Ownerless {
     if (this.#byKey.size > this.#sweepAt) this.#sweep()
   }
 
-  /** The one that a release of `key` ends. */
+  /** The id of the lock that a release of `key` ends. */
   take(key: string): string | undefined {
     const [first, ...later] = this.#expected(key)
     if (later.length > 0) this.#byKey.set(key, later)
@@ -39,7 +39,7 @@ export class Ownerless {
     return (this.#byKey.get(key) ?? []).filter(({ forgottenAt }) => forgottenAt > now)
   }
 
-  /** Keys that nobody asks for again would be kept for ever. */
+  /** Without it, keys that are never locked again would stay in the map. */
   #sweep(): void {
     for (const key of [...this.#byKey.keys()]) if (this.#expected(key).length === 0) this.#byKey.delete(key)
     this.#sweepAt = Math.max(this.#byKey.size * 2, 1_000)

@@ -13,7 +13,7 @@ export interface PostgresLockingOptions extends LockingOptions {
   databaseUrl?: string
   /** Settings of `pg` for that database, such as `{ ssl: { … } }`; also in the form of Medusa's `databaseDriverOptions`, under `connection`. */
   databaseDriverOptions?: ClientConfig & { connection?: ClientConfig }
-  /** The schema that the locks have to themselves, and which is made if it isn't there. "holdfast_lock" by default. */
+  /** A schema for the locks only, which is created if it doesn't exist. "holdfast_lock" by default. */
   schema?: string
 }
 
@@ -59,7 +59,7 @@ async function openClient(options: PostgresLockingOptions, container: Container)
   }
 }
 
-/** What Medusa's own pool connects with: the address, TLS, a password that is made anew for each connection. */
+/** The settings of Medusa's own pool: the address, TLS, a password that is made anew for each connection. */
 interface MedusaPool {
   client?: { config?: { connection?: ClientConfig | (() => ClientConfig | Promise<ClientConfig>) } }
 }

@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto"
 import { LockError, type Locks } from "@holdfast/lock"
 import type { ILockingProvider, Logger } from "@medusajs/framework/types"
 import { MedusaError } from "@medusajs/framework/utils"
-import { Keeper } from "./keeper.js"
+import { LeaseRenewer } from "./lease-renewer.js"
 import type { LockingOptions } from "./options.js"
 import { Ownerless } from "./ownerless.js"
 import { milliseconds } from "./seconds.js"
 import { atShutdown } from "./shutdown.js"
 import { type LockView, toView } from "./view.js"
 
-/** What `acquire` takes beside Medusa's arguments. The Locking Module passes them on as they are. */
+/** Medusa's arguments of `acquire`, and more of ours. The Locking Module passes them on as they are. */
 export interface AcquireArgs {
   ownerId?: string | null
   /** Seconds until the lock expires; without, it never does. */
@@ -28,12 +28,12 @@ export interface AcquireArgs {
    * is released by its own `ownerId`. By default a lock overlaps only with one of the same `ownerId`, and extends it.
    */
   within?: string
-  /** Is filled in by the provider: the Locking Module returns nothing. */
+  /** The provider fills it in: the Locking Module returns nothing. */
   receipt?: Receipt
 }
 
 export interface Receipt {
-  /** Set as soon as the provider has taken on the request: it waits, so that nobody else has to. */
+  /** Set as soon as the provider has accepted the request: it waits in the queue, so that its caller doesn't have to retry. */
   accepted?: true
   /** The fencing token, in decimal. */
   token?: string
@@ -48,7 +48,7 @@ export interface ExecuteArgs {
   within?: string
 }
 
-/** An argument of `release`: an object on which the provider that is asked puts itself. */
+/** An argument of `release`: the provider writes itself into this object. */
 export const REACH = Symbol.for("@holdfast/medusa-lock.reach")
 
 interface ReleaseArgs {
@@ -71,7 +71,7 @@ interface Dependencies {
  */
 export class HoldfastLockingProvider implements ILockingProvider {
   readonly #locks: Locks
-  readonly #keeper: Keeper
+  readonly #renewer: LeaseRenewer
   readonly #logger: Logger | undefined
   readonly #keepAlive: number
   readonly #wait: number
@@ -82,7 +82,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
   constructor({ locks, lockingOptions, logger }: Dependencies) {
     const { wait = 0, waitLockingTimeout = 30, keepAlive = 10 } = lockingOptions
     this.#locks = locks
-    this.#keeper = new Keeper(locks)
+    this.#renewer = new LeaseRenewer(locks)
     this.#logger = logger
     this.#wait = wait
     this.#timeout = waitLockingTimeout
@@ -133,14 +133,14 @@ export class HoldfastLockingProvider implements ILockingProvider {
       throw translated(error, `Failed to acquire lock for key "${busy}"`)
     }
     if (args.keep) this.#keep(id, wanted, ttl, args.keep)
-    else this.#keeper.stop(id, wanted)
+    else this.#renewer.stop(id, wanted)
     if (args.ownerId == null) for (const key of wanted) this.#ownerless.remember(key, id, ttl)
   }
 
   #keep(id: string, keys: string[], ttl: number, isWanted: () => boolean): void {
     const onLost = (lost: readonly string[]) =>
       this.#logger?.warn(`Lost the lock on ${lost.join(", ")}, held by ${id}: it expired or was taken away`)
-    this.#keeper.keep({ id, keys, ttl, isWanted, onLost })
+    this.#renewer.keep({ id, keys, ttl, isWanted, onLost })
   }
 
   async release(keys: string | string[], args: ReleaseArgs = {}): Promise<boolean> {
@@ -175,11 +175,11 @@ export class HoldfastLockingProvider implements ILockingProvider {
   }
 
   #releaseById(id: string, keys: string[]): Promise<boolean> {
-    this.#keeper.stop(id, keys)
+    this.#renewer.stop(id, keys)
     return this.#locks.releaseById(id, keys)
   }
 
-  /** What is held and who waits, in all processes that share the store. */
+  /** All locks and waiting requests, of all processes that share the store. */
   async inspect(): Promise<LockView[]> {
     try {
       return (await this.#locks.inspect()).map(toView)
@@ -188,7 +188,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
     }
   }
 
-  /** Ends every lock on `key`, with all keys of that lock, whoever holds it. False where nobody does. */
+  /** Ends every lock on `key`, with all keys of that lock. False where no lock holds it. */
   async forceRelease(key: string): Promise<boolean> {
     try {
       return await this.#locks.forceRelease(key)
@@ -199,7 +199,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
 
   /**
    * Gives back all connections, once the jobs that run in a lock have ended, or 5 s later. A lock that a workflow
-   * acquired is not freed, for it may be at work still: it ends by itself.
+   * acquired is not freed, since the workflow may still run: the lock ends by itself.
    */
   async close(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
@@ -208,7 +208,7 @@ export class HoldfastLockingProvider implements ILockingProvider {
     })
     await Promise.race([Promise.all(this.#jobs), late])
     clearTimeout(timer)
-    this.#keeper.stopAll()
+    this.#renewer.stopAll()
     await this.#locks.close()
   }
 }
@@ -217,7 +217,7 @@ function toList(keys: string | string[]): string[] {
   return Array.isArray(keys) ? keys : [keys]
 }
 
-/** In `execute` Medusa takes what is not a time, or not above 0, for one second. */
+/** In `execute` Medusa takes a value that is not a number, or not above 0, as one second. */
 function atLeastASecond(seconds: number | undefined, otherwise: number): number {
   const given = seconds ?? otherwise
   return given > 0 ? given * 1000 : 1000
@@ -234,7 +234,7 @@ const TYPES = {
   LOCK_NOT_SET_UP: MedusaError.Types.UNEXPECTED_STATE,
 }
 
-/** The same in Medusa's terms, with Medusa's own words where the lock was busy. */
+/** The same error in Medusa's terms, with Medusa's own message where the lock was busy. */
 function translated(error: unknown, whenBusy?: string): unknown {
   if (!(error instanceof LockError)) return error
   const message = error.code === "LOCK_TIMEOUT" && whenBusy ? whenBusy : error.message

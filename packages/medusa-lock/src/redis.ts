@@ -14,7 +14,7 @@ export interface RedisLockingOptions extends LockingOptions {
   redisOptions?: RedisStoreOptions["redisOptions"]
   /** Names the lock space: processes that are to exclude each other share it. "medusa_lock:" by default. */
   namespace?: string
-  /** Of `@medusajs/locking-redis`, which asks again and again: accepted, and not needed. */
+  /** Of `@medusajs/locking-redis`, which retries: accepted, and not needed. */
   defaultRetryInterval?: number
   maximumRetryInterval?: number
   backoffFactor?: number

@@ -1,6 +1,6 @@
 import type { KeyState, LeaseState, WaiterState } from "@holdfast/lock"
 
-/** One key with who holds it and who waits for it: plain JSON, with times in seconds. */
+/** One key with its holders and its waiters: plain JSON, with times in seconds. */
 export interface LockView {
   key: string
   /** One, or several within the same name. */
@@ -33,7 +33,10 @@ export function toView({ key, holders, waiters }: KeyState): LockView {
 
 function toHolder({ id, owner, keys, age, expiresIn, token }: LeaseState): HolderView {
   return {
-    ...{ ownerId: id, within: owner, keys, heldFor: age / 1000 },
+    ownerId: id,
+    within: owner,
+    keys,
+    heldFor: age / 1000,
     expiresIn: expiresIn === Number.POSITIVE_INFINITY ? null : expiresIn / 1000,
     token: String(token),
   }

@@ -5,7 +5,7 @@ import { type AcquiredLock, acquireStep, toKeys, transactionOwner } from "./lock
 
 const STEP = "holdfast-with-lock"
 
-/** Each has its own lock, so that one `withLock` in another, with a key of its own beside the other's, ends its own only. */
+/** Each `withLock` has its own lock, so that one in another, with a key of its own beside the other's, ends its own only. */
 const enterStep = acquireStep(STEP, (context) => `${transactionOwner(context)}:${context.stepName}`)
 
 const leaveStep = createStep(`${STEP}-leave`, async (lock: Partial<AcquiredLock>, { container }) => {

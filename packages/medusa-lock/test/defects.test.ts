@@ -79,7 +79,7 @@ describe.each(STORES)("measured of Medusa, and not so here (%s)", (store) => {
     expect(state?.holders[0]?.expiresIn).toBeLessThanOrEqual(1.5)
   })
 
-  it("locking-redis and the steps ask again and again, and whoever asks at the right moment is next", async () => {
+  it("locking-redis and the steps retry, and the next is the one that retries at the right moment", async () => {
     await locking.acquire("key", anna)
     const order: number[] = []
     const waiting = Array.from({ length: 20 }, (_, i) =>

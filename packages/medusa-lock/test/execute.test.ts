@@ -94,8 +94,8 @@ describe.each(STORES)("execute (%s)", (store) => {
     expect(await running).toBe("done")
 
     const lost = locking.execute("key", (signal) => {
-      const told = new Promise((resolve) => signal?.addEventListener("abort", resolve))
-      return locking.releaseAll().then(() => told)
+      const aborted = new Promise((resolve) => signal?.addEventListener("abort", resolve))
+      return locking.releaseAll().then(() => aborted)
     })
     await expect(lost).rejects.toMatchObject({
       type: MedusaError.Types.CONFLICT,

@@ -53,8 +53,8 @@ describe.each(SHARED)("from another process (%s)", (store) => {
     const here = holdfast(store)
     const { container, locking, stop } = await startMedusa(here, { ...here, id: "there", is_default: false })
     const lost = locking.execute("key", (signal) => {
-      const told = new Promise((resolve) => signal?.addEventListener("abort", resolve))
-      return forceReleaseLock(container, "key", { provider: "there" }).then(() => told)
+      const aborted = new Promise((resolve) => signal?.addEventListener("abort", resolve))
+      return forceReleaseLock(container, "key", { provider: "there" }).then(() => aborted)
     })
     await expect(lost).rejects.toThrow("Lost the lock")
     await locking.acquire("key", { ownerId: "anna" })

@@ -20,7 +20,7 @@ it("gives the oldest first, so that a late release ends its own", () => {
   ])
 })
 
-it("doesn't keep a release from its lock for the sake of one that nobody came for", () => {
+it("doesn't keep a release from its lock because of one that was never released", () => {
   const ownerless = new Ownerless()
   ownerless.remember("key", "never released", 5_000)
   vi.advanceTimersByTime(66_000)

@@ -67,7 +67,10 @@ it("asks for a password each time it connects, where Medusa's pool does", async 
   const { username: user, password, hostname: host, port } = new URL(url)
   let asked = 0
   const connection = {
-    ...{ host, port: Number(port), user, database: name },
+    host,
+    port: Number(port),
+    user,
+    database: name,
     async password() {
       asked++
       return password

@@ -103,7 +103,7 @@ describe.each(STORES)("acquire and release, as Medusa means them (%s)", (store) 
     expect(await locking.execute([], async () => "done")).toBe("done")
   })
 
-  it("releases all of one owner, or of everybody", async () => {
+  it("releases all locks of one owner, or of all owners", async () => {
     await Promise.all([locking.acquire(["a", "b"], anna), locking.acquire("c", ben), locking.acquire("d")])
     await locking.releaseAll(anna)
     await locking.acquire(["a", "b"], ben)
@@ -158,7 +158,7 @@ describe.each(STORES)("acquire, beyond what Medusa asks (%s)", (store) => {
     await locking.acquire("a", anna)
   })
 
-  it("waits without an end for who says so in the words of Medusa's Redis provider", async () => {
+  it("waits without an end where the call says so in the words of Medusa's Redis provider", async () => {
     await locking.acquire("key", anna)
     await locking.acquire("key", { ...anna, awaitQueue: true })
     const waiting = locking.acquire("key", { ...ben, awaitQueue: true })
@@ -166,7 +166,7 @@ describe.each(STORES)("acquire, beyond what Medusa asks (%s)", (store) => {
     await waiting
   })
 
-  it("lets those in who are within the same name, each of whom releases his own", async () => {
+  it("lets locks within the same name overlap, each of which is released on its own", async () => {
     await locking.acquire("key", { ...anna, within: "run" })
     await locking.acquire("key", { ...ben, within: "run" })
     expect(await locking.execute("key", async () => "inside", { within: "run", timeout: 1 })).toBe("inside")

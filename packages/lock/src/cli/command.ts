@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util"
 import { checkName } from "../arguments.js"
 
-/** The command line has no meaning. The message is for whoever typed it. */
+/** The command line is invalid. The message is for its user. */
 export class UsageError extends Error {}
 
 export interface Place {
@@ -22,9 +22,9 @@ export type StoreCommand =
 export const HELP = `Usage: holdfast-lock <command> --store <url>
 
 Commands:
-  list            what is held and who waits, now
+  list            the leases and the waiting requests, now
   watch           the same as a table that follows, until Ctrl-C
-  release <key>   takes the key away from whoever holds it; the next one gets it
+  release <key>   takes the key away from its holder; the next request gets it
 
 Options:
   --store <url>   redis://, rediss:// or postgres://; HOLDFAST_LOCK_STORE by
@@ -34,7 +34,7 @@ Options:
   --json          list: as JSON, a line
   --help, --version
 
-Exit status: 0 done, 1 nobody held the key, 2 a mistake in the command line,
+Exit status: 0 done, 1 no lease held the key, 2 a mistake in the command line,
 3 the store could not be asked.
 `
 

@@ -47,13 +47,13 @@ function run(command: StoreCommand, locks: Locks): Promise<number> {
 async function list(locks: Locks, asJson: boolean): Promise<number> {
   const states = await locks.inspect()
   if (asJson) return say(json(states))
-  return say(states.length > 0 ? table(states).join("\n") : "Nobody holds a key, and nobody waits.")
+  return say(states.length > 0 ? table(states).join("\n") : "No key is held, and no request waits.")
 }
 
 async function release(locks: Locks, key: string): Promise<number> {
   const before = (await locks.inspect()).find((state) => state.key === key)
   const name = printable(key)
-  if (!(await locks.forceRelease(key))) return complain(`Nobody holds ${name}`, NOT_HELD)
+  if (!(await locks.forceRelease(key))) return complain(`No lease holds ${name}`, NOT_HELD)
   const [holder] = before?.holders ?? []
   const whose = holder ? `, which ${printable(holder.owner)} held with token ${holder.token}` : ""
   const others = new Set(before?.holders.flatMap(({ keys }) => keys).filter((other) => other !== key))

@@ -1,7 +1,7 @@
 import type { Store } from "../store.js"
 import { isRedis, type Place } from "./command.js"
 
-/** Loads the store's client only where it is used: nobody needs both. */
+/** Loads the store's client only where it is used: one of the two is enough. */
 export async function openStore({ store, url, prefix, schema }: Place): Promise<Store> {
   if (isRedis(url)) {
     const { redisStore } = await import("../redis/index.js")

@@ -40,7 +40,7 @@ export async function watch(
   try {
     while (!stop.signal.aborted) {
       draw()
-      // A store that doesn't answer must not keep whoever wants to leave.
+      // A store that doesn't answer must not delay the end.
       await Promise.race([refresh().catch(() => undefined), stopped])
     }
   } finally {
@@ -79,7 +79,7 @@ function picture({ title, states, problem }: View, columns: number, rows: number
     headline(title, summary(states), columns),
     problem ? shorten(problem, columns) : "",
     `${ESC}2m${head}${ESC}22m`,
-    ...(states.length > 0 ? body : ["Nobody holds a key, and nobody waits."]),
+    ...(states.length > 0 ? body : ["No key is held, and no request waits."]),
     ...(hidden > 0 ? [`… and ${hidden} more with fewer waiters`] : []),
   ]
 }

@@ -12,15 +12,15 @@ export const PLANNING = `${BY_INDEX} SET enable_hashjoin = off SET enable_mergej
   SET jit = off SET plan_cache_mode = force_generic_plan`
 
 /**
- * The first act of whatever a session calls, which reads the clock then; what is read after that is what the last holder
- * of the latch left. That is so at read committed only: at any other level all of it is seen as it was before the latch,
- * and two callers held the same key.
+ * Every function that a session calls begins with this: it takes the advisory lock, then reads the clock. Each later
+ * statement sees what the lock's last holder committed. That is so at read committed only: at any other level all of
+ * them see the tables as they were before the lock, and two callers held the same key.
  */
-export const takeLatch = ({ latch, clock }: Names) => `
+export const takeAdvisoryLock = ({ advisoryLock, clock }: Names) => `
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
       USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
   END IF;
-  PERFORM pg_advisory_xact_lock(${latch});
+  PERFORM pg_advisory_xact_lock(${advisoryLock});
   PERFORM set_config('synchronous_commit', 'off', true);
   now := ${clock};`

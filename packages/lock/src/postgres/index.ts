@@ -1,31 +1,23 @@
 import { LockArgumentError } from "../errors.js"
 import type { Store } from "../store.js"
-import { besidePool, byConnectionString, type Connect, type PgClient, type PgPool } from "./connection.js"
+import { besidePool, byConnectionString, type Connect, type PgClient, type PgPool } from "./clients.js"
 import { type Names, namesOf } from "./names.js"
 import { PostgresSession } from "./session.js"
 
-export type { PgClient, PgPool } from "./connection.js"
+export type { PgClient, PgPool } from "./clients.js"
 export { installSql } from "./install.js"
 
 export interface PostgresOptions {
   /** Where the server is. Each `Locks` opens one connection there, for everything. */
   connectionString?: string
-  /** In its place, where a string can't say it all: makes a `Client` of `pg`, not connected yet. It is ended here. */
+  /** In its place, where a string isn't enough: makes a `Client` of `pg`, not connected yet. The store ends it. */
   client?: () => PgClient | Promise<PgClient>
-  /** A pool of `pg`, for the statements; each `Locks` opens one connection beside it, for messages. It is never ended here. */
+  /** A pool of `pg`, for the statements; each `Locks` opens one connection beside it, for messages. The store never ends it. */
   pool?: PgPool
-  /** The lock space: a schema of its own, which is made if it isn't there. `holdfast_lock` by default. */
+  /** The lock space: a schema of its own, which is created if it doesn't exist. `holdfast_lock` by default. */
   schema?: string
   /** How long to wait for any answer of the server, in ms, before it is taken for gone. 5,000 by default. */
   responseTimeout?: number
-}
-
-/** How a session reaches its lock space. */
-export interface Access {
-  readonly names: Names
-  readonly connect: Connect
-  readonly pool: PgPool | undefined
-  readonly patience: number
 }
 
 /**
@@ -37,14 +29,14 @@ export function postgresStore(options: PostgresOptions): Store {
   return storeAt(options, namesOf(options.schema ?? "holdfast_lock"))
 }
 
-/** For tests, which bring a clock of their own. */
+/** For tests, which set the clock. */
 export function storeAt(options: PostgresOptions, names: Names): Store {
-  const { pool, responseTimeout: patience = 5_000 } = options
-  const connect = connectOf(options, patience)
-  return { connect: (wake) => new PostgresSession({ names, connect, pool, patience }, wake).open() }
+  const { pool, responseTimeout: timeoutMs = 5_000 } = options
+  const connect = connectOf(options, timeoutMs)
+  return { connect: (wake) => new PostgresSession({ names, connect, pool, timeoutMs }, wake).open() }
 }
 
-function connectOf({ connectionString, client, pool }: PostgresOptions, patience: number): Connect {
+function connectOf({ connectionString, client, pool }: PostgresOptions, timeoutMs: number): Connect {
   if ([connectionString, client, pool].filter((it) => it !== undefined).length !== 1)
     throw new LockArgumentError(
       "The Postgres store takes a connectionString, a client or a pool, one of them",
@@ -53,7 +45,7 @@ function connectOf({ connectionString, client, pool }: PostgresOptions, patience
     throw new LockArgumentError(
       "The option client of the Postgres store must be a function that makes a Client of pg",
     )
-  if (pool) return besidePool(pool, patience)
+  if (pool) return besidePool(pool, timeoutMs)
   if (client) return async () => client()
-  return byConnectionString(connectionString ?? "", patience)
+  return byConnectionString(connectionString ?? "", timeoutMs)
 }

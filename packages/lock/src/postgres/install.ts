@@ -1,12 +1,12 @@
 import { LockSetupError } from "../errors.js"
-import type { Query } from "./connection.js"
+import type { Query } from "./clients.js"
+import { commands } from "./commands.js"
 import type { Names } from "./names.js"
 import { namesOf } from "./names.js"
-import { operations } from "./operations.js"
 import { rules } from "./rules.js"
-import { fenceTable, tables, VERSION } from "./tables.js"
+import { fenceTable, tables, upgrade, VERSION } from "./tables.js"
 
-/** The SQL that makes the tables and functions of the lock space `schema`, or brings them up to date; may be run again. */
+/** The SQL that creates the tables and functions of the lock space `schema`, or upgrades them; may be run again. */
 export function installSql(schema = "holdfast_lock"): string {
   return sqlOf(namesOf(schema))
 }
@@ -15,10 +15,10 @@ export function sqlOf(names: Names): string {
   const version = `
 CREATE OR REPLACE FUNCTION ${names.schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${VERSION}';
 `
-  return `${tables(names)}${fenceTable(names)}${rules(names)}${operations(names)}${version}`
+  return `${upgrade(names)}${tables(names)}${fenceTable(names)}${rules(names)}${commands(names)}${version}`
 }
 
-/** Makes sure that the lock space is there, in the version that this code speaks. */
+/** Creates or upgrades the lock space, so that it has the version of this code. */
 export async function install(query: Query, names: Names): Promise<void> {
   const found = await versionOf(query, names)
   if (found === VERSION) return
@@ -30,7 +30,7 @@ export async function install(query: Query, names: Names): Promise<void> {
   const sql = sqlOf(names)
   try {
     // Many statements in one message are one transaction. Two that create the same at once would fail each other.
-    await query({ text: `SELECT pg_advisory_xact_lock(${names.latch});\n${sql}` })
+    await query({ text: `SELECT pg_advisory_xact_lock(${names.advisoryLock});\n${sql}` })
   } catch (cause) {
     if ((cause as { code?: string }).code !== "42501") throw cause
     throw new LockSetupError(

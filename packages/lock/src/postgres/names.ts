@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto"
 import { LockArgumentError } from "../errors.js"
 
-/** What the SQL of one lock space is made with. None of it comes with a question. */
+/** The names in the SQL of one lock space. None of them comes from a batch. */
 export interface Names {
   readonly schema: string
-  /** The advisory lock under which everything happens. */
-  readonly latch: string
+  /** The id of the advisory lock under which every command runs. */
+  readonly advisoryLock: string
   /** The time in ms, as an expression. */
   readonly clock: string
 }
@@ -16,9 +16,9 @@ export function namesOf(schema: string, clock = "date_part('epoch', clock_timest
       `schema must be 1 to 63 of a-z, 0-9 and _, without a digit in front, not ${JSON.stringify(schema)}`,
     )
   const hash = createHash("sha256").update(`holdfast lock ${schema}`).digest()
-  return { schema, latch: String(hash.readBigInt64BE()), clock }
+  return { schema, advisoryLock: String(hash.readBigInt64BE()), clock }
 }
 
-/** That two columns hold the same key, by way of the index that holds the beginnings of the keys. */
+/** Compares two columns with keys, by the index that holds the beginnings of the keys. */
 export const sameKey = (row: string, key: string) =>
   `left(${row}.key, 512) = left(${key}, 512) AND ${row}.key = ${key}`

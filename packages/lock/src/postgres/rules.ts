@@ -1,18 +1,18 @@
 import { CLAIM_WINDOW } from "../store.js"
 import { type Names, sameKey } from "./names.js"
 
-/** The longest ttl, in ms, that a restart after a crash is waited for. Longer leases are written to the disk. */
+/** The longest ttl, in ms, that recovery after a crash waits for. Longer leases are written to the disk. */
 export const LONGEST_FORGOTTEN = 60_000
 
 /**
- * The rules of `space.ts` that `ask` is put together from. They are called under the latch, so that nothing
- * happens beside them; each statement sees what was committed before the latch was taken.
+ * The rules of `lock-table.ts` that `execute` consists of. They are called under the advisory lock, so that nothing
+ * runs beside them; each statement sees what was committed before the lock was taken.
  */
 export const rules = ({ schema }: Names) => `
--- After a crash: what it has forgotten may be held for as long as its ttl, so nobody else gets anything before.
+-- After a crash: a forgotten lease may be held for as long as its ttl, so nothing is granted before.
 CREATE OR REPLACE FUNCTION ${schema}.recover(now double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO ${schema}.epoch (ttl, number, barred_until)
+  INSERT INTO ${schema}.epoch (ttl, number, recovering_until)
     SELECT h.ttl, h.number, nullif(now + h.ttl, now) FROM ${schema}.horizon h;
   -- Into the queue, whose trigger writes them anew.
   WITH kept AS (DELETE FROM ${schema}.lasting l RETURNING l.*)
@@ -21,41 +21,41 @@ BEGIN
   PERFORM setval('${schema}.number', greatest(h.number, (now * 1000)::bigint)) FROM ${schema}.horizon h;
 END $$;
 
--- Lets the time pass: what has expired leaves. Returns the keys on which somebody may now be first.
+-- Removes what has expired. Returns the keys whose first waiting request may now be granted.
 CREATE OR REPLACE FUNCTION ${schema}.expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   silent text[];
   left_keys text[];
 BEGIN
-  -- A session that didn't come when it was its turn is taken for dead: all that it waits for goes too.
+  -- A session that didn't collect its grant in time is taken for dead: all its waiting requests are dropped too.
   silent := ARRAY(SELECT DISTINCT q.session FROM ${schema}.queue q WHERE q.due <= now AND NOT q.claimed);
   WITH gone AS (DELETE FROM ${schema}.queue q WHERE q.due <= now RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
   IF cardinality(silent) > 0 THEN
     left_keys := left_keys || ${schema}.drop_sessions(silent);
   END IF;
-  UPDATE ${schema}.epoch SET barred_until = NULL WHERE barred_until <= now;
+  UPDATE ${schema}.epoch SET recovering_until = NULL WHERE recovering_until <= now;
   IF FOUND THEN
     left_keys := left_keys || ARRAY(SELECT DISTINCT q.key FROM ${schema}.queue q WHERE q.waits);
   END IF;
   RETURN left_keys;
 END $$;
 
--- What the sessions have not claimed leaves. Returns the keys that it leaves.
+-- Removes what the sessions have not claimed. Returns its keys.
 CREATE OR REPLACE FUNCTION ${schema}.drop_sessions(silent text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   left_keys text[];
 BEGIN
   WITH gone AS (DELETE FROM ${schema}.queue q WHERE q.session = ANY (silent) AND NOT q.claimed RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
-  -- It learns from this that it waits no more: see \`lost\` in operations.ts.
-  UPDATE ${schema}.session s SET ask_at = NULL WHERE s.session = ANY (silent);
+  -- From this it learns that its requests were dropped: see \`lost\` in commands.ts.
+  UPDATE ${schema}.session s SET wake_at = NULL WHERE s.session = ANY (silent);
   RETURN left_keys;
 END $$;
 
--- Grants what may be granted on keys that somebody has left. Returns the numbers of what \`asker\` was granted,
--- who learns of it at once; the others are woken, and have the claim window to come.
-CREATE OR REPLACE FUNCTION ${schema}.advance(asker text, now double precision, changed text[])
+-- Grants what may be granted on keys whose queues have changed. Returns the numbers of what \`caller\` was granted,
+-- which it collects at once; the other sessions are woken, and have the claim window to collect.
+CREATE OR REPLACE FUNCTION ${schema}.advance(caller text, now double precision, changed text[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   changed_key text;
@@ -68,15 +68,15 @@ BEGIN
       ORDER BY left(q.key, 512), q.waits, q.number LIMIT 1;
     CONTINUE WHEN NOT FOUND;
     CONTINUE WHEN ${schema}.is_blocked(first.number, first.several, changed_key, first.token);
-    PERFORM ${schema}.grant_turn(first.number, first.session = asker, first.several, changed_key, now);
-    IF first.session = asker THEN granted := granted || first.number;
+    PERFORM ${schema}.grant(first.number, first.session = caller, first.several, changed_key, now);
+    IF first.session = caller THEN granted := granted || first.number;
     ELSE PERFORM pg_notify('holdfast_' || first.session, '0');
     END IF;
   END LOOP;
   RETURN granted;
 END $$;
 
--- Whether somebody is before a request that waits, on any of its keys. On \`first_key\` it is the first who waits.
+-- Whether another request is before a waiting one, on any of its keys. On \`first_key\` it is the first that waits.
 CREATE OR REPLACE FUNCTION ${schema}.is_blocked(
   request bigint, has_several boolean, first_key text, first_token bigint
 ) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -101,8 +101,8 @@ BEGIN
     END);
 END $$;
 
-CREATE OR REPLACE FUNCTION ${schema}.grant_turn(
-  request bigint, to_asker boolean, has_several boolean, first_key text, now double precision
+CREATE OR REPLACE FUNCTION ${schema}.grant(
+  request bigint, to_caller boolean, has_several boolean, first_key text, now double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   greatest_token bigint;
@@ -111,9 +111,9 @@ BEGIN
   -- A lease that a request meant to re-enter may have ended in the meantime: then it has a number of its own.
   WITH turn AS (
     UPDATE ${schema}.queue q SET
-      waits = false, since = now, claimed = to_asker,
-      due = now + CASE WHEN to_asker THEN q.ttl ELSE least(q.ttl, ${CLAIM_WINDOW}) END,
-      lasting = to_asker AND q.ttl > ${LONGEST_FORGOTTEN},
+      waits = false, since = now, claimed = to_caller,
+      due = now + CASE WHEN to_caller THEN q.ttl ELSE least(q.ttl, ${CLAIM_WINDOW}) END,
+      lasting = to_caller AND q.ttl > ${LONGEST_FORGOTTEN},
       token = CASE WHEN q.token = q.number THEN q.number ELSE coalesce((
         SELECT h.token FROM ${schema}.queue h
         WHERE ${sameKey("h", "q.key")} AND NOT h.waits LIMIT 1), q.number) END,
@@ -143,28 +143,28 @@ BEGIN
   END LOOP;
 END $$;
 
--- Keeps for a session that a lease has ended by somebody else's doing, until it asks.
+-- Keeps for a session that another one has ended its lease, until its next call.
 CREATE OR REPLACE FUNCTION ${schema}.note_end(
-  told text, seq bigint, lease bigint, taken boolean, now double precision
+  ended_session text, seq bigint, lease bigint, taken boolean, now double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO ${schema}.session AS s (session, ended, at) VALUES (told, ARRAY[json_build_array(seq, lease, taken)], now)
+  INSERT INTO ${schema}.session AS s (session, ended, at) VALUES (ended_session, ARRAY[json_build_array(seq, lease, taken)], now)
     ON CONFLICT (session) DO UPDATE SET ended = s.ended || excluded.ended, at = now;
-  -- Of those that have died in the meantime nobody asks again.
-  DELETE FROM ${schema}.session s WHERE s.ask_at IS NULL AND s.at < now - 86400000;
+  -- Sessions that have died in the meantime never call again.
+  DELETE FROM ${schema}.session s WHERE s.wake_at IS NULL AND s.at < now - 86400000;
 END $$;
 
--- A session has been told what it had to be told. What it gave up stays known until it leaves.
-CREATE OR REPLACE FUNCTION ${schema}.told(asker text, is_waiting boolean) RETURNS void LANGUAGE plpgsql AS $$
+-- The answer reports all that was kept for the session. The turn that it gave up stays known until it is closed.
+CREATE OR REPLACE FUNCTION ${schema}.acknowledged(caller text, is_waiting boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM ${schema}.session s WHERE s.session = asker AND NOT is_waiting AND s.given_up IS NULL;
+  DELETE FROM ${schema}.session s WHERE s.session = caller AND NOT is_waiting AND s.given_up IS NULL;
   IF NOT FOUND THEN
-    UPDATE ${schema}.session s SET ended = NULL, ask_at = CASE WHEN is_waiting THEN s.ask_at END
-      WHERE s.session = asker;
+    UPDATE ${schema}.session s SET ended = NULL, wake_at = CASE WHEN is_waiting THEN s.wake_at END
+      WHERE s.session = caller;
   END IF;
 END $$;
 
--- Ends leases. Returns their members, once for each key that was held, and the keys that others wait for.
+-- Ends leases. Returns their members of the batch, once for each key that was held, and the keys that others wait for.
 CREATE OR REPLACE FUNCTION ${schema}.release(
   now double precision, release_of int[], release_key text[], release_id text[], release_token bigint[],
   OUT released int[], OUT left_keys text[]
@@ -196,7 +196,7 @@ BEGIN
 END $$;
 
 -- Makes leases end at their ttl from now. Returns the members of which all keys were held; of the others, nothing
--- is changed. What is renewed is the whole lease, and the last word on it counts.
+-- is changed. A renewal covers the whole lease, and the last one in the batch counts.
 CREATE OR REPLACE FUNCTION ${schema}.renew(
   now double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[]
@@ -221,32 +221,32 @@ BEGIN
   RETURN renewed;
 END $$;
 
--- Sees to it that every session that waits asks again no later than the first lease ends, whoever it is. Returns
--- when \`asker\` has to, if it waits. A time that it has been told before it keeps, as long as it is soon enough: a
--- row that is written for each grant would cost more than a look at the wrong time.
-CREATE OR REPLACE FUNCTION ${schema}.look_out(
-  asker text, now double precision, is_waiting boolean, barred_until double precision
+-- Makes every waiting session call again no later than the first lease ends. Returns when \`caller\` has to, if it
+-- waits. A time that it already knows it keeps, as long as it is soon enough: a row that is written for each grant
+-- would cost more than a call at the wrong time.
+CREATE OR REPLACE FUNCTION ${schema}.schedule_wakeups(
+  caller text, now double precision, is_waiting boolean, recovering_until double precision
 ) RETURNS double precision LANGUAGE plpgsql AS $$
 DECLARE
   first_due double precision;
-  told double precision;
+  known_time double precision;
 BEGIN
   SELECT q.due INTO first_due FROM ${schema}.queue q WHERE q.due IS NOT NULL ORDER BY q.due LIMIT 1;
-  first_due := least(first_due, barred_until, 'Infinity');
-  IF EXISTS (SELECT FROM ${schema}.session s WHERE s.ask_at > first_due AND s.session <> asker) THEN
+  first_due := least(first_due, recovering_until, 'Infinity');
+  IF EXISTS (SELECT FROM ${schema}.session s WHERE s.wake_at > first_due AND s.session <> caller) THEN
     -- A subquery, not an EXISTS: as a join that would look at all who wait.
     WITH late AS (
-      UPDATE ${schema}.session s SET ask_at = first_due
-      WHERE s.ask_at > first_due AND s.session <> asker
+      UPDATE ${schema}.session s SET wake_at = first_due
+      WHERE s.wake_at > first_due AND s.session <> caller
         AND (SELECT true FROM ${schema}.queue q WHERE q.session = s.session AND NOT q.claimed AND q.waits LIMIT 1)
       RETURNING s.session)
-    SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO told FROM late l;
+    SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO known_time FROM late l;
   END IF;
   IF NOT is_waiting THEN RETURN NULL; END IF;
-  SELECT s.ask_at INTO told FROM ${schema}.session s WHERE s.session = asker;
-  IF told > now AND told <= first_due THEN RETURN told; END IF;
-  INSERT INTO ${schema}.session (session, ask_at, at) VALUES (asker, first_due, now)
-    ON CONFLICT (session) DO UPDATE SET ask_at = excluded.ask_at, at = now;
+  SELECT s.wake_at INTO known_time FROM ${schema}.session s WHERE s.session = caller;
+  IF known_time > now AND known_time <= first_due THEN RETURN known_time; END IF;
+  INSERT INTO ${schema}.session (session, wake_at, at) VALUES (caller, first_due, now)
+    ON CONFLICT (session) DO UPDATE SET wake_at = excluded.wake_at, at = now;
   RETURN first_due;
 END $$;
 

@@ -1,28 +1,36 @@
 import { randomBytes } from "node:crypto"
 import type {
-  Answer,
+  Batch,
+  BatchResult,
   Cancellation,
   Grant,
   KeyState,
-  Question,
   Release,
   Renewal,
   Request,
   Session,
 } from "../store.js"
-import { type Query, type Statement, throughPool } from "./connection.js"
-import type { Access } from "./index.js"
+import { type Connect, type PgPool, type Query, type Statement, throughPool } from "./clients.js"
+import { describe, type Row } from "./inspect.js"
 import { install } from "./install.js"
-import { Line } from "./line.js"
+import { ListenConnection } from "./listener.js"
 import type { Names } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
-import { describe, type Row } from "./states.js"
 
-/** How often to look, in ms, where no messages come: well within the claim window. */
+/** How often to call, in ms, where no messages arrive: well within the claim window. */
 const NOT_LISTENING = 200
 
-/** What `ask` answers, with lists in place of members: see operations.ts. */
-interface Reply {
+/** How a session reaches its lock space. */
+export interface Access {
+  readonly names: Names
+  readonly connect: Connect
+  readonly pool: PgPool | undefined
+  /** How long to wait for any answer of the server. */
+  readonly timeoutMs: number
+}
+
+/** The result of `execute`, with lists in place of members: see commands.ts. */
+interface ExecuteReply {
   renewed: number[]
   released: number[]
   /** Requests that were granted at once, and their numbers beside them. */
@@ -31,92 +39,95 @@ interface Reply {
   granted: [seq: number, token: number, tokens?: Record<string, number>][]
   refused: [seq: number, key: string][]
   ended: [seq: number, token: number, taken: boolean][]
-  /** Whether nothing is known of what the session waits for. */
+  /** Whether the server knows none of the session's waiting requests. */
   lost: boolean
   recalled: number[]
-  askIn: number | null
+  wakeIn: number | null
 }
 
 export class PostgresSession implements Session {
   readonly #name = randomBytes(9).toString("base64url")
   readonly #names: Names
-  readonly #line: Line
+  readonly #listener: ListenConnection
   readonly #query: Query
   readonly #hasPool: boolean
-  /** What this session waits for, as far as it knows. */
+  /** The keys of the requests that wait, as far as this side knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
-  /** The last question whose answer never came. */
+  /** The last batch whose answer never came. */
   #givenUp: number | null = null
 
-  constructor({ names, connect, pool, patience }: Access, wake: (within: number) => void) {
+  constructor({ names, connect, pool, timeoutMs }: Access, wake: (within: number) => void) {
     this.#names = names
-    const others = pool && throughPool(pool, patience)
-    this.#line = new Line({
-      ...{ connect, patience, others, channel: `holdfast_${this.#name}` },
+    const others = pool && throughPool(pool, timeoutMs)
+    this.#listener = new ListenConnection({
+      connect,
+      timeoutMs,
+      others,
+      channel: `holdfast_${this.#name}`,
       onMessage: (payload) => wake(Number(payload)),
       onEnd: () => {
         if (this.#waiting.size > 0) wake(0)
       },
     })
-    this.#query = others ?? this.#line.query
+    this.#query = others ?? this.#listener.query
     this.#hasPool = pool !== undefined
   }
 
   async open(): Promise<this> {
     try {
       await install(this.#query, this.#names)
-      await this.#openLine()
-      await this.#rehearse()
+      await this.#openListener()
+      await this.#warmUp()
       return this
     } catch (error) {
-      await this.#line.close()
+      await this.#listener.close()
       throw error
     }
   }
 
-  /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before anybody waits for it. */
-  async #rehearse(): Promise<void> {
+  /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before the first request. */
+  async #warmUp(): Promise<void> {
     await this.#query(this.#call("acquire_one", [this.#name, 0, 0, "", "", "", 0, false]))
     await this.#query(this.#call("release_one", [this.#name, 0, "", "", null]))
   }
 
-  /** With a pool the line is only for messages, and what it says otherwise is found out by looking. */
-  #openLine(): Promise<unknown> {
-    const opened = this.#line.open()
+  /** With a pool this connection is only for messages, and the session polls where it can't be opened. */
+  #openListener(): Promise<unknown> {
+    const opened = this.#listener.open()
     return this.#hasPool ? opened.catch(() => undefined) : opened
   }
 
-  async ask(question: Question): Promise<Answer> {
+  async execute(batch: Batch): Promise<BatchResult> {
     const turn = ++this.#turn
-    for (const { seq } of question.cancel) this.#waiting.delete(seq)
+    for (const { seq } of batch.cancel) this.#waiting.delete(seq)
     const recall = this.#givenUp === null ? [] : [...this.#waiting].map(([seq, keys]) => ({ seq, keys }))
     try {
       const [row] = await this.#put<{ reply: string }>(
-        this.#single(question, turn) ?? this.#whole(question, turn, recall),
+        this.#single(batch, turn) ?? this.#whole(batch, turn, recall),
       )
-      const reply = JSON.parse(row?.reply ?? "") as Partial<Reply> | number | true
+      const reply = JSON.parse(row?.reply ?? "") as Partial<ExecuteReply> | number | true
       this.#givenUp = null
-      return this.#read(question, inFull(question, reply), recall)
+      return this.#read(batch, inFull(batch, reply), recall)
     } catch (error) {
       this.#givenUp = turn
       throw error
     }
   }
 
-  #whole(question: Question, turn: number, recall: readonly Cancellation[]): Statement {
+  #whole(batch: Batch, turn: number, recall: readonly Cancellation[]): Statement {
     const session = [this.#name, turn, this.#givenUp, this.#waiting.size > 0]
-    return this.#call("ask", [...session, ...argumentsOf(question, recall)])
+    return this.#call("execute", [...session, ...argumentsOf(batch, recall)])
   }
 
-  /** One request or one release of one key, where nothing else is asked. */
-  #single({ renew, release, cancel, acquire }: Question, turn: number): Statement | undefined {
+  /** The fast path for a batch of one request or one release of one key. */
+  #single({ renew, release, cancel, acquire }: Batch, turn: number): Statement | undefined {
     if (release.length + acquire.length !== 1 || renew.length > 0 || cancel.length > 0) return undefined
     if (this.#givenUp !== null) return undefined
     const [freed, wanted] = [release[0], acquire[0]]
     const waits = this.#waiting.size > 0
     if (freed?.keys.length === 1) {
-      const name = waits ? "hand_on" : "release_one"
+      const name = waits ? "hand_off" : "release_one"
       return this.#call(name, [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
     }
     if (waits || wanted?.keys.length !== 1) return undefined
@@ -127,49 +138,48 @@ export class PostgresSession implements Session {
   #call(name: string, values: unknown[]): Statement {
     const parameters = values.map((_, i) => `$${i + 1}`)
     const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
-    // What is prepared stays with its connection, and that is another one each time where it is shared.
-    return this.#line.listens
-      ? { text, values, name: `holdfast_${name}_${this.#names.latch}` }
+    // A prepared statement stays with its connection, and a shared one is another one each time.
+    return this.#listener.listens
+      ? { text, values, name: `holdfast_${name}_${this.#names.advisoryLock}` }
       : { text, values }
   }
 
   #put<T>(statement: Statement): Promise<T[]> {
-    if (this.#hasPool) void this.#openLine()
+    if (this.#hasPool) void this.#openListener()
     return this.#query(statement)
   }
 
-  #read(question: Question, reply: Reply, recall: readonly Cancellation[]): Answer {
-    const granted = this.#granted(question, reply)
+  #read(batch: Batch, reply: ExecuteReply, recall: readonly Cancellation[]): BatchResult {
+    const granted = this.#granted(batch, reply)
     for (const { seq } of granted) this.#waiting.delete(seq)
     const dropped = this.#dropped(reply, recall)
     const refused = reply.refused.map(([seq, key]) => ({ seq, key }))
     const settled = new Set([...granted, ...refused].map(({ seq }) => seq))
-    for (const { seq, keys, wait } of question.acquire)
+    for (const { seq, keys, wait } of batch.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
     return {
-      renewed: question.renew.map((_, i) => reply.renewed.includes(i + 1)),
-      released: countReleased(question.release, reply.released),
+      renewed: batch.renew.map((_, i) => reply.renewed.includes(i + 1)),
+      released: countReleased(batch.release, reply.released),
       granted,
       refused,
       dropped,
       taken: reply.ended.flatMap(([seq, , taken]) => (taken ? [seq] : [])),
-      askIn: this.#askIn(reply.askIn ?? undefined),
+      wakeIn: this.#wakeIn(reply.wakeIn ?? undefined),
     }
   }
 
-  #granted(question: Question, { placed, numbers, granted, ended }: Reply): Grant[] {
+  #granted(batch: Batch, { placed, numbers, granted, ended }: ExecuteReply): Grant[] {
     const grants: Grant[] = placed.map((seq, i) => ({ seq, token: numbers[i] ?? 0 }))
     for (const [seq, token, byKey] of granted) {
-      const keys =
-        this.#waiting.get(seq) ?? question.acquire.find((request) => request.seq === seq)?.keys ?? []
+      const keys = this.#waiting.get(seq) ?? batch.acquire.find((request) => request.seq === seq)?.keys ?? []
       grants.push(byKey ? { seq, token, tokens: keys.map((key) => byKey[key] ?? token) } : { seq, token })
     }
-    // What somebody ended before this session knew of it was granted all the same.
+    // A lease that was ended before this session knew of it was granted all the same.
     for (const [seq, token] of ended) if (this.#waiting.has(seq)) grants.push({ seq, token })
     return grants
   }
 
-  #dropped(reply: Reply, recall: readonly Cancellation[]): number[] {
+  #dropped(reply: ExecuteReply, recall: readonly Cancellation[]): number[] {
     const gone = reply.lost ? [...this.#waiting.keys()] : recall.map(({ seq }) => seq)
     const kept = new Set(reply.recalled)
     const dropped = gone.filter((seq) => this.#waiting.has(seq) && !kept.has(seq))
@@ -177,8 +187,8 @@ export class PostgresSession implements Session {
     return dropped
   }
 
-  #askIn(due: number | undefined): number | undefined {
-    if (this.#waiting.size === 0 || this.#line.listens) return due
+  #wakeIn(due: number | undefined): number | undefined {
+    if (this.#waiting.size === 0 || this.#listener.listens) return due
     return Math.min(due ?? NOT_LISTENING, NOT_LISTENING)
   }
 
@@ -195,38 +205,34 @@ export class PostgresSession implements Session {
   }
 
   async close(): Promise<void> {
-    const text = `SELECT ${this.#names.schema}.leave($1)`
-    // Where the server can't be asked, the claim window and the ttl do the same later.
+    const text = `SELECT ${this.#names.schema}.close_session($1)`
+    // Where the server doesn't answer, the claim window and the ttl do the same later.
     await this.#query({ text, values: [this.#name] }).catch(() => undefined)
-    await this.#line.close()
+    await this.#listener.close()
   }
 }
 
-const NOTHING: Reply = {
-  ...{
-    renewed: [],
-    released: [],
-    placed: [],
-    numbers: [],
-    granted: [],
-    refused: [],
-    ended: [],
-    recalled: [],
-  },
-  ...{ lost: false, askIn: null },
+const NOTHING: ExecuteReply = {
+  renewed: [],
+  released: [],
+  placed: [],
+  numbers: [],
+  granted: [],
+  refused: [],
+  ended: [],
+  recalled: [],
+  lost: false,
+  wakeIn: null,
 }
 
-/** What `acquire_one`, `release_one` and `hand_on` say in short. */
-function inFull({ acquire }: Question, reply: Partial<Reply> | number | true): Reply {
+/** The whole of the short replies of `acquire_one`, `release_one` and `hand_off`. */
+function inFull({ acquire }: Batch, reply: Partial<ExecuteReply> | number | true): ExecuteReply {
   if (typeof reply === "object") return { ...NOTHING, ...reply }
   if (reply === true) return { ...NOTHING, released: [1] }
   return { ...NOTHING, placed: acquire.map(({ seq }) => seq), numbers: [reply] }
 }
 
-function argumentsOf(
-  { renew, release, cancel, acquire }: Question,
-  recall: readonly Cancellation[],
-): unknown[] {
+function argumentsOf({ renew, release, cancel, acquire }: Batch, recall: readonly Cancellation[]): unknown[] {
   return [
     longestForgotten([...renew, ...acquire]),
     ...renewals(renew),

@@ -1,7 +1,32 @@
 import type { Names } from "./names.js"
 
-/** Of the tables and functions together; a process that finds a lower one brings it up to its own. Any change needs a new one. */
-export const VERSION = 4
+/** Of the tables and functions together; a process that finds a lower one upgrades it to its own. Any change needs a new one. */
+export const VERSION = 5
+
+/**
+ * Renames what version 4 called otherwise, and drops its functions: CREATE OR REPLACE can't rename their parameters.
+ * Leases and waiting requests stay. A process that still calls the old functions fails until it is restarted.
+ */
+export const upgrade = ({ schema }: Names) => `
+DO $$
+DECLARE
+  old regprocedure;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('${schema}.session') AND a.attname = 'ask_at') THEN
+    RETURN;
+  END IF;
+  FOR old IN
+    SELECT p.oid FROM pg_proc p WHERE p.pronamespace = to_regnamespace('${schema}') AND p.proname IN (
+      'ask', 'acquire', 'acquire_one', 'release_one', 'hand_on', 'pass_time', 'settle', 'force_release', 'leave',
+      'advance', 'grant_turn', 'note_end', 'told', 'look_out')
+  LOOP
+    EXECUTE format('DROP FUNCTION %s', old);
+  END LOOP;
+  ALTER TABLE ${schema}.session RENAME COLUMN ask_at TO wake_at;
+  ALTER INDEX ${schema}.session_ask_at RENAME TO session_wake_at;
+  ALTER TABLE ${schema}.epoch RENAME COLUMN barred_until TO recovering_until;
+END $$;
+`
 
 /** The newest token that a writer has shown for each key. It outlasts everything. */
 export const fenceTable = ({ schema }: Names) => `
@@ -14,8 +39,8 @@ CREATE TABLE IF NOT EXISTS ${schema}.fence (
 `
 
 /**
- * Where the rules of `space.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties it,
- * and `recover` in `rules.ts` sees to it that nobody notices by holding what another still believes to hold.
+ * Where the rules of `lock-table.ts` keep their state. All of it is UNLOGGED, for speed: a crash of the server empties
+ * it, and `recover` in `rules.ts` keeps new grants out until every forgotten lease must have expired.
  * Times are ms since 1970 by the server's clock, and `Infinity` is a time as well.
  */
 export const tables = ({ schema }: Names) => `
@@ -46,15 +71,15 @@ CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session, waits) WHERE NOT claimed;
 
--- What is known of a session that waits, or has yet to be told something.
+-- A session that waits, or that has ended leases to acknowledge.
 CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.session (
   session text COLLATE "C" PRIMARY KEY,
-  ask_at double precision,          -- when it asks again, by what it has been told; none where it doesn't wait
+  wake_at double precision,         -- when it calls again, as far as it knows; none where it doesn't wait
   ended json[],                     -- leases that others have ended: seq, token, and whether they were taken away
-  given_up bigint,                  -- the last turn whose answer it didn't get: the server may still come to read it
+  given_up bigint,                  -- the last turn whose answer it didn't get: the server may still execute it
   at double precision NOT NULL
 );
-CREATE INDEX IF NOT EXISTS session_ask_at ON ${schema}.session (ask_at) WHERE ask_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS session_wake_at ON ${schema}.session (wake_at) WHERE wake_at IS NOT NULL;
 
 -- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
 CREATE TABLE IF NOT EXISTS ${schema}.horizon (
@@ -64,12 +89,12 @@ CREATE TABLE IF NOT EXISTS ${schema}.horizon (
 );
 INSERT INTO ${schema}.horizon (ttl, number) VALUES (0, 0) ON CONFLICT DO NOTHING;
 
--- A copy of it that a crash empties, and so tells of it.
+-- A copy of it that a crash empties: so the crash is noticed.
 CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.epoch (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   ttl double precision NOT NULL,
   number bigint NOT NULL,
-  barred_until double precision     -- nothing is granted before this time
+  recovering_until double precision -- nothing is granted before this time
 );
 
 -- Leases for longer than that, which a crash must not forget.

@@ -1,9 +1,9 @@
 import type { RedisOptions } from "ioredis"
 import { LockArgumentError } from "../errors.js"
 import type { Store } from "../store.js"
-import { Connection, type RedisClient } from "./connection.js"
+import { letExit, Subscriber } from "./listener.js"
+import { type RedisClient, ScriptClient } from "./script-client.js"
 import { RedisSession } from "./session.js"
-import { letExit, Subscriber } from "./subscriber.js"
 
 export interface RedisStoreOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Connections are opened, and closed by `locks.close()`. */
@@ -44,35 +44,35 @@ export function storeOn(options: RedisStoreOptions, clock?: () => number): Store
   return {
     async connect(wake) {
       const redis = client ?? (await openClient(url as string, redisOptions))
-      const connection = new Connection(redis, client === undefined, {
+      const script = new ScriptClient(redis, client === undefined, {
         prefix,
-        patience: commandTimeout,
+        timeoutMs: commandTimeout,
         clock,
       })
-      return connect(redis, connection, wake)
+      return connect(redis, script, wake)
     },
   }
 }
 
 async function connect(
   client: RedisClient,
-  connection: Connection,
+  script: ScriptClient,
   wake: (within: number) => void,
 ): Promise<RedisSession> {
-  const session = new RedisSession(connection, wake)
+  const session = new RedisSession(script, wake)
   const subscriber = new Subscriber(
     client,
-    connection.channel,
+    script.channel,
     (message) => session.hear(message),
     () => wake(0),
   )
   try {
-    await connection.ready()
+    await script.ready()
     await session.open(subscriber)
     return session
   } catch (error) {
     subscriber.close()
-    connection.close()
+    script.close()
     throw error
   }
 }
@@ -80,11 +80,11 @@ async function connect(
 const OWN_CLIENT: RedisOptions = {
   lazyConnect: true,
   connectionName: "holdfast-lock",
-  // What can't be asked now is told, and asked anew by the core: nothing is to be sent late, or twice.
+  // A call that can't be sent now fails, and the core sends it anew: nothing is to be sent late, or twice.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   retryStrategy: (times) => Math.min(times * 50, 1_000),
-  // A primary that has become a replica: the name may lead to another by now.
+  // A primary that has become a replica: the name may resolve to another by now.
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
 }
 

@@ -1,12 +1,12 @@
 /**
- * The rules of `space.ts`, in the same words and the same order; `histories` in the tests hold the two together.
- * What a session waits for is told by a message to its channel: "wake" or a lease that was taken away.
+ * The rules of `lock-table.ts`, in the same words and the same order; `histories` in the tests hold the two together.
+ * A session is woken by a message to its channel: when to call, and what it has lost.
  */
 export const RULES = `
-local asker
--- What the asker is granted now, or was granted since it last asked.
+local caller
+-- What the caller is granted now, or was granted since its last call.
 local mine, changed = {}, {}
--- For each session: within how many µs to ask, and what it has lost.
+-- For each session: within how many µs to call, and what it has lost.
 local wakes, taken = {}, {}
 
 local function wake(session, within)
@@ -17,7 +17,7 @@ local function number_on(request, key)
   return request.shared and request.shared[key] or request.number
 end
 
--- Whether nobody is before the request on the key.
+-- Whether no other request is before this one on the key.
 local function admits(request, key)
   local queue = queue_of(key)
   if #queue.holders > 0 then
@@ -32,16 +32,16 @@ local function blocker_of(request)
   end
 end
 
--- Whoever waits knows when the first lease may end, so that any of them can see to it.
+-- Every waiting session learns when the first lease may end, so that any of them can expire it.
 local function announce(due)
-  if lookout <= due then return end
-  for _, session in ipairs(call('ZRANGEBYSCORE', LOOKOUTS, string.format('(%.0f', due), '+inf')) do
-    if session ~= asker then
-      call('ZADD', LOOKOUTS, due, session)
+  if latest_wakeup <= due then return end
+  for _, session in ipairs(call('ZRANGEBYSCORE', WAKEUPS, string.format('(%.0f', due), '+inf')) do
+    if session ~= caller then
+      call('ZADD', WAKEUPS, due, session)
       wake(session, due - now)
     end
   end
-  lookout = due
+  latest_wakeup = due
 end
 
 local function set_endless(request, is)
@@ -68,14 +68,14 @@ local function wait_no_longer(request)
   if not request.waits then return end
   request.waits = false
   local session = session_of(request.ref)
-  local party = party_of(session)
-  party.waiting = party.waiting - 1
-  party.changed = true
+  local state = state_of(session)
+  state.waiting = state.waiting - 1
+  state.changed = true
   call('ZREM', WAITERS, place('\\0' .. session, request))
-  if party.waiting == 0 then call('ZREM', LOOKOUTS, session) end
+  if state.waiting == 0 then call('ZREM', WAKEUPS, session) end
 end
 
--- False where the request doesn't stand there.
+-- False where the request isn't there.
 local function remove(request, key, queue)
   if request.held then
     for i, ref in ipairs(queue.holders) do
@@ -168,19 +168,19 @@ local function grant(request)
     if it[1] then leave_key(it[1], it[2]) end
   end
   local session = session_of(request.ref)
-  if session == asker then
+  if session == caller then
     mine[#mine + 1] = request
     claim(request)
     return
   end
-  local party = party_of(session)
-  party.granted[#party.granted + 1] = request.ref
-  party.changed = true
+  local state = state_of(session)
+  state.granted[#state.granted + 1] = request.ref
+  state.changed = true
   end_after(request, request.ttl == 0 and CLAIM_WINDOW or math.min(request.ttl, CLAIM_WINDOW))
   wake(session, 0)
 end
 
--- Grants what may be granted now that somebody has left.
+-- Grants what may be granted on the keys whose queues have changed.
 local function advance()
   while #changed > 0 do
     local request = head_of(table.remove(changed))
@@ -188,21 +188,21 @@ local function advance()
   end
 end
 
--- What the session has been granted, and need not be told any more.
+-- Takes a grant back that its session has not collected.
 local function withdraw(request, session)
-  local party = party_of(session)
-  for i, ref in ipairs(party.granted) do
-    if ref == request.ref then table.remove(party.granted, i) end
+  local state = state_of(session)
+  for i, ref in ipairs(state.granted) do
+    if ref == request.ref then table.remove(state.granted, i) end
   end
-  party.changed = true
+  state.changed = true
 end
 
--- The session did not come when it was its turn: what it waits for leaves the queues.
+-- The session did not collect its grant in time: its waiting requests leave the queues.
 local function drop(session)
-  local party = party_of(session)
-  local granted = party.granted
-  party.granted = {}
-  party.changed = true
+  local state = state_of(session)
+  local granted = state.granted
+  state.granted = {}
+  state.changed = true
   local prefix = '\\0' .. session
   for _, member in ipairs(call('ZRANGEBYLEX', WAITERS, '[' .. prefix .. '\\0', '(' .. prefix .. '\\1')) do
     local request = request_of(string.sub(member, #prefix + 18))
@@ -214,8 +214,8 @@ local function drop(session)
   end
 end
 
--- Lets the time pass that went by since the last call.
-local function begin()
+-- Removes the leases that have expired since the last call.
+local function expire()
   local first = call('ZRANGE', EXPIRIES, 0, 0, 'WITHSCORES')
   if not first[1] and raw[''] then damaged() end
   if not first[1] or tonumber(first[2]) > now then return end
@@ -261,7 +261,7 @@ local function release(lease)
 end
 
 local function cancel(cancellation)
-  local request = request_of(asker .. ':' .. cancellation[1])
+  local request = request_of(caller .. ':' .. cancellation[1])
   if not request then return end
   for _, key in ipairs(cancellation[2]) do leave_key(request, key) end
   if #cancellation[2] == 0 then leave(request) end
@@ -287,19 +287,19 @@ local function wait(request)
   in_chunks('ZADD', WAITERS, members)
   request.waits = true
   request.changed = true
-  local party = party_of(session)
-  party.waiting = party.waiting + 1
-  party.changed = true
+  local state = state_of(session)
+  state.waiting = state.waiting + 1
+  state.changed = true
 end
 
 -- Returns the key that is busy, if one is.
 local function acquire(asked)
   local seq, id, owner, ttl, waits, keys = unpack(asked)
-  local ref = asker .. ':' .. seq
+  local ref = caller .. ':' .. seq
   local known = request_of(ref)
   if known then
-    -- A client that lost its connection has sent the question twice, or has never heard the answer. It trusts the
-    -- lease for a ttl from this question, so that it has to last for as long.
+    -- A client that lost its connection has sent the batch twice, or has never got the answer. It trusts the
+    -- lease for a ttl from this batch, so that it has to last for as long.
     if known.claimed then
       claim(known)
       mine[#mine + 1] = known

@@ -1,69 +1,74 @@
-import type { Answer, Grant, KeyState, Question, Session } from "../store.js"
-import type { Connection, Reply } from "./connection.js"
-import { describe } from "./inspection.js"
-import type { Subscriber } from "./subscriber.js"
+import type { Batch, BatchResult, Grant, KeyState, Session } from "../store.js"
+import { describe } from "./inspect.js"
+import type { Subscriber } from "./listener.js"
+import type { ScriptClient, ScriptReply } from "./script-client.js"
 
-/** One client's part in a lock space. The space itself is in Redis, and its rules in the script. */
+/** One client's session in a lock space. The space itself is in Redis, and its rules in the script. */
 export class RedisSession implements Session {
-  readonly #connection: Connection
+  readonly #script: ScriptClient
   readonly #wake: (within: number) => void
-  /** What waits, as far as this side knows; in the order of arrival. */
+  /** The requests that wait, as far as this side knows; in the order of arrival. */
   readonly #waiting = new Set<number>()
-  /** What messages have told: to be answered with the next question. */
+  /** What messages have reported: the next result includes it. */
   #news: News = { granted: [], taken: [] }
-  /** Requests that Redis knows of and nobody here does, as after a failover to a replica that was behind: to be undone. */
-  #strays: readonly number[] = []
+  /** Requests that Redis knows and this side doesn't, as after a failover to a replica that was behind: to be cancelled. */
+  #orphans: readonly number[] = []
   #subscriber: Subscriber | undefined
 
-  constructor(connection: Connection, wake: (within: number) => void) {
-    this.#connection = connection
+  constructor(script: ScriptClient, wake: (within: number) => void) {
+    this.#script = script
     this.#wake = wake
   }
 
   async open(subscriber: Subscriber): Promise<void> {
     this.#subscriber = subscriber
-    await this.#connection.bounded(subscriber.open())
-    // The first question would be the first to be late, before Redis's clock is known.
-    await this.ask({ renew: [], release: [], cancel: [], acquire: [] })
+    await this.#script.bounded(subscriber.open())
+    // Before Redis's clock is known a batch has no time after which Redis rejects it: this one learns the clock.
+    await this.execute({ renew: [], release: [], cancel: [], acquire: [] })
   }
 
-  /** What a message says. */
+  /** Takes in a message. */
   hear(message: string): void {
     const { within, granted, taken } = JSON.parse(message)
-    // An empty list of Lua's is an empty object of JSON's.
+    // Lua encodes an empty list as an empty object.
     if (granted?.length > 0) this.#news.granted.push(...toGrants(granted))
     if (taken?.length > 0) this.#news.taken.push(...taken)
     this.#wake(within)
   }
 
-  async ask(question: Question): Promise<Answer> {
-    for (const { seq } of question.cancel) this.#waiting.delete(seq)
-    const reply = await this.#connection.call("ask", this.#encode(question))
-    return this.#decode(reply, question)
+  async execute(batch: Batch): Promise<BatchResult> {
+    for (const { seq } of batch.cancel) this.#waiting.delete(seq)
+    const reply = await this.#script.call("execute", this.#encode(batch))
+    return this.#decode(reply, batch)
   }
 
-  #encode({ renew, release, cancel, acquire }: Question): string {
+  #encode({ renew, release, cancel, acquire }: Batch): string {
     return JSON.stringify([
       renew.map(({ id, keys, token, ttl }) => [id, keys, token ?? 0, finite(ttl)]),
       release.map(({ id, keys, token }) => [id, keys, token ?? 0]),
-      [...cancel.map(({ seq, keys }) => [seq, keys]), ...this.#strays.map((seq) => [seq, []])],
+      [...cancel.map(({ seq, keys }) => [seq, keys]), ...this.#orphans.map((seq) => [seq, []])],
       acquire.map((it) => [
-        ...[it.seq, it.id, it.owner === it.id ? 0 : it.owner, finite(it.ttl), it.wait ? 1 : 0, it.keys],
+        it.seq,
+        it.id,
+        it.owner === it.id ? 0 : it.owner,
+        finite(it.ttl),
+        it.wait ? 1 : 0,
+        it.keys,
       ]),
       this.#waiting.size,
     ])
   }
 
-  #decode(reply: Reply, question: Question): Answer {
-    const [, renewed, released, granted, refused, known, askIn] = reply as unknown as RawAnswer
+  #decode(reply: ScriptReply, batch: Batch): BatchResult {
+    const [, renewed, released, granted, refused, known, wakeIn] = reply as unknown as RawResult
     const news = this.#news
     this.#news = { granted: [], taken: [] }
     const grants = [...news.granted, ...toGrants(granted)]
-    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
+    for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
     const expected = known ? known.map(Number) : undefined
-    this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], question)
+    this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], batch)
     for (const { seq } of grants) this.#waiting.delete(seq)
-    const dropped = expected ? this.#forgetAllBut(expected, question) : []
+    const dropped = expected ? this.#forgetAllBut(expected, batch) : []
     return {
       renewed: renewed.map(isYes),
       released: released.map(isYes),
@@ -71,23 +76,23 @@ export class RedisSession implements Session {
       refused: toRefusals(refused),
       dropped,
       taken: news.taken,
-      askIn: Number(askIn) < 0 ? undefined : Number(askIn) / 1_000,
+      wakeIn: Number(wakeIn) < 0 ? undefined : Number(wakeIn) / 1_000,
     }
   }
 
-  #disown(known: readonly number[], { cancel, acquire }: Question): void {
-    this.#strays = known.filter((seq) => !this.#waiting.has(seq))
-    if (this.#strays.length === 0) return
+  #disown(known: readonly number[], { cancel, acquire }: Batch): void {
+    this.#orphans = known.filter((seq) => !this.#waiting.has(seq))
+    if (this.#orphans.length === 0) return
     const asked = new Set([...cancel, ...acquire].map(({ seq }) => seq))
-    this.#strays = this.#strays.filter((seq) => !asked.has(seq))
-    if (this.#strays.length > 0) this.#wake(0)
+    this.#orphans = this.#orphans.filter((seq) => !asked.has(seq))
+    if (this.#orphans.length > 0) this.#wake(0)
   }
 
   /**
-   * What was waited for before the question, and is neither granted nor known to Redis. What a message has granted and
-   * taken away again is known to neither any more, and is not among it.
+   * The requests that waited before the batch, and are neither granted nor known to Redis. A lease that messages have
+   * granted and taken away again waits no more, and is not among them.
    */
-  #forgetAllBut(known: readonly number[], { acquire }: Question): number[] {
+  #forgetAllBut(known: readonly number[], { acquire }: Batch): number[] {
     const kept = new Set([...known, ...acquire.map(({ seq }) => seq)])
     const dropped = [...this.#waiting].filter((seq) => !kept.has(seq))
     if (dropped.length > 0) this.#subscriber?.renew()
@@ -96,23 +101,23 @@ export class RedisSession implements Session {
   }
 
   async inspect(): Promise<KeyState[]> {
-    return describe(await this.#connection.call("inspect"))
+    return describe(await this.#script.call("inspect"))
   }
 
   async forceRelease(key: string): Promise<boolean> {
-    const [, count] = await this.#connection.call("forceRelease", key)
+    const [, count] = await this.#script.call("forceRelease", key)
     return Number(count) > 0
   }
 
-  /** Resolves when what was sent to this session has been heard; for tests. */
+  /** Resolves when all messages that were sent to this session have arrived; for tests. */
   arrived(): Promise<void> {
     return this.#subscriber?.arrived() ?? Promise.resolve()
   }
 
   async close(): Promise<void> {
     this.#subscriber?.close()
-    await this.#connection.call("close").catch(() => undefined)
-    this.#connection.close()
+    await this.#script.call("closeSession").catch(() => undefined)
+    this.#script.close()
   }
 }
 
@@ -121,9 +126,14 @@ interface News {
   taken: number[]
 }
 
-type RawAnswer = [
-  ...[now: unknown, renewed: unknown[], released: unknown[], granted: unknown[], refused: unknown[]],
-  ...[known: unknown[] | null, askIn: unknown],
+type RawResult = [
+  now: unknown,
+  renewed: unknown[],
+  released: unknown[],
+  granted: unknown[],
+  refused: unknown[],
+  known: unknown[] | null,
+  wakeIn: unknown,
 ]
 
 const isYes = (value: unknown) => Number(value) === 1

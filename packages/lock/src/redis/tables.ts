@@ -1,18 +1,18 @@
 /**
- * What a space is made of, and how it is read and written: everything that a call needs is fetched with one HMGET
- * for all its requests, and written back with one HSET. The number of Redis's own calls is what a script costs.
+ * The tables of a lock space, and how they are read and written: everything that a call needs is fetched with one
+ * HMGET for all its requests, and written back with one HSET. A script costs as much as its number of Redis calls.
  *
- * records   hash. "" the space itself; KEY its queue; "\0s" SESSION who waits there; "\0e" SESSION:SEQ a request
+ * records   hash. "" the space itself; KEY its queue; "\0s" SESSION its state; "\0e" SESSION:SEQ a request
  * expiries  SESSION:SEQ by the time when the lease ends, in µs
  * waiters   KEY "\0" NUMBER SESSION:SEQ, and "\0" SESSION "\0" NUMBER SESSION:SEQ, in the order of the bytes
- * lookouts  each SESSION that waits, by the time when it is going to ask
+ * wakeups   each SESSION that waits, by the time of its next call
  *
  * Each sorted set has a member "" that stays, so that none vanishes and comes back without its time to live.
  */
 export const TABLES = `
-local raw, queues, requests, parties = {}, {}, {}, {}
+local raw, queues, requests, states = {}, {}, {}, {}
 local dues = {}
-local last, lookout, horizon, endless
+local last, latest_wakeup, horizon, endless
 -- The latest end of a lease that this call has set.
 local latest = 0
 
@@ -29,10 +29,10 @@ local function read(field)
 end
 
 local function clear()
-  call('DEL', RECORDS, EXPIRIES, WAITERS, LOOKOUTS)
+  call('DEL', RECORDS, EXPIRIES, WAITERS, WAKEUPS)
 end
 
--- A space that Redis has evicted in part would hold its keys for ever.
+-- A space that Redis has evicted in part would never free its keys.
 local function damaged()
   clear()
   error('a part of the lock space was missing, so all of it has been cleared')
@@ -40,8 +40,8 @@ end
 
 local function open()
   local space = raw['']
-  last, lookout, horizon, endless = 0, 0, 0, 0
-  if space then last, lookout, horizon, endless = unpacked(space) else clear() end
+  last, latest_wakeup, horizon, endless = 0, 0, 0, 0
+  if space then last, latest_wakeup, horizon, endless = unpacked(space) else clear() end
 end
 
 local function queue_of(key)
@@ -71,15 +71,15 @@ local function request_of(ref)
   return request and not request.gone and request or nil
 end
 
-local function party_of(session)
-  local party = parties[session]
-  if not party then
-    party = {session = session, waiting = 0, granted = {}}
+local function state_of(session)
+  local state = states[session]
+  if not state then
+    state = {session = session, waiting = 0, granted = {}}
     local packed = read('\\0s' .. session)
-    if packed then party.waiting, party.granted = unpacked(packed) end
-    parties[session] = party
+    if packed then state.waiting, state.granted = unpacked(packed) end
+    states[session] = state
   end
-  return party
+  return state
 end
 
 local function session_of(ref)
@@ -127,8 +127,8 @@ local function write_dues()
   in_chunks('ZADD', EXPIRIES, set)
 end
 
--- All of the space lives for as long as any lease may, and a while longer for the sake of its last number.
--- Returns for how long from now, in µs, where that changes; -1 for ever.
+-- All of the space lives for as long as any lease may, and a while longer to keep its last number.
+-- Returns for how long from now, in µs, where that changes; -1 without an end.
 local function live_on()
   if endless > 0 then
     if horizon == -1 then return nil end
@@ -146,7 +146,7 @@ local function set_life(life)
   if not raw[''] then
     call('ZADD', EXPIRIES, '+inf', '')
     call('ZADD', WAITERS, 0, '')
-    call('ZADD', LOOKOUTS, '-inf', '')
+    call('ZADD', WAKEUPS, '-inf', '')
   end
   for i = 1, 4 do
     if life == -1 then call('PERSIST', KEYS[i]) else call('PEXPIRE', KEYS[i], math.ceil(life / 1000)) end
@@ -166,7 +166,7 @@ local function write_records()
   for key, it in pairs(queues) do
     if it.changed then put(key, (it.waiting > 0 or #it.holders > 0) and pack(it.waiting, it.holders)) end
   end
-  for session, it in pairs(parties) do
+  for session, it in pairs(states) do
     if it.changed then
       put('\\0s' .. session, (it.waiting > 0 or #it.granted > 0) and pack(it.waiting, it.granted))
     end
@@ -180,13 +180,13 @@ local function write_records()
   in_chunks('HDEL', RECORDS, gone)
   if #set == 0 and not raw[''] then return end
   local life = live_on()
-  local space = pack(last, lookout, horizon, endless)
+  local space = pack(last, latest_wakeup, horizon, endless)
   if space ~= raw[''] then put('', space) end
   in_chunks('HSET', RECORDS, set)
   if life then set_life(life) end
 end
 
--- Frees before it takes, so that a Redis without memory, which refuses to take, lets go all the same.
+-- Deletes before it sets, so that a Redis without memory, which refuses to set, still frees keys.
 local function write()
   write_dues()
   write_records()

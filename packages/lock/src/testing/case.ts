@@ -1,4 +1,4 @@
 import type { Trial } from "./trial.js"
 
-/** What a store has to stand, named by the behaviour. */
+/** A check that a store has to pass, named by the behaviour. */
 export type Case = (trial: Trial) => Promise<void>

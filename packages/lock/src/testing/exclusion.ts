@@ -75,7 +75,7 @@ export const exclusion: Record<string, Case> = {
     const behind = one.acquire("a")
     assert.ok(await isPending(behind, 0))
     await trial.rejects(both, "LOCK_TIMEOUT")
-    const lease = await trial.soon("the key that nobody holds", behind)
+    const lease = await trial.soon("the key that no lease holds", behind)
     assert.deepEqual((await stateOf(one, "b"))?.waiters, [])
     await Promise.all([busy.release(), lease.release()])
   },
@@ -117,7 +117,7 @@ export const exclusion: Record<string, Case> = {
     await trial.soon("60 jobs", Promise.all(jobs))
   },
 
-  async "takes 10,000 keys at once, renews, shows, hands on and frees them"(trial) {
+  async "takes 10,000 keys at once, renews, shows, hands off and frees them"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`)
     const lease = await one.acquire(keys)

@@ -9,7 +9,7 @@ import { type TestSpace, Trial } from "./trial.js"
 
 export type { TestSpace } from "./trial.js"
 
-/** What every store has to stand, by the promises that it belongs to. */
+/** The cases that every store has to pass, by the promises that they belong to. */
 const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
   "exclusion, all or nothing": exclusion,
   "order and fencing tokens": order,
@@ -23,29 +23,29 @@ export interface Exercise {
   /** The test runner's, of whatever kind. */
   describe(name: string, body: () => void): void
   it(name: string, body: () => Promise<void>): void
-  /** Opens a lock space that is empty and that nobody else uses. */
+  /** Opens an empty lock space that is used by this case only. */
   open(): TestSpace | Promise<TestSpace>
-  /** For how many ms to wait for what must happen soon, on a machine that may have other things to do. 10,000 by default. */
-  patience?: number
-  /** Cases that this store is let off, each with the reason. */
+  /** For how many ms to wait for an event that must happen soon, on a machine that may be busy. 10,000 by default. */
+  timeoutMs?: number
+  /** Cases that are skipped for this store, each with the reason. */
   exempt?: Readonly<Record<string, string>>
 }
 
 /**
- * Puts a store through all that is promised of it. A case may take twice `patience` on a store that fails it.
+ * Checks a store against every promise. A case may take twice `timeoutMs` on a store that fails it.
  *
  * ```ts
  * exerciseStore({ describe, it, open: () => ({ store: () => myStore({ prefix }), close: () => cleanUp(prefix) }) })
  * ```
  */
-export function exerciseStore({ describe, it, open, patience = 10_000, exempt = {} }: Exercise): void {
+export function exerciseStore({ describe, it, open, timeoutMs = 10_000, exempt = {} }: Exercise): void {
   const names = new Set(Object.values(CASES).flatMap((cases) => Object.keys(cases)))
   for (const name of Object.keys(exempt))
     if (!names.has(name)) throw new RangeError(`There is no case "${name}"`)
   for (const [promise, cases] of Object.entries(CASES)) {
     describe(promise, () => {
       for (const [name, run] of Object.entries(cases))
-        if (!(name in exempt)) it(name, async () => runCase(run, new Trial(await open(), patience)))
+        if (!(name in exempt)) it(name, async () => runCase(run, new Trial(await open(), timeoutMs)))
     })
   }
 }
@@ -54,7 +54,7 @@ async function runCase(run: Case, trial: Trial): Promise<void> {
   try {
     await run(trial)
   } catch (failure) {
-    // What it left behind is of no interest then, and would hide the cause.
+    // An error about what it left behind would hide the cause.
     await trial.end().catch(() => undefined)
     throw failure
   }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict"
 import type { Case } from "./case.js"
 import { block, isPending, pause, stateOf } from "./trial.js"
 
-/** 8 and 9: who has lost a lease is told in time, and can't touch his successor's. */
+/** 8 and 9: a holder that has lost its lease is told in time, and can't touch its successor's. */
 export const loss: Record<string, Case> = {
-  async "tells the holder no later than anybody else can have the key"(trial) {
+  async "tells the holder no later than another owner can have the key"(trial) {
     const one = trial.locks()
     const { locks, life } = trial.mortal()
     const lease = await locks.acquire("key", { ttl: 300 })
@@ -33,7 +33,7 @@ export const loss: Record<string, Case> = {
     assert.equal(await one.tryAcquire("other").then((lease) => lease?.release()), true)
   },
 
-  async "tells a holder whose event loop was blocked before he reports"(trial) {
+  async "tells a holder whose event loop was blocked before it reports"(trial) {
     const locks = trial.locks()
     const job = locks.run(
       "key",
@@ -66,7 +66,7 @@ export const loss: Record<string, Case> = {
     await trial.rejects(block(), "LOCK_LOST")
   },
 
-  async "a late release frees nobody else's lease"(trial) {
+  async "a late release doesn't free another owner's lease"(trial) {
     const [one, two, three] = [trial.locks(), trial.locks(), trial.locks()]
     const stale = await one.acquire("key", { ttl: 100, renew: false })
     const lease = await trial.soon("the end of the ttl", two.acquire("key"))
@@ -75,21 +75,21 @@ export const loss: Record<string, Case> = {
     assert.equal(await lease.release(), true)
   },
 
-  async "a late release frees nobody else's lease, even if its own process didn't notice"(trial) {
+  async "a late release doesn't free another owner's lease, even if its own process didn't notice"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const session = await trial.session()
     const request = { seq: 1, id: "stale", owner: "stale", keys: ["key"], ttl: 100, wait: false }
-    const { granted } = await session.ask({ renew: [], release: [], cancel: [], acquire: [request] })
+    const { granted } = await session.execute({ renew: [], release: [], cancel: [], acquire: [request] })
     const token = granted[0]?.token
     const lease = await trial.soon("the end of the ttl", two.acquire("key"))
     const exactly = { id: "stale", keys: ["key"], token }
-    const answer = await session.ask({
+    const result = await session.execute({
       renew: [{ ...exactly, ttl: 60_000 }],
       release: [exactly],
       cancel: [{ seq: 1, keys: ["key"] }],
       acquire: [],
     })
-    assert.deepEqual([answer.renewed, answer.released], [[false], [false]])
+    assert.deepEqual([result.renewed, result.released], [[false], [false]])
     assert.equal(await one.tryAcquire("key"), null)
     assert.equal(await lease.release(), true)
   },
@@ -104,7 +104,7 @@ export const loss: Record<string, Case> = {
     await lease.release()
   },
 
-  async "a second release is false, and frees nobody else's lease"(trial) {
+  async "a second release is false, and doesn't free another owner's lease"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const lease = await one.acquire("key")
     assert.equal(await lease.release(), true)
@@ -136,8 +136,8 @@ export const loss: Record<string, Case> = {
     await one.acquireById("id", "key")
     const release = (locks: typeof one) => locks.releaseById("id", "key")
     // The store can't know the order of two processes; in one they are put together.
-    const told = await Promise.all([release(one), release(one), release(two)])
-    assert.deepEqual(told.sort(), [false, false, true])
+    const released = await Promise.all([release(one), release(one), release(two)])
+    assert.deepEqual(released.sort(), [false, false, true])
   },
 
   async "a lease under a chosen id ends when it was last told to, be it sooner than before"(trial) {
@@ -153,9 +153,9 @@ export const loss: Record<string, Case> = {
     const session = await trial.session()
     const lease = await one.acquire("key")
     const request = { seq: 7, id: "id", owner: "id", keys: ["key"], ttl: 60_000, wait: true }
-    await session.ask({ renew: [], release: [], cancel: [], acquire: [request] })
+    await session.execute({ renew: [], release: [], cancel: [], acquire: [request] })
     await lease.release()
-    await session.ask({ renew: [], release: [], cancel: [{ seq: 7, keys: ["key"] }], acquire: [] })
+    await session.execute({ renew: [], release: [], cancel: [{ seq: 7, keys: ["key"] }], acquire: [] })
     assert.deepEqual(await one.inspect(), [])
     await pause(0)
     assert.equal(

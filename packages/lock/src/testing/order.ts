@@ -3,7 +3,7 @@ import type { Lease, Locks } from "../index.js"
 import type { Case } from "./case.js"
 import { isPending, stateOf, type Trial, within } from "./trial.js"
 
-/** 3, 4 and 10: first come, first served; a release hands on and wakes; the fencing tokens grow. */
+/** 3, 4 and 10: first come, first served; a release hands off and wakes; the fencing tokens grow. */
 export const order: Record<string, Case> = {
   async "grants in the order of arrival, within a process and across"(trial) {
     const processes = [trial.locks(), trial.locks(), trial.locks()]
@@ -16,7 +16,7 @@ export const order: Record<string, Case> = {
     )
   },
 
-  async "keeps the order of a crowd that came at once"(trial) {
+  async "keeps the order of 200 requests that came at once"(trial) {
     const locks = trial.locks()
     const order: number[] = []
     const jobs = Array.from({ length: 200 }, (_, i) => locks.run("key", () => void order.push(i)))
@@ -35,7 +35,7 @@ export const order: Record<string, Case> = {
     const later = one.acquire("b")
     await trial.waiters("b", 2)
     assert.ok(await isPending(later))
-    const apart = await trial.soon("a key that nobody wants", one.acquire("c"))
+    const apart = await trial.soon("a key that no other request wants", one.acquire("c"))
     await busy.release()
     const lease = await trial.soon("both keys", both)
     assert.ok(await isPending(later))
@@ -44,7 +44,7 @@ export const order: Record<string, Case> = {
     await apart.release()
   },
 
-  async "lets nobody try his luck before those who wait"(trial) {
+  async "doesn't let a single try pass the requests that wait"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const lease = await one.acquire("key")
     const waiting = two.acquire("key")
@@ -69,14 +69,14 @@ export const order: Record<string, Case> = {
     await (await trial.soon("the second in the queue", second)).release()
   },
 
-  async "hands on at once, to another process too"(trial) {
+  async "hands off at once, to another process too"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     for (let round = 0; round < 5; round++) {
       const lease = await one.acquire("key")
       const waiting = two.acquire("key")
       await trial.waiters("key", 1)
       await lease.release()
-      // A second is much for a message, and little for a ttl of 60 s: nobody has waited for a timer.
+      // A second is much for a message, and little for a ttl of 60 s: no timer was waited for.
       await (await within(1_000, "the hand-off", waiting)).release()
     }
   },

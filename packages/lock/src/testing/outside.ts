@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import type { Case } from "./case.js"
 import { isPending, stateOf } from "./trial.js"
 
-/** 12 and 13: what is held is seen and can be taken away; nothing is left of what has ended. */
+/** 12 and 13: leases are shown and can be taken away; nothing is left of those that have ended. */
 export const outside: Record<string, Case> = {
   async "shows who holds and who waits, since when and at which place"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
@@ -29,11 +29,11 @@ export const outside: Record<string, Case> = {
   async "takes a lease away by force, tells its holder, and lets the next one in"(trial) {
     const [one, two, three] = [trial.locks(), trial.locks(), trial.locks()]
     const lease = await one.acquire(["a", "b"])
-    const told = new Promise((resolve) => lease.signal.addEventListener("abort", resolve))
+    const aborted = new Promise((resolve) => lease.signal.addEventListener("abort", resolve))
     const waiting = two.acquire("b")
     await trial.waiters("b", 1)
     assert.equal(await three.forceRelease("a"), true)
-    await trial.soon("the holder's signal", told)
+    await trial.soon("the holder's signal", aborted)
     assert.equal(lease.loss?.code, "LOCK_LOST")
     assert.equal(await lease.release(), false)
     await (await trial.soon("the other key of the lease", waiting)).release()

@@ -4,7 +4,7 @@ import { isPending } from "./trial.js"
 
 const owner = "the same owner"
 
-/** 11: an owner enters again where he is; the keys are free when he has left as often. */
+/** 11: an owner re-enters the keys that it holds; they are free when it has released them as often. */
 export const reentry: Record<string, Case> = {
   async "lets an owner in again at once, before those who wait, in another process too"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]

@@ -79,7 +79,7 @@ export const time: Record<string, Case> = {
     await one.forceRelease("b")
   },
 
-  async "queues again whoever was silent when its turn came, and is alive after all"(trial) {
+  async "queues a request again whose session was silent at its turn, and is alive after all"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
     const { locks, life } = trial.mortal()
     const lease = await one.acquire("key")

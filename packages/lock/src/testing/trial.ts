@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import { type Lease, type LockDefaults, type LockError, type LockErrorCode, Locks } from "../index.js"
 import type { KeyState, Session, Store } from "../store.js"
 
-/** A lock space that nobody else uses, empty at the start. */
+/** A lock space that is used by one case only, empty at the start. */
 export interface TestSpace {
   /** A store on this space, with connections of its own where it has any: another process, as far as it can tell. */
   store(): Store
@@ -10,7 +10,7 @@ export interface TestSpace {
   close?(): void | Promise<void>
 }
 
-/** A case that fails leaves its requests to their fate: nobody is to stumble over how they end. */
+/** A case that fails doesn't await its requests: their rejections must not be reported as unhandled. */
 class Participant extends Locks {
   override acquire(...request: Parameters<Locks["acquire"]>): Promise<Lease> {
     const lease = super.acquire(...request)
@@ -34,8 +34,8 @@ export class Trial {
 
   constructor(
     space: TestSpace,
-    /** For how many ms to wait for what must happen soon. */
-    readonly patience: number,
+    /** For how many ms to wait for an event that must happen soon. */
+    readonly timeoutMs: number,
   ) {
     this.#space = space
   }
@@ -61,7 +61,7 @@ export class Trial {
   }
 
   #start(store: Store, defaults: LockDefaults): Locks {
-    return new Participant(store, { ttl: 60_000, timeout: this.patience, ...defaults })
+    return new Participant(store, { ttl: 60_000, timeout: this.timeoutMs, ...defaults })
   }
 
   /** Another process, on the store's own terms. */
@@ -80,14 +80,14 @@ export class Trial {
     })
   }
 
-  /** Waits until nothing is held or waited for: what was given up is taken back a little later than its caller is told. */
+  /** Waits until nothing is held or waited for: a request is cancelled a little later than its caller gets the error. */
   async empty(witness: Locks): Promise<void> {
     await this.#eventually("nothing is left behind", async () => (await witness.inspect()).length === 0)
   }
 
   /** The outcome of `promise`, which has to be there soon. */
   soon<T>(what: string, promise: PromiseLike<T>): Promise<T> {
-    return within(this.patience, what, promise)
+    return within(this.timeoutMs, what, promise)
   }
 
   async rejects(promise: Promise<unknown>, code: LockErrorCode): Promise<LockError> {
@@ -102,7 +102,7 @@ export class Trial {
   }
 
   async #eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + this.patience
+    const deadline = performance.now() + this.timeoutMs
     while (!(await holds())) {
       assert.ok(performance.now() < deadline, `never came about: ${what}`)
       await pause(5)
@@ -112,7 +112,7 @@ export class Trial {
   /** Ends all processes. Nothing may be left in the store then, but for leases of the dead that have to run out. */
   async end(): Promise<void> {
     try {
-      // The dead don't answer, so that nobody waits for their end.
+      // The dead don't answer, so their end is not awaited.
       for (const locks of this.#mortals) void locks.close()
       await Promise.all(this.#locks.map((locks) => locks.close()))
       for (const session of this.#sessions) await session.close()
@@ -126,9 +126,9 @@ export class Trial {
 }
 
 export interface Life {
-  /** Nothing is asked and nothing is heard any more. */
+  /** It sends nothing and receives nothing any more. */
   dead: boolean
-  /** What is asked fails, before it has reached the store. */
+  /** Every call fails before it has reached the store. */
   failing: boolean
 }
 
@@ -144,7 +144,7 @@ function mortal(store: Store, life: Life): Store {
         return call()
       }
       const guarded: Session = {
-        ask: (question) => guard(() => session.ask(question)),
+        execute: (batch) => guard(() => session.execute(batch)),
         inspect: () => guard(() => session.inspect()),
         forceRelease: (key) => guard(() => session.forceRelease(key)),
         close: () => guard(() => session.close()),

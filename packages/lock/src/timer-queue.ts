@@ -1,46 +1,46 @@
 import { type Deadline, Deadlines } from "./deadlines.js"
 
-/** Something that wants to be called at `due`, a time of `performance.now()`. */
-export interface Appointment extends Deadline {
+/** Is called at `due`, a time of `performance.now()`. */
+export interface TimerEntry extends Deadline {
   onDue(now: number): void
 }
 
-/** The longest delay that a Node timer holds. What lies further away is looked at again then. */
+/** The longest delay that a Node timer holds. What is due later is checked again then. */
 const LONGEST_DELAY = 2 ** 31 - 1
 
 /**
  * All that a process waits for behind one timer: 10,000 waiting requests and 100,000 leases are one timer.
- * The timer keeps the process alive only while somebody waits, never for a lease's sake.
+ * The timer keeps the process alive only while a request waits, never for a lease.
  */
-export class Agenda<T extends Appointment = Appointment> {
+export class TimerQueue<T extends TimerEntry = TimerEntry> {
   readonly #deadlines = new Deadlines<T>()
   #timer: NodeJS.Timeout | undefined
   #timerDue = Number.POSITIVE_INFINITY
   #keepsAlive = false
 
   /** In no order. */
-  get appointments(): readonly T[] {
+  get entries(): readonly T[] {
     return this.#deadlines.all
   }
 
   /** `due` may be `Infinity`. */
-  set(appointment: T, due: number): void {
-    this.#deadlines.set(appointment, due)
+  schedule(entry: T, due: number): void {
+    this.#deadlines.set(entry, due)
   }
 
-  delete(appointment: T): void {
-    this.#deadlines.delete(appointment)
+  cancel(entry: T): void {
+    this.#deadlines.delete(entry)
   }
 
-  /** Sets the timer for what is due first. To be called when a round of changes is over. */
+  /** Sets the timer for the entry that is due first. To be called when a round of changes is over. */
   arm(keepAlive: boolean): void {
     const due = this.#deadlines.first?.due ?? Number.POSITIVE_INFINITY
-    // A timer that is early, or for nothing, costs one look; setting it anew for each grant would cost more.
+    // A timer that is early, or for nothing, costs one check; setting it anew for each grant would cost more.
     if (due < this.#timerDue || (keepAlive && !this.#timer)) this.#start(due)
     if (keepAlive !== this.#keepsAlive) this.#keepAlive(keepAlive)
   }
 
-  /** Calls nobody any more, unless it is armed again. */
+  /** Calls no entry any more, unless it is armed again. */
   disarm(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -71,7 +71,7 @@ export class Agenda<T extends Appointment = Appointment> {
       this.#deadlines.delete(first)
       first.onDue(now)
     }
-    // As it is now: who was called may have been the last for whom the process had to stay.
+    // With the present value: an entry that was called may have been the last that kept the process alive.
     this.arm(this.#keepsAlive)
   }
 }

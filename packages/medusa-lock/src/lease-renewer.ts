@@ -1,19 +1,19 @@
 import type { Locks } from "@holdfast/lock"
 
-export interface Kept {
-  /** Whose lock it is. */
+export interface RenewedLease {
+  /** The id of the lease. */
   readonly id: string
   readonly keys: readonly string[]
   /** How long it lasts without renewal, in ms. */
   readonly ttl: number
-  /** Asked before each renewal: whether the lock is wanted still. If not, it is released. */
+  /** Called before each renewal: whether the lock is still wanted. If not, it is released. */
   isWanted(): boolean
-  /** Told when the lock ended before it was released. */
+  /** Called when the lock ended before it was released. */
   onLost(keys: readonly string[]): void
 }
 
-/** Keeps locks alive that end soon by themselves, so that a process which dies frees them soon. */
-export class Keeper {
+/** Renews locks with a short ttl, so that a process which dies frees them soon. */
+export class LeaseRenewer {
   readonly #locks: Locks
   readonly #kept = new Map<string, { keys: Set<string>; timer: NodeJS.Timeout }>()
 
@@ -21,8 +21,8 @@ export class Keeper {
     this.#locks = locks
   }
 
-  /** What is kept under the same id already is kept too, and by the rules of the new one. */
-  keep(lock: Kept): void {
+  /** Keys that are already renewed under the same id are renewed too, by the terms of the new lock. */
+  keep(lock: RenewedLease): void {
     const { id, ttl } = lock
     const keys = new Set([...(this.#kept.get(id)?.keys ?? []), ...lock.keys])
     this.stop(id)
@@ -31,7 +31,7 @@ export class Keeper {
     this.#kept.set(id, { keys, timer })
   }
 
-  /** Keeps none of `keys` any longer; without them, nothing under `id`. */
+  /** Stops renewing `keys`; without them, all keys under `id`. */
   stop(id: string, keys?: readonly string[]): void {
     const kept = this.#kept.get(id)
     if (!kept) return
@@ -45,7 +45,7 @@ export class Keeper {
     for (const id of [...this.#kept.keys()]) this.stop(id)
   }
 
-  #look({ id, ttl, isWanted, onLost }: Kept, keys: ReadonlySet<string>): void {
+  #look({ id, ttl, isWanted, onLost }: RenewedLease, keys: ReadonlySet<string>): void {
     const all = [...keys]
     if (isWanted()) {
       const isKept = () => this.#kept.get(id)?.keys === keys && all.length === keys.size
@@ -60,7 +60,7 @@ export class Keeper {
       )
     } else {
       this.stop(id)
-      // Where the store can't be asked, it ends by its ttl.
+      // Where the store fails, it ends by its ttl.
       this.#locks.releaseById(id, all).catch(() => undefined)
     }
   }

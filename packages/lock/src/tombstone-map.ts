@@ -6,7 +6,7 @@ const STAY = 1_024
  * with all that they hold: two thirds of the time of an acquire and a release went into collecting them. So a
  * deleted key stays, without its value, until such keys outnumber the others.
  */
-export class SteadyMap<K, V extends object> {
+export class TombstoneMap<K, V extends object> {
   #map = new Map<K, V | undefined>()
   #deleted = 0
 

@@ -1,14 +1,14 @@
 import { Deadlines } from "./deadlines.js"
-import { Entry, type Party, Queue } from "./queue.js"
-import { SteadyMap } from "./steady-map.js"
+import { Entry, Queue, type SessionState } from "./queue.js"
 import {
-  type Answer,
+  type Batch,
+  type BatchResult,
   CLAIM_WINDOW,
-  type Question,
   type Release,
   type Renewal,
   type Request,
 } from "./store.js"
+import { TombstoneMap } from "./tombstone-map.js"
 
 const NONE: readonly number[] = []
 const toGrant = (entry: Entry) => entry.toGrant()
@@ -16,64 +16,65 @@ const toGrant = (entry: Entry) => entry.toGrant()
 /**
  * The rules of the lock, on one page: no I/O, no timers, and a clock that is given.
  *
- * Each key has a queue, and whoever holds the key stands at its head. A request takes the next number and joins
- * the queues of all its keys at one instant. It may hold when on every key nobody is before it. From that alone
+ * Each key has a queue with the key's holder at its head. A request takes the next number and joins the queues of
+ * all its keys at one instant. It is granted when no other request is before it on any of its keys. From that alone
  * follow exclusion, first come first served, all or nothing, no deadlock between requests, and the fencing token:
  * the number itself, since a key is granted in the order of the numbers.
  *
- * - **Re-entry.** On a key that its owner holds as it comes, nobody is before a request while that lease lasts, and
- *   it shares that lease's number. The key is free when the last of those who share it is gone.
- * - **Expiry.** A lease that is past its time has left before anything else is looked at.
- * - **Claim.** A grant to a session that did not ask just now lasts for the claim window, until it asks. A session
- *   that lets it pass is taken for dead: all that it waits for goes too, so that it holds up a queue only once.
+ * - **Re-entry.** A request for a key that its owner already holds passes the queue while that lease lasts, and
+ *   shares that lease's number. The key is free when the last lease that shares the number has ended.
+ * - **Expiry.** Expired leases are removed before the batch is executed.
+ * - **Claim.** A grant to a session other than the caller lasts for the claim window, until that session collects
+ *   it. A session that doesn't is taken for dead: all its waiting requests are dropped too, so that it delays a
+ *   queue only once.
  * - **The same id again** extends: the newer lease takes over the keys that the older one held.
- * - **Who looks.** Each session that waits knows when the first lease may end, and asks then. Of a dead holder
- *   before a dead waiter the next one learns in time.
+ * - **Wakeups.** Each waiting session knows when the first lease may expire, and calls then. So a dead holder is
+ *   noticed in time even if the next in the queue is dead too.
  */
-export class Space {
-  readonly #queues = new SteadyMap<string, Queue>()
+export class LockTable {
+  readonly #queues = new TombstoneMap<string, Queue>()
   readonly #expiries = new Deadlines<Entry>()
   readonly #clock: () => number
-  readonly #waiting = new Set<Party>()
-  /** Keys on which somebody may now be first. */
+  readonly #waiting = new Set<SessionState>()
+  /** Keys whose first waiting request may now be granted. */
   readonly #changed: string[] = []
   #lastNumber = 0
   #now = 0
-  /** Who asks, and so learns at once what it is granted. */
-  #asker: Party | undefined
+  /** The session that calls: it collects its grants at once. */
+  #caller: SessionState | undefined
 
   constructor(clock: () => number) {
     this.#clock = clock
   }
 
-  ask(party: Party, question: Question): Answer {
-    this.#begin(party)
+  execute(session: SessionState, batch: Batch): BatchResult {
+    this.#expire(session)
     const renewed: boolean[] = []
     const released: boolean[] = []
     const refused: { seq: number; key: string }[] = []
-    for (const renewal of question.renew) renewed.push(this.#renew(renewal))
-    for (const release of question.release) released.push(this.#release(release))
-    for (const { seq, keys } of question.cancel) this.#cancel(party, seq, keys)
+    for (const renewal of batch.renew) renewed.push(this.#renew(renewal))
+    for (const release of batch.release) released.push(this.#release(release))
+    for (const { seq, keys } of batch.cancel) this.#cancel(session, seq, keys)
     this.#advance()
-    for (const request of question.acquire) {
-      const busy = this.#acquire(party, request)
+    for (const request of batch.acquire) {
+      const busy = this.#acquire(session, request)
       if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
     }
-    return this.#collect(party, renewed, released, refused)
+    return this.#collect(session, renewed, released, refused)
   }
 
-  /** Lets the time pass that went by since the last call. */
-  #begin(asker: Party | undefined): void {
+  /** Removes the leases that have expired since the last call. */
+  #expire(caller: SessionState | undefined): void {
     this.#now = this.#clock()
-    this.#asker = asker
+    this.#caller = caller
     for (let first = this.#expiries.first; first && first.due <= this.#now; first = this.#expiries.first) {
-      if (!first.claimed) this.#drop(first.party)
+      if (!first.claimed) this.#drop(first.session)
       this.#leave(first)
     }
     this.#advance()
   }
 
-  /** Grants what may be granted now that somebody has left. */
+  /** Grants what may be granted on the keys whose queues have changed. */
   #advance(): void {
     for (let key = this.#changed.pop(); key !== undefined; key = this.#changed.pop()) {
       const next = this.#queues.get(key)?.waiters[0]
@@ -82,8 +83,8 @@ export class Space {
   }
 
   /** Returns the key that is busy, if one is. */
-  #acquire(party: Party, request: Request): string | undefined {
-    const entry = new Entry(party, request, ++this.#lastNumber, this.#now)
+  #acquire(session: SessionState, request: Request): string | undefined {
+    const entry = new Entry(session, request, ++this.#lastNumber, this.#now)
     for (const key of request.keys) entry.arrive(key, this.#queues.get(key))
     const busy = this.#blockerOf(entry)
     if (busy === undefined) this.#grant(entry)
@@ -108,21 +109,21 @@ export class Space {
   #wait(entry: Entry): void {
     for (const key of entry.request.keys) this.#queue(key).waiters.push(entry)
     entry.waits = true
-    entry.party.waiting++
-    this.#waiting.add(entry.party)
+    entry.session.waiting++
+    this.#waiting.add(entry.session)
   }
 
   #grant(entry: Entry): void {
-    const { party, request } = entry
+    const { session, request } = entry
     for (const key of request.keys) this.#hold(entry, key, this.#queue(key))
     entry.held = true
     entry.since = this.#now
     this.#waitNoLonger(entry)
-    party.granted.push(entry)
-    if (party === this.#asker) this.#claim(entry)
+    session.granted.push(entry)
+    if (session === this.#caller) this.#claim(entry)
     else {
       this.#endAfter(entry, Math.min(request.ttl, CLAIM_WINDOW))
-      party.wake(0)
+      session.wake(0)
     }
   }
 
@@ -145,19 +146,19 @@ export class Space {
     }
   }
 
-  /** Whoever waits knows when the first lease may end, so that any of them can see to it. */
+  /** Every waiting session learns when the first lease may end, so that any of them can expire it. */
   #announce(due: number): void {
-    for (const party of this.#waiting) {
-      if (party === this.#asker || party.askAt <= due) continue
-      party.askAt = due
-      party.wake(due - this.#now)
+    for (const session of this.#waiting) {
+      if (session === this.#caller || session.wakeAt <= due) continue
+      session.wakeAt = due
+      session.wake(due - this.#now)
     }
   }
 
   #waitNoLonger(entry: Entry): void {
     if (!entry.waits) return
     entry.waits = false
-    if (--entry.party.waiting === 0) this.#waiting.delete(entry.party)
+    if (--entry.session.waiting === 0) this.#waiting.delete(entry.session)
   }
 
   #renew({ ttl, ...lease }: Renewal): boolean {
@@ -182,8 +183,8 @@ export class Space {
     return holders?.find((entry) => entry.request.id === id && (token === undefined || entry.token === token))
   }
 
-  #cancel(party: Party, seq: number, keys: readonly string[]): void {
-    const own = (entry: Entry) => entry.party === party && entry.request.seq === seq
+  #cancel(session: SessionState, seq: number, keys: readonly string[]): void {
+    const own = (entry: Entry) => entry.session === session && entry.request.seq === seq
     for (const key of keys) {
       const queue = this.#queues.get(key)
       const entry = queue?.holders.find(own) ?? queue?.waiters.find(own)
@@ -205,61 +206,61 @@ export class Space {
     this.#waitNoLonger(entry)
   }
 
-  /** The session did not come when it was its turn: what it waits for leaves the queues. */
-  #drop(party: Party): void {
-    for (const entry of [...this.#waitersOf(party), ...party.granted]) {
-      party.dropped.push(entry.request.seq)
+  /** The session did not collect its grant in time: its waiting requests leave the queues. */
+  #drop(session: SessionState): void {
+    for (const entry of [...this.#waitersOf(session), ...session.granted]) {
+      session.dropped.push(entry.request.seq)
       this.#leave(entry)
     }
-    party.granted = []
+    session.granted = []
   }
 
-  /** As they came, each once. To look through all queues when somebody is gone is cheaper than to keep a list. */
-  #waitersOf(party: Party): Entry[] {
-    if (party.waiting === 0) return []
+  /** In the order of arrival, each once. To search all queues when a session has ended is cheaper than to keep a list. */
+  #waitersOf(session: SessionState): Entry[] {
+    if (session.waiting === 0) return []
     const all = [...this.#queues].flatMap(([, { waiters }]) => waiters)
-    return [...new Set(all.filter((entry) => entry.party === party))].sort((a, b) => a.number - b.number)
+    return [...new Set(all.filter((entry) => entry.session === session))].sort((a, b) => a.number - b.number)
   }
 
   #collect(
-    party: Party,
-    renewed: Answer["renewed"],
-    released: Answer["released"],
-    refused: Answer["refused"],
-  ): Answer {
-    const { granted } = party
+    session: SessionState,
+    renewed: BatchResult["renewed"],
+    released: BatchResult["released"],
+    refused: BatchResult["refused"],
+  ): BatchResult {
+    const { granted } = session
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
-    if (granted.length > 0) party.granted = []
-    // Not the party's own lists: an answer that is still on its way would be told the next one's news too.
-    const dropped = party.dropped.length > 0 ? party.dropped.splice(0) : NONE
-    const taken = party.taken.length > 0 ? party.taken.splice(0) : NONE
-    const next = party.waiting > 0 ? this.#expiries.first : undefined
-    party.askAt = next?.due ?? Number.POSITIVE_INFINITY
-    const askIn = next && next.due - this.#now
-    return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, askIn }
+    if (granted.length > 0) session.granted = []
+    // Not the session's own lists: a result that is still on its way would receive the next one's entries too.
+    const dropped = session.dropped.length > 0 ? session.dropped.splice(0) : NONE
+    const taken = session.taken.length > 0 ? session.taken.splice(0) : NONE
+    const next = session.waiting > 0 ? this.#expiries.first : undefined
+    session.wakeAt = next?.due ?? Number.POSITIVE_INFINITY
+    const wakeIn = next && next.due - this.#now
+    return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, wakeIn }
   }
 
   forceRelease(key: string): boolean {
-    this.#begin(undefined)
+    this.#expire(undefined)
     const leases = [...(this.#queues.get(key)?.holders ?? [])]
     for (const entry of leases) {
-      entry.party.taken.push(entry.request.seq)
+      entry.session.taken.push(entry.request.seq)
       this.#leave(entry)
-      entry.party.wake(0)
+      entry.session.wake(0)
     }
     this.#advance()
     return leases.length > 0
   }
 
-  disconnect(party: Party): void {
-    this.#begin(undefined)
-    this.#drop(party)
+  closeSession(session: SessionState): void {
+    this.#expire(undefined)
+    this.#drop(session)
     this.#advance()
   }
 
   /** The queues as they are now. */
-  look(): { now: number; queues: SteadyMap<string, Queue> } {
-    this.#begin(undefined)
+  inspect(): { now: number; queues: TombstoneMap<string, Queue> } {
+    this.#expire(undefined)
     return { now: this.#now, queues: this.#queues }
   }
 }

@@ -1,9 +1,9 @@
+import { Deferred } from "./deferred.js"
 import type { KeptLease } from "./kept-lease.js"
-import { Reply } from "./reply.js"
 import type { Cancellation, Release, Renewal } from "./store.js"
 import type { Waiter } from "./waiter.js"
 
-export class ReleaseOrder extends Reply<boolean> implements Release {
+export class ReleaseOrder extends Deferred<boolean> implements Release {
   constructor(
     readonly id: string,
     readonly keys: readonly string[],
@@ -25,8 +25,8 @@ export class RenewalOrder extends ReleaseOrder implements Renewal {
     this.ttl = ttl
   }
 
-  settle(held: boolean, asked: number): void {
-    if (held) this.lease?.renewed(asked, this.ttl)
+  settle(held: boolean, sentAt: number): void {
+    if (held) this.lease?.renewed(sentAt, this.ttl)
     else this.lease?.lose("it had expired, or was taken away, when it was to be renewed")
     this.resolve(held)
   }
@@ -37,12 +37,12 @@ export class RenewalOrder extends ReleaseOrder implements Renewal {
   }
 }
 
-/** What is to be asked next: all that comes up in one tick, or while an answer is awaited, is one question. */
-export class Outbox {
+/** The next batch: collects all orders of one tick, or of the time in which a result is awaited. */
+export class PendingBatch {
   readonly renew: RenewalOrder[] = []
   readonly release: ReleaseOrder[] = []
   readonly cancel: Cancellation[] = []
   acquire: Waiter[] = []
-  /** When the store was asked, as a time of `performance.now()`. */
-  asked = 0
+  /** When it was sent to the store, as a time of `performance.now()`. */
+  sentAt = 0
 }

@@ -1,32 +1,32 @@
-import type { Connect, PgClient, Query, Statement } from "./connection.js"
-import { KEEP_MEMORY, within } from "./connection.js"
+import type { Connect, PgClient, Query, Statement } from "./clients.js"
+import { KEEP_MEMORY, within } from "./clients.js"
 
 /** How long a notification to ourselves may take, in ms. */
 const ECHO_WITHIN = 1_000
 
-export interface LineOptions {
+export interface ListenOptions {
   readonly connect: Connect
   readonly channel: string
   /** How long to wait for any answer, in ms. */
-  readonly patience: number
+  readonly timeoutMs: number
   readonly onMessage: (payload: string) => void
   /** The connection has ended by itself. */
   readonly onEnd: () => void
-  /** A way to the same server that is not this connection; another one is opened where there is none. */
+  /** Queries the same server through other connections than this one; without it, another one is opened. */
   readonly others?: Query
 }
 
 /** The one connection of a session that it keeps: for LISTEN, and for its statements where it has no pool. */
-export class Line {
-  readonly #options: LineOptions
+export class ListenConnection {
+  readonly #options: ListenOptions
   #opening: Promise<PgClient> | undefined
   #client: PgClient | undefined
   #busy: Promise<unknown> | undefined
   #closed = false
-  /** Whether messages come through, and the connection is the same from one statement to the next. */
+  /** Whether messages arrive, and the connection is the same from one statement to the next. */
   listens = false
 
-  constructor(options: LineOptions) {
+  constructor(options: ListenOptions) {
     this.#options = options
   }
 
@@ -40,7 +40,7 @@ export class Line {
   }
 
   async #open(): Promise<PgClient> {
-    const { connect, patience, onEnd, channel } = this.#options
+    const { connect, timeoutMs, onEnd, channel } = this.#options
     const client = await connect()
     const end = () => {
       if (this.#client !== client && this.#client !== undefined) return
@@ -50,7 +50,7 @@ export class Line {
     client.on("error", end)
     client.on("end", end)
     try {
-      await within(client.connect(), patience, () => undefined)
+      await within(client.connect(), timeoutMs, () => undefined)
       const isolation = "set_config('default_transaction_isolation', 'read committed', false)"
       await this.#send(client, { text: `SELECT ${isolation}, ${KEEP_MEMORY}` })
       await this.#send(client, { text: `LISTEN "${channel}"` })
@@ -67,14 +67,14 @@ export class Line {
     return client
   }
 
-  /** Behind a pooler that shares connections LISTEN gives no error, and no message ever. */
+  /** Behind a pooler that shares connections LISTEN gives no error, and no message ever arrives. */
   async #hears(client: PgClient): Promise<boolean> {
     const [row] = await this.#send<{ pid: number }>(client, { text: "SELECT pg_backend_pid() AS pid" })
-    // The server itself told the client its process; a pooler tells a number of its own.
+    // The server itself sends the client its process id; a pooler sends a number of its own.
     return row?.pid === client.processID || (await this.#hearsEcho(client))
   }
 
-  /** The message has to come while nothing is asked: with an answer it might come through a shared connection too. */
+  /** The message has to come while no statement runs: with an answer it might come through a shared connection too. */
   async #hearsEcho(client: PgClient): Promise<boolean> {
     let hear: (heard: true) => void = () => undefined
     const heard = new Promise<true>((resolve) => {
@@ -94,13 +94,13 @@ export class Line {
   }
 
   async #notify(): Promise<void> {
-    const { channel, others, connect, patience } = this.#options
+    const { channel, others, connect, timeoutMs } = this.#options
     const statement = { text: "SELECT pg_notify($1, '')", values: [channel] }
     if (others) return void (await others(statement))
     const client = await connect()
     client.on("error", () => undefined)
     try {
-      await within(client.connect(), Math.min(ECHO_WITHIN, patience), () => undefined)
+      await within(client.connect(), Math.min(ECHO_WITHIN, timeoutMs), () => undefined)
       await this.#send(client, statement)
     } finally {
       void client.end().catch(() => undefined)
@@ -125,7 +125,7 @@ export class Line {
   async #send<Row>(client: PgClient, statement: Statement): Promise<Row[]> {
     const late = () => undefined
     try {
-      const { rows } = await within(client.query(statement), this.#options.patience, late)
+      const { rows } = await within(client.query(statement), this.#options.timeoutMs, late)
       return rows as Row[]
     } catch (error) {
       if (!("severity" in (error as object))) this.#hangUp(client)
@@ -133,7 +133,7 @@ export class Line {
     }
   }
 
-  /** What comes through it after an answer that never came belongs to nobody. */
+  /** After an answer that never came, what still arrives on the connection can't be matched to a statement. */
   #hangUp(client: PgClient): void {
     if (this.#client === client) this.#drop()
     void client.end().catch(() => undefined)

@@ -9,13 +9,13 @@ describe("a store that answers later, as one behind a network does", () => {
     it,
     open() {
       const store = memoryStore()
-      return { store: () => distant(store) }
+      return { store: () => asyncStore(store) }
     },
   })
 })
 
-/** Each call and each message takes a turn of the event loop there, and an answer another one back. */
-function distant(store: Store): Store {
+/** Each call and each message takes a turn of the event loop, and each answer another one. */
+function asyncStore(store: Store): Store {
   const travel = () => new Promise((resolve) => setImmediate(resolve))
   const call = async <T>(work: () => T | Promise<T>): Promise<T> => {
     await travel()
@@ -28,7 +28,7 @@ function distant(store: Store): Store {
       call(async () => {
         const session = await store.connect((within) => void travel().then(() => wake(within)))
         return {
-          ask: (question) => call(() => session.ask(question)),
+          execute: (batch) => call(() => session.execute(batch)),
           inspect: () => call(() => session.inspect()),
           forceRelease: (key) => call(() => session.forceRelease(key)),
           close: () => call(() => session.close()),

@@ -4,7 +4,7 @@ import { Redis } from "ioredis"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { RULES_ALONE, SCRIPT } from "../src/redis/script.js"
 
-/** All that Redis knows of a space, each table in an order of its own, and whether it lives for ever. */
+/** All that Redis has stored of a space, each table in an order of its own, and whether it has no time to live. */
 const LOOK = `
 local tables = {}
 for i = 1, 4 do
@@ -61,12 +61,17 @@ const list = <T>(item: fc.Arbitrary<T>, minLength: number, maxLength = minLength
   fc.array(item, { minLength, maxLength, size: "max" })
 const step = (asks: Partial<{ [Name in keyof Step]: fc.Arbitrary<Step[Name]> }>): fc.Arbitrary<Step> =>
   fc.record({
-    ...{ ms: fc.constant(3), session: fc.nat(2), off: fc.constant(0) },
-    ...{ takes: list(take, 0), frees: list(free, 0), cancels: list(pick, 0), renews: list(pick, 0) },
+    ms: fc.constant(3),
+    session: fc.nat(2),
+    off: fc.constant(0),
+    takes: list(take, 0),
+    frees: list(free, 0),
+    cancels: list(pick, 0),
+    renews: list(pick, 0),
     ...asks,
   })
 
-/** One thing at a time: that is what the short ways are for. */
+/** One thing at a time: that is what the fast paths are for. */
 const usual = (take: fc.Arbitrary<Take>) =>
   fc.oneof(
     { weight: 5, arbitrary: step({ takes: list(take, 1) }) },
@@ -97,7 +102,7 @@ interface Asked {
 /** A space in Redis, by a clock of its own. */
 class Space {
   readonly #prefix = `{${crypto.randomUUID()}}`
-  readonly #keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => this.#prefix + name)
+  readonly #keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => this.#prefix + name)
   constructor(
     readonly script: string,
     /** In µs. */
@@ -105,8 +110,8 @@ class Space {
   ) {}
 
   /** @returns the answer, and what Redis has written down then */
-  async ask(session: string, question: unknown[]): Promise<{ answer: unknown[]; tables: unknown }> {
-    const asked = ["ask", session, JSON.stringify(question), "", String(this.clock())]
+  async execute(session: string, batch: unknown[]): Promise<{ answer: unknown[]; tables: unknown }> {
+    const asked = ["execute", session, JSON.stringify(batch), "", String(this.clock())]
     const answer = client.eval(this.script, 4, ...this.#keys, ...asked) as Promise<unknown[]>
     const tables = this.#look()
     return { answer: await answer, tables: await tables }
@@ -141,8 +146,8 @@ afterAll(async () => {
 class Sessions {
   readonly #asked: Asked[] = []
 
-  /** A question in the form in which it is sent. */
-  question({ session, takes, frees, cancels, renews, off }: Step): unknown[] {
+  /** A batch in the form in which it is sent. */
+  batch({ session, takes, frees, cancels, renews, off }: Step): unknown[] {
     const count = this.#asked.filter((it) => it.session === session && it.state === "waiting").length
     const release = frees.flatMap((it) => this.#free(it))
     const cancel = cancels.flatMap((at) => this.#cancel(session, at))
@@ -194,22 +199,22 @@ class Sessions {
   }
 }
 
-/** Puts the same questions to the whole script and to the rules alone. */
+/** Puts the same batches to the whole script and to the rules alone. */
 async function put(all: readonly Step[]): Promise<void> {
   let now = 1_790_000_000_000_000
   const [whole, rules] = [SCRIPT, RULES_ALONE].map((script) => new Space(script, () => now)) as [Space, Space]
   const sessions = new Sessions()
   for (const step of all) {
     now += step.ms * 1_000
-    const question = sessions.question(step)
-    const asked = [whole, rules].map((space) => space.ask(`s${step.session}`, question))
+    const batch = sessions.batch(step)
+    const asked = [whole, rules].map((space) => space.execute(`s${step.session}`, batch))
     const [found, expected] = await Promise.all(asked)
     expect(found).toEqual(expected)
     sessions.hear(step, found?.answer ?? [])
   }
 }
 
-describe("the short ways of the script", () => {
+describe("the fast paths of the script", () => {
   it("answer as the rules do, and leave in Redis what the rules leave there", async () => {
     await fc.assert(fc.asyncProperty(histories, put), {
       numRuns: Number(process.env.HOLDFAST_RUNS ?? 400),

@@ -1,11 +1,11 @@
 import type { KeyState, LeaseState, WaiterState } from "../store.js"
-import type { Reply } from "./connection.js"
+import type { ScriptReply } from "./script-client.js"
 
 type Described = [ref: string, id: string, owner: string, age: unknown, expiresIn: unknown, ...Lists]
 type Lists = [keys: (string | null)[], numbers: unknown[], number: unknown]
 
-/** What `inspect` of the script returns, in the words of the store. */
-export function describe(reply: Reply): KeyState[] {
+/** The reply of the script's `inspect` as states of keys. */
+export function describe(reply: ScriptReply): KeyState[] {
   const [, held, leases, waiting] = reply as [unknown, [string, string[]][], Described[], Described[]]
   const byRef = new Map(leases.map((it) => [it[0], leaseStates(it)]))
   const queues = new Map(held.map(([key, refs]) => [key, { refs, waiters: [] as WaiterState[] }]))
@@ -24,7 +24,7 @@ function waiterState([, id, owner, age, , keys]: Described): WaiterState {
   return { id, owner, keys: keys.filter((key) => key !== null), age: Number(age) / 1_000 }
 }
 
-/** What the lease is on each of its keys. */
+/** The state of the lease on each of its keys. */
 function leaseStates(lease: Described): Map<string | null, LeaseState> {
   const [, , , , expiresIn, keys, numbers] = lease
   const left = Number(expiresIn)

@@ -42,7 +42,7 @@ const any: Mix = {
   calm: 1,
 }
 
-/** Where nearly all want the same. */
+/** Where nearly all requests want the same key. */
 const hot: Mix = {
   ...any,
   keys: fc.constantFrom(["a"], ["a"], ["a"], ["b"], ["a", "b"]),

@@ -1,13 +1,13 @@
 import { memoryStore } from "../src/memory.js"
-import type { Answer, Grant, Question, Session } from "../src/store.js"
+import type { Batch, BatchResult, Grant, Session } from "../src/store.js"
 import { NOTHING, type Subject } from "./history.js"
 
 /** No lease of a generation has a greater token than one of the next. */
 const GENERATION = 1_000_000_000
 
-/** Memory as it would be if it could be wiped like a Redis. */
-export function forgetfulMemory(clock: () => number): Subject {
-  const sessions: ForgetfulSession[] = []
+/** A memory store that can be wiped like a Redis. */
+export function wipeableMemory(clock: () => number): Subject {
+  const sessions: WipeableSession[] = []
   let store = memoryStore({ clock })
   let generation = 0
   const open = (wake: (within: number) => void) => {
@@ -16,7 +16,7 @@ export function forgetfulMemory(clock: () => number): Subject {
   }
   return {
     connect(wake) {
-      const session = new ForgetfulSession(
+      const session = new WipeableSession(
         () => open(wake),
         () => generation * GENERATION,
       )
@@ -27,19 +27,19 @@ export function forgetfulMemory(clock: () => number): Subject {
       strike() {
         store = memoryStore({ clock })
         const before = generation++ * GENERATION
-        for (const session of sessions) session.forget(before)
+        for (const session of sessions) session.wipe(before)
       },
       keeps: () => false,
-      bars: false,
+      recovers: false,
     },
   }
 }
 
 /**
- * Tells what it waited for as dropped, the next time that it is asked. That a lease was taken away has been told by a
+ * Reports the requests that waited as dropped, at its next batch. That a lease was taken away has been reported by a
  * message, and is not forgotten.
  */
-class ForgetfulSession implements Session {
+class WipeableSession implements Session {
   readonly #open: () => Session
   readonly #base: () => number
   readonly #waiting = new Set<number>()
@@ -54,8 +54,8 @@ class ForgetfulSession implements Session {
   }
 
   /** @param base of the tokens of the generation that ends */
-  forget(base: number): void {
-    const { granted, taken } = this.#session.ask(NOTHING) as Answer
+  wipe(base: number): void {
+    const { granted, taken } = this.#session.execute(NOTHING) as BatchResult
     const heard = granted.filter(({ seq }) => taken.includes(seq)).map((it) => above(base, it))
     this.#news = { granted: [...this.#news.granted, ...heard], taken: [...this.#news.taken, ...taken] }
     for (const { seq } of heard) this.#waiting.delete(seq)
@@ -64,12 +64,12 @@ class ForgetfulSession implements Session {
     this.#session = this.#open()
   }
 
-  async ask(question: Question): Promise<Answer> {
-    const { granted, refused, ...rest } = await this.#session.ask(question)
-    const cancelled = new Set(question.cancel.map(({ seq }) => seq))
+  async execute(batch: Batch): Promise<BatchResult> {
+    const { granted, refused, ...rest } = await this.#session.execute(batch)
+    const cancelled = new Set(batch.cancel.map(({ seq }) => seq))
     const dropped = [...this.#lost.filter((seq) => !cancelled.has(seq)), ...rest.dropped]
     this.#lost = []
-    for (const { seq, wait } of question.acquire) if (wait) this.#waiting.add(seq)
+    for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
     for (const seq of [...cancelled, ...dropped, ...granted.map((it) => it.seq)]) this.#waiting.delete(seq)
     const news = this.#news
     this.#news = { granted: [], taken: [] }

@@ -1,5 +1,5 @@
-/** What a client may ask: the entry points of the script. */
-export const CALLS = `
+/** The commands of a client: the entry points of the script. */
+export const COMMANDS = `
 local function publish()
   for session, within in pairs(wakes) do
     local lost = taken[session] or {granted = {}, taken = {}}
@@ -28,31 +28,31 @@ local function number(value)
   return value
 end
 
--- JSON of Lua's keeps 14 digits of a number only.
+-- Lua's JSON keeps 14 digits of a number only.
 local function exactly(value)
   return string.format('%.0f', value)
 end
 
-local function fetch_question(renewals, releases, cancellations, acquisitions)
-  local fields = {'', '\\0s' .. asker}
+local function fetch_batch(renewals, releases, cancellations, acquisitions)
+  local fields = {'', '\\0s' .. caller}
   local function add(keys)
     for _, key in ipairs(keys) do fields[#fields + 1] = key end
   end
   for _, it in ipairs(renewals) do add(it[2]) end
   for _, it in ipairs(releases) do add(it[2]) end
   for _, it in ipairs(cancellations) do
-    fields[#fields + 1] = '\\0e' .. asker .. ':' .. it[1]
+    fields[#fields + 1] = '\\0e' .. caller .. ':' .. it[1]
     add(it[2])
   end
   for _, it in ipairs(acquisitions) do
-    fields[#fields + 1] = '\\0e' .. asker .. ':' .. it[1]
+    fields[#fields + 1] = '\\0e' .. caller .. ':' .. it[1]
     add(it[6])
   end
   fetch(fields)
   return fields
 end
 
--- Each once: a lease of 2,000 keys, 60 kB of them, was fetched 2,000 times over, which held up Redis for 6 s.
+-- Each once: a lease of 2,000 keys, 60 kB of them, was fetched 2,000 times over, which blocked Redis for 6 s.
 local function fetch_holders(fields)
   local more, known = {}, {}
   for _, field in ipairs(fields) do
@@ -67,57 +67,57 @@ local function fetch_holders(fields)
   fetch(more)
 end
 
--- What the session is on the way to, by what is written here: SEQs, or false where their number is what it thinks.
+-- The SEQs of the session's requests that Redis knows, or false where their number is the one that the session expects.
 local function difference(count)
-  local party = party_of(asker)
+  local state = state_of(caller)
   local seqs = {}
   for _, request in ipairs(mine) do
     if not request.gone then seqs[#seqs + 1] = seq_of(request.ref) end
   end
-  for _, ref in ipairs(party.granted) do
+  for _, ref in ipairs(state.granted) do
     if request_of(ref) then seqs[#seqs + 1] = seq_of(ref) end
   end
-  if #seqs + party.waiting == count then return false end
-  local prefix = '\\0' .. asker
+  if #seqs + state.waiting == count then return false end
+  local prefix = '\\0' .. caller
   for _, member in ipairs(call('ZRANGEBYLEX', WAITERS, '[' .. prefix .. '\\0', '(' .. prefix .. '\\1')) do
     seqs[#seqs + 1] = seq_of(string.sub(member, #prefix + 18))
   end
   return seqs
 end
 
--- Takes over what the session was granted since it last asked.
+-- Claims what the session was granted since its last call.
 local function collect()
-  local party = party_of(asker)
-  if #party.granted == 0 then return end
+  local state = state_of(caller)
+  if #state.granted == 0 then return end
   local old = {}
-  for i, ref in ipairs(party.granted) do
+  for i, ref in ipairs(state.granted) do
     local request = request_of(ref)
     if request then claim(request) end
     old[i] = requests[ref] or nil
   end
   for _, request in ipairs(mine) do old[#old + 1] = request end
   mine = old
-  party.granted = {}
-  party.changed = true
+  state.granted = {}
+  state.changed = true
 end
 
--- Returns in how many µs the session has to ask again; -1 for never.
-local function look_ahead()
-  if party_of(asker).waiting == 0 then return -1 end
+-- Returns in how many µs the session has to call again; -1 for never.
+local function schedule_wakeup()
+  if state_of(caller).waiting == 0 then return -1 end
   local first = call('ZRANGE', EXPIRIES, 0, 0, 'WITHSCORES')
   local due = tonumber(first[2] or '+inf')
-  call('ZADD', LOOKOUTS, due, asker)
-  lookout = math.max(lookout, due)
+  call('ZADD', WAKEUPS, due, caller)
+  latest_wakeup = math.max(latest_wakeup, due)
   return due < math.huge and due - now or -1
 end
 
-local function ask()
-  asker = ARGV[2]
-  local renewals, releases, cancellations, acquisitions, count = unpack(question)
-  local fields = fetch_question(renewals, releases, cancellations, acquisitions)
+local function execute()
+  caller = ARGV[2]
+  local renewals, releases, cancellations, acquisitions, count = unpack(batch)
+  local fields = fetch_batch(renewals, releases, cancellations, acquisitions)
   open()
   fetch_holders(fields)
-  begin()
+  expire()
   local renewed, released, refused = {}, {}, {}
   for i, it in ipairs(renewals) do renewed[i] = renew(it) end
   for i, it in ipairs(releases) do released[i] = release(it) end
@@ -133,16 +133,16 @@ local function ask()
   end
   collect()
   write_dues()
-  local ask_in = look_ahead()
+  local wake_in = schedule_wakeup()
   write_records()
   publish()
-  return {now, renewed, released, granted(mine, number), refused, known, ask_in}
+  return {now, renewed, released, granted(mine, number), refused, known, wake_in}
 end
 
 local function force_release(key)
   fetch({'', key})
   open()
-  begin()
+  expire()
   local leases = {}
   for i, ref in ipairs(queue_of(key).holders) do leases[i] = request_of(ref) end
   for _, request in ipairs(leases) do
@@ -163,10 +163,10 @@ local function force_release(key)
   return {now, #leases}
 end
 
-local function close(session)
+local function close_session(session)
   fetch({'', '\\0s' .. session})
   open()
-  begin()
+  expire()
   drop(session)
   advance()
   write()
@@ -184,7 +184,7 @@ end
 local function inspect()
   fetch({''})
   open()
-  begin()
+  expire()
   write()
   publish()
   local dues, leases, waiting, held = {}, {}, {}, {}
@@ -205,8 +205,8 @@ local function inspect()
   return {now, held, leases, waiting}
 end
 
-if ARGV[1] == 'ask' then return ask() end
+if ARGV[1] == 'execute' then return execute() end
 if ARGV[1] == 'inspect' then return inspect() end
 if ARGV[1] == 'forceRelease' then return force_release(ARGV[3]) end
-return close(ARGV[2])
+return close_session(ARGV[2])
 `

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import { CLAIM_WINDOW, type KeyState } from "../src/store.js"
 
-/** A request, as whoever put it knows it. */
+/** A request, as its session knows it. */
 export interface Asked {
   session: number
   seq: number
@@ -15,24 +15,24 @@ export interface Asked {
   tokens: number[]
   /** A disaster has made the store forget it. */
   forgotten: boolean
-  /** The token of what its owner held on a key when it came. */
+  /** The token of what its owner held on a key when it arrived. */
   guest: Map<string, bigint>
 }
 
 export const isLive = (lease: Asked, now: number) => lease.state === "held" && lease.until > now
 
-/** Who asked for what, and when each session is going to ask again by what it was told. */
+/** The requests of all sessions, and when each session is going to call again as far as it knows. */
 export interface Seen {
   now: number
   asked: readonly Asked[]
-  askAt: readonly number[]
+  wakeAt: readonly number[]
   /** Nothing is granted after a disaster, for a while. */
-  barred: boolean
+  recovering: boolean
 }
 
-/** What has to be so at any moment of any history. */
-export class Promises {
-  /** For each key, the last token that somebody held it with. */
+/** The conditions that hold at any moment of any history. */
+export class Invariants {
+  /** For each key, the last token that it was held with. */
   readonly #lastToken = new Map<string, { token: number; owner: string }>()
 
   hold(seen: Seen, states: readonly KeyState[]): void {
@@ -41,7 +41,7 @@ export class Promises {
       this.#tokensGrow(state)
       this.#whoIsTold(seen, state)
     }
-    this.#nobodyIsForgotten(seen, states)
+    this.#noneIsForgotten(seen, states)
     this.#whoLooks(seen, states)
   }
 
@@ -62,18 +62,18 @@ export class Promises {
     this.#lastToken.set(key, { token, owner: holder.owner })
   }
 
-  /** A grant that came by somebody else's doing wakes whoever waits for it. */
+  /** A grant by another session's call wakes the session that waits for it. */
   #whoIsTold(seen: Seen, { key, holders }: KeyState): void {
     for (const { id, expiresIn } of holders) {
       const request = seen.asked.find((it) => it.id === id)
       if (request?.state !== "waiting") continue
       assert.ok(expiresIn <= CLAIM_WINDOW, `${id} may be dead, and keeps ${key} for ${expiresIn} ms`)
-      assert.ok((seen.askAt[request.session] ?? 0) <= seen.now, `${id} isn't told that it holds ${key}`)
+      assert.ok((seen.wakeAt[request.session] ?? 0) <= seen.now, `${id} isn't told that it holds ${key}`)
     }
   }
 
-  /** First come first served, and nobody waits for nothing: each has somebody before it, and has come later. */
-  #nobodyIsForgotten(seen: Seen, states: readonly KeyState[]): void {
+  /** First come first served, and no request waits for nothing: each has another before it, and has come later. */
+  #noneIsForgotten(seen: Seen, states: readonly KeyState[]): void {
     const byKey = new Map(states.map((state) => [state.key, state]))
     for (const state of states) {
       const [first] = state.waiters
@@ -83,7 +83,7 @@ export class Promises {
         const { guest } = seen.asked.find((it) => it.id === first.id) ?? assert.fail()
         return holders[0] ? guest.get(key) === holders[0].token : waiters[0]?.id === first.id
       })
-      assert.ok(seen.barred || !isAdmitted, `${first.id} waits for ${state.key} without a reason`)
+      assert.ok(seen.recovering || !isAdmitted, `${first.id} waits for ${state.key} without a reason`)
       const arrivals = state.waiters.map(({ id }) => seen.asked.find((it) => it.id === id)?.arrival ?? 0)
       assert.deepEqual(
         arrivals,
@@ -93,13 +93,13 @@ export class Promises {
     }
   }
 
-  /** Each live session that waits is going to ask no later than a lease that it waits for may end. */
+  /** Each live session that waits is going to call no later than a lease that it waits for may end. */
   #whoLooks(seen: Seen, states: readonly KeyState[]): void {
     for (const { key, holders, waiters } of states) {
       const ends = Math.min(...holders.map(({ expiresIn }) => seen.now + expiresIn))
       for (const { id } of waiters) {
         const session = seen.asked.find((it) => it.id === id)?.session ?? 0
-        assert.ok((seen.askAt[session] ?? 0) <= ends, `nobody looks when ${key} may be free`)
+        assert.ok((seen.wakeAt[session] ?? 0) <= ends, `no session calls when ${key} may be free`)
       }
     }
   }

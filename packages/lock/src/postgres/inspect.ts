@@ -1,6 +1,6 @@
 import type { KeyState, LeaseState, WaiterState } from "../store.js"
 
-/** A row of the queue, as `inspect` in operations.ts tells it. */
+/** A row of the queue, as `inspect` in commands.ts returns it. */
 export interface Row {
   key: string
   number: number

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Redis } from "ioredis"
-import type { RedisClient } from "./connection.js"
+import type { RedisClient } from "./script-client.js"
 
 /** How long to wait before the next try to connect, in ms: the first, and the longest. */
 const FIRST_RETRY = 50
@@ -8,7 +8,7 @@ const LONGEST_RETRY = 2_000
 /** When a try to connect has failed, in ms: a server that hangs takes connections and says nothing. */
 const LONGEST_ATTEMPT = 5_000
 
-/** A connection that hears one channel, and comes back when it is lost. */
+/** A connection that listens to one channel, and reconnects when it is lost. */
 export class Subscriber {
   readonly #client: RedisClient
   readonly #channel: string
@@ -34,7 +34,7 @@ export class Subscriber {
     redis.on("error", () => undefined)
     letExit(redis)
     redis.on("message", (_, message) => this.#onMessage(message))
-    const impatience = setTimeout(() => redis.disconnect(), LONGEST_ATTEMPT)
+    const timeout = setTimeout(() => redis.disconnect(), LONGEST_ATTEMPT)
     try {
       await redis.connect()
       await redis.subscribe(this.#channel)
@@ -42,7 +42,7 @@ export class Subscriber {
       redis.disconnect()
       throw error
     } finally {
-      clearTimeout(impatience)
+      clearTimeout(timeout)
     }
     this.#failures = 0
     this.#listens = true
@@ -50,7 +50,7 @@ export class Subscriber {
     if (this.#closed) redis.disconnect()
   }
 
-  /** In a cluster any node hears everything; which one is chosen anew for each connection. */
+  /** In a cluster each node gets every message; one is chosen anew for each connection. */
   #duplicate(): Redis {
     const client = this.#client
     const nodes = "nodes" in client ? client.nodes("all") : [client]
@@ -58,8 +58,12 @@ export class Subscriber {
     if (!node) throw new Error("The Redis cluster has no nodes")
     // Reconnecting is ours, so that nothing is missed between the connection and the subscription.
     return node.duplicate({
-      ...{ lazyConnect: true, retryStrategy: () => null, readOnly: false },
-      ...{ enableOfflineQueue: true, commandTimeout: undefined, maxRetriesPerRequest: null },
+      lazyConnect: true,
+      retryStrategy: () => null,
+      readOnly: false,
+      enableOfflineQueue: true,
+      commandTimeout: undefined,
+      maxRetriesPerRequest: null,
       connectionName: "holdfast-lock",
     })
   }
@@ -81,13 +85,13 @@ export class Subscriber {
     }
   }
 
-  /** Connects anew, since a message seems not to have come through. */
+  /** Connects anew, since a message seems to have been lost. */
   renew(): void {
     this.#listens = false
     this.#redis?.disconnect()
   }
 
-  /** Resolves when what was sent to the channel before has been heard; for tests. */
+  /** Resolves when all messages that were sent to the channel before have arrived; for tests. */
   async arrived(): Promise<void> {
     while (!this.#closed && !this.#listens) await sleep(5)
     if (!this.#closed) await this.#redis?.ping()
@@ -100,7 +104,7 @@ export class Subscriber {
   }
 }
 
-/** An open connection is no reason for a process to go on: whoever asks or waits keeps it alive. */
+/** An open connection doesn't keep the process alive: a call or a waiting request does. */
 export function letExit(client: Redis): void {
   client.on("connect", () => client.stream.unref())
 }

@@ -1,6 +1,6 @@
 import { LockArgumentError, LockSetupError } from "../errors.js"
 
-/** What is used of a client of `pg`, so that its types are no part of ours. */
+/** The part of a client of `pg` that is used, so that pg's types are no part of ours. */
 export interface PgClient {
   connect(): Promise<unknown>
   query(query: object): Promise<{ rows: unknown[] }>
@@ -25,7 +25,7 @@ export interface PgPool {
 export interface Statement {
   readonly text: string
   readonly values?: readonly unknown[]
-  /** Prepares it under this name, where the connection is one's own. */
+  /** Prepares it under this name, where the connection is the session's own. */
   readonly name?: string
 }
 
@@ -33,12 +33,12 @@ export type Query = <Row>(statement: Statement) => Promise<Row[]>
 
 export type Connect = () => Promise<PgClient>
 
-/** Clients of one's own, by a connection string. */
-export function byConnectionString(connectionString: string, patience: number): Connect {
+/** Makes clients by a connection string. */
+export function byConnectionString(connectionString: string, timeoutMs: number): Connect {
   return async () => {
     const { Client } = await loadPg()
     try {
-      const config = { connectionString, connectionTimeoutMillis: patience, keepAlive: true }
+      const config = { connectionString, connectionTimeoutMillis: timeoutMs, keepAlive: true }
       return new Client({ application_name: "holdfast lock", ...config })
     } catch {
       // Its own error carries the string, with the password in it.
@@ -64,8 +64,8 @@ async function loadPg(): Promise<Pg> {
   }
 }
 
-/** Clients beside the pool, made as the pool makes its own. */
-export function besidePool(pool: PgPool, patience: number): Connect {
+/** Makes clients beside the pool, with the pool's settings. */
+export function besidePool(pool: PgPool, timeoutMs: number): Connect {
   return async () => {
     const { Client } = pool as unknown as Pg
     const { options } = pool as { options: { password?: unknown } }
@@ -73,14 +73,14 @@ export function besidePool(pool: PgPool, patience: number): Connect {
     const config = {
       ...options,
       password: options.password,
-      connectionTimeoutMillis: patience,
+      connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
     }
     return new Client(config)
   }
 }
 
-/** `promise`, or an error after `ms`; `onLate` is then given what it comes to after all. */
+/** The outcome of `promise`, or an error after `ms`; `onLate` then gets the value that comes late. */
 export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     let late = false
@@ -111,12 +111,12 @@ export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => 
 export const KEEP_MEMORY = "octet_length(repeat('x', 524288))"
 
 /** Statements through a pool, each on a client that is given back at once. */
-export function throughPool(pool: PgPool, patience: number): Query {
+export function throughPool(pool: PgPool, timeoutMs: number): Query {
   const known = new WeakSet<PgPoolClient>()
   return async <Row>(statement: Statement) => {
     const started = performance.now()
-    const client = await within(pool.connect(), patience, (late) => late.release())
-    const rest = Math.max(patience - (performance.now() - started), 1)
+    const client = await within(pool.connect(), timeoutMs, (late) => late.release())
+    const rest = Math.max(timeoutMs - (performance.now() - started), 1)
     const put = async () => {
       if (!known.has(client)) await client.query({ text: `SELECT ${KEEP_MEMORY}` })
       known.add(client)
@@ -127,7 +127,7 @@ export function throughPool(pool: PgPool, patience: number): Query {
       client.release()
       return rows as Row[]
     } catch (error) {
-      // What has no SQLSTATE is the connection's fault, and nobody knows what comes through it next.
+      // An error without an SQLSTATE is the connection's, and what arrives on it next can't be trusted.
       client.release(typeof (error as { code?: unknown }).code !== "string" || isBroken(error))
       throw error
     }

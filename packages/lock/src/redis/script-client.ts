@@ -1,32 +1,32 @@
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import type { Cluster, Redis } from "ioredis"
-import { Agenda, type Appointment } from "../agenda.js"
+import { type TimerEntry, TimerQueue } from "../timer-queue.js"
 import { SCRIPT, SHA } from "./script.js"
 
 export type RedisClient = Redis | Cluster
 
-/** How one session speaks to Redis: the script, called in bounded time, and a channel of its own. */
-export class Connection {
+/** Calls the script for one session, in bounded time, and names the session's channel. */
+export class ScriptClient {
   readonly session = randomBytes(9).toString("base64url")
   readonly #client: RedisClient
   readonly #owned: boolean
   readonly #keys: string[]
-  readonly #patience: number
+  readonly #timeoutMs: number
   readonly #clock: (() => number) | undefined
-  /** Calls that have no answer yet, by when they are given up. */
-  readonly #pending = new Agenda<Call>()
+  /** Calls that have no answer yet, by the time at which they are given up. */
+  readonly #pending = new TimerQueue<Call>()
   readonly #onClose = () => this.#abandon(new Error("The connection to Redis was lost"))
   /** What to add to the monotonic clock to get Redis's clock, in µs. */
   #ahead: number | undefined
 
-  constructor(client: RedisClient, owned: boolean, options: ConnectionOptions) {
+  constructor(client: RedisClient, owned: boolean, options: ScriptClientOptions) {
     this.#client = client
     this.#owned = owned
-    this.#patience = options.patience
+    this.#timeoutMs = options.timeoutMs
     this.#clock = options.clock
-    this.#keys = ["", ":expiries", ":waiters", ":lookouts"].map((name) => `{${options.prefix}}${name}`)
-    // A command that was on its way may be sent again by ioredis; whoever asked is told now.
+    this.#keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => `{${options.prefix}}${name}`)
+    // ioredis may send a command again that was on its way; its caller gets the error now.
     onClose(client).add(this.#onClose)
   }
 
@@ -34,7 +34,7 @@ export class Connection {
     return `${this.#client.options.keyPrefix ?? ""}${this.#keys[0]}:${this.session}`
   }
 
-  /** Waits until the client can be asked, and no longer than the patience. */
+  /** Waits until the client is ready, and no longer than `timeoutMs`. */
   async ready(): Promise<void> {
     const client = this.#client
     if (client.status === "ready") return
@@ -50,19 +50,19 @@ export class Connection {
   }
 
   /** Calls the script. It is either answered in time or, should it come later, does nothing. */
-  async call(operation: string, argument = ""): Promise<Reply> {
+  async call(operation: string, argument = ""): Promise<ScriptReply> {
     for (const last of [false, true]) {
       const reply = await this.bounded(this.#send(operation, argument))
       const now = Number(reply[0])
       this.#ahead = now - performance.now() * 1_000
-      if (reply.length > 1 || operation === "close") return reply
-      // Redis's clock has jumped, or the last answer was slow: now we know its time.
+      if (reply.length > 1 || operation === "closeSession") return reply
+      // Redis's clock has jumped, or the last answer was slow: now its time is known.
       if (last) break
     }
-    throw new Error("Redis took the question for one that is too old")
+    throw new Error("Redis rejected the call as too old")
   }
 
-  async #send(operation: string, argument: string): Promise<Reply> {
+  async #send(operation: string, argument: string): Promise<ScriptReply> {
     const rest: (string | number)[] = [
       4,
       ...this.#keys,
@@ -73,29 +73,29 @@ export class Connection {
     ]
     if (this.#clock) rest.push(Math.round(this.#clock() * 1_000))
     try {
-      return (await this.#client.evalsha(SHA, ...(rest as [number, ...string[]]))) as Reply
+      return (await this.#client.evalsha(SHA, ...(rest as [number, ...string[]]))) as ScriptReply
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error
-      return (await this.#client.eval(SCRIPT, ...(rest as [number, ...string[]]))) as Reply
+      return (await this.#client.eval(SCRIPT, ...(rest as [number, ...string[]]))) as ScriptReply
     }
   }
 
   #validUntil(): string {
     if (this.#clock || this.#ahead === undefined) return ""
-    return (this.#ahead + (performance.now() + this.#patience) * 1_000).toFixed(0)
+    return (this.#ahead + (performance.now() + this.#timeoutMs) * 1_000).toFixed(0)
   }
 
-  /** The outcome of `promise`, or an error after so long; a user's client may be set up to try for ever. */
+  /** The outcome of `promise`, or an error after `timeoutMs`; a user's client may be set up to retry without an end. */
   bounded<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error & { command?: unknown }) => {
         this.#end(call)
-        // ioredis adds the command with its arguments: the password, for one that logs in.
+        // ioredis adds the command with its arguments: the password, for AUTH.
         delete error.command
         reject(error)
       }
       const call: Call = { due: 0, slot: -1, fail, onDue: () => this.#giveUp(call) }
-      this.#pending.set(call, performance.now() + this.#patience)
+      this.#pending.schedule(call, performance.now() + this.#timeoutMs)
       this.#pending.arm(true)
       promise.then((value) => {
         this.#end(call)
@@ -105,18 +105,18 @@ export class Connection {
   }
 
   #end(call: Call): void {
-    this.#pending.delete(call)
-    this.#pending.arm(this.#pending.appointments.length > 0)
+    this.#pending.cancel(call)
+    this.#pending.arm(this.#pending.entries.length > 0)
   }
 
   #giveUp(call: Call): void {
-    call.fail(new Error(`Redis did not answer within ${this.#patience} ms`))
-    // The machine at the other end may be gone without a word, and TCP would hope for a quarter of an hour.
+    call.fail(new Error(`Redis did not answer within ${this.#timeoutMs} ms`))
+    // The machine at the other end may be gone without a reset, and TCP would retry for a quarter of an hour.
     if (this.#owned) this.#client.disconnect(true)
   }
 
   #abandon(error: Error): void {
-    for (const call of [...this.#pending.appointments]) call.fail(error)
+    for (const call of [...this.#pending.entries]) call.fail(error)
   }
 
   close(): void {
@@ -126,32 +126,32 @@ export class Connection {
   }
 }
 
-interface Call extends Appointment {
+interface Call extends TimerEntry {
   fail(error: Error): void
 }
 
 const watched = new WeakMap<RedisClient, Set<() => void>>()
 
-/** Who is to be told that the client has lost its connection; one listener for all, since Node warns of an eleventh. */
+/** Called when the client has lost its connection; one listener for all sessions, since Node warns of an eleventh. */
 function onClose(client: RedisClient): Set<() => void> {
-  let told = watched.get(client)
-  if (!told) {
+  let listeners = watched.get(client)
+  if (!listeners) {
     const all = new Set<() => void>()
     client.on("close", () => {
-      for (const tell of [...all]) tell()
+      for (const listener of [...all]) listener()
     })
     watched.set(client, all)
-    told = all
+    listeners = all
   }
-  return told
+  return listeners
 }
 
-export interface ConnectionOptions {
+export interface ScriptClientOptions {
   prefix: string
   /** For how long to wait for an answer, in ms. */
-  patience: number
+  timeoutMs: number
   clock?: () => number
 }
 
 /** Numbers, or strings where the user's client is set up so. */
-export type Reply = readonly unknown[]
+export type ScriptReply = readonly unknown[]

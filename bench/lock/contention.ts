@@ -9,13 +9,18 @@ export interface Turn {
   readonly place: number
 }
 
-export interface Crowd {
+export interface Contention {
   readonly turns: readonly Turn[]
   readonly failed: number
 }
 
-/** Lets so many ask for one key in the same tick; each has a job of so many ms. */
-export async function crowd({ run }: Opened, waiters: number, job: number, key = "hot"): Promise<Crowd> {
+/** Sends so many requests for one key in the same tick; each has a job of so many ms. */
+export async function contend(
+  { run }: Opened,
+  waiters: number,
+  job: number,
+  key = "hot",
+): Promise<Contention> {
   const turns: Turn[] = []
   const ask = (_: unknown, place: number) =>
     run([key], async () => {
@@ -32,7 +37,7 @@ export function clock(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** How many began before somebody else had ended. */
+/** How many began before another had ended. */
 export function overlaps(turns: readonly Turn[]): number {
   let last = Number.NEGATIVE_INFINITY
   let count = 0
@@ -43,7 +48,7 @@ export function overlaps(turns: readonly Turn[]): number {
   return count
 }
 
-/** How many were served after somebody who came later. */
+/** How many were served after a later one. */
 export function overtaken(turns: readonly Turn[]): number {
   let latest = -1
   let count = 0
