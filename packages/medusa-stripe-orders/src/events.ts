@@ -84,6 +84,8 @@ export interface StoredEvent {
   created: Date
   /** when we stored it */
   created_at: Date
+  /** the payment's revision that it made */
+  revision: number | null
   /** what was signed */
   payload: string
 }
@@ -112,6 +114,11 @@ export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, no
     ({ type, created }) => !MEANINGS.get(type)?.harmless && created >= newest.created,
   )
   return isLate || superseded || !isKnown(newest.api_version, newestKnownVersion) ? null : newest.payload
+}
+
+/** Whether an event that says something against what was known at `revision` has come since. */
+export function hasMoved(events: StoredEvent[], revision: number): boolean {
+  return events.some((event) => (event.revision ?? 0) > revision && !MEANINGS.get(event.type)?.harmless)
 }
 
 /** Seconds are all that Stripe tells: within one, a payment is captured after it could be. */

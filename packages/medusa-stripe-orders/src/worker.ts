@@ -6,7 +6,6 @@ import { announce } from "./carry-out/announce"
 import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
 import { Batch } from "./decide/batch"
-import { failed } from "./decide/decide"
 import { DueListener } from "./listener"
 import {
   type ClaimedPayment,
@@ -150,7 +149,7 @@ export class StripeWorker {
     claimed: ClaimedPayment[],
     onOpen: (batch: Batch) => void = () => {},
   ): Promise<void> {
-    const batch = new Batch(this.#db, claimed, this.id)
+    const batch = new Batch(container, claimed, this.id)
     onOpen(batch)
     try {
       const input = { payment_intent_ids: claimed.map(({ id }) => id), batch_id: batch.id }
@@ -158,7 +157,7 @@ export class StripeWorker {
     } catch (error) {
       const left = batch.undecided.map((id) => batch.claimed.get(id) as ClaimedPayment)
       if (left.length === 1) {
-        failed(container, batch, (left[0] as ClaimedPayment).id, error as Error)
+        batch.failed((left[0] as ClaimedPayment).id, error as Error)
       } else if (left.length > 1) {
         const half = Math.ceil(left.length / 2)
         await this.#decide(container, left.slice(0, half))

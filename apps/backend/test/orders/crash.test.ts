@@ -39,6 +39,17 @@ describe("killed on the way from the 200 to the order", () => {
       }
     }
 
+  /** Its event doesn't say enough, so the shop asks Stripe. */
+  const atLookup: Stop = async () => {
+    shop.sendOldEvents()
+    const stop = await atStripe("GET /v1/payment_intents/*", "before")()
+    const free = async () => {
+      shop.stripe.delivery = {}
+      await stop.free()
+    }
+    return { ...stop, free }
+  }
+
   /** Holds up the commit that makes `when`, a condition on the payment's row, come true. */
   const atCommit =
     (when: string): Stop =>
@@ -78,6 +89,7 @@ describe("killed on the way from the 200 to the order", () => {
   /** The claims and locks of a dead process end by themselves; the tests needn't sit them out each time. */
   async function forgetTheDead() {
     await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+    await shop.rows("DELETE FROM stripe_lease")
     const locks = new Locks(postgresStore({ connectionString: shop.database.url }))
     for (const { key } of await locks.inspect()) await locks.forceRelease(key)
     await locks.close()
@@ -113,12 +125,12 @@ describe("killed on the way from the 200 to the order", () => {
   const oneTaken = { stocked: 3, reserved: 1, reservations: 1, raw: "3/1" }
   const allOrders = () => shop.count(`"order"`)
 
-  it.each<[string, "pending" | "ordered", "automatic" | "manual", Stop]>([
+  it.each<[string, "lookup" | "pending" | "ordered", "automatic" | "manual", Stop]>([
     [
       "while it asks Stripe about the payment",
-      "pending",
+      "lookup",
       "automatic",
-      atStripe("GET /v1/payment_intents/*", "before"),
+      atLookup,
     ],
     ["before it takes the stock", "pending", "automatic", atStatement(lockLevel)],
     [
@@ -214,11 +226,11 @@ describe("killed on the way from the 200 to the order", () => {
   it("by itself takes up what a dead worker held, when the claim has run out", async () => {
     await shop.putStock(HOT, 1)
     const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }] })
-    const fault = shop.stripe.faults.next("GET /v1/payment_intents/*", { hang: "before" })
+    const { reached, free } = await atLookup()
     await shop.confirm(intent)
-    await fault.reached
+    await reached
     await shop.kill()
-    fault.drop()
+    await free()
     await shop.restart()
     const [payment] = await shop.settled([intent])
     expect(payment).toMatchObject({ status: "completed" })
@@ -228,11 +240,11 @@ describe("killed on the way from the 200 to the order", () => {
     await shop.putStock(HOT, 1)
     const other = await shop.another()
     const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }] })
-    const fault = shop.stripe.faults.next("GET /v1/payment_intents/*", { hang: "before" })
+    const { reached, free } = await atLookup()
     await shop.confirm(intent)
-    await fault.reached
+    await reached
     await shop.kill()
-    fault.drop()
+    await free()
     const [payment] = await shop.settled([intent])
     expect(payment).toMatchObject({ status: "completed" })
     await other.stop()

@@ -33,6 +33,7 @@ describe("a payment that waits for a person", () => {
 
   it("is one that failed as often as it may, and becomes its order when it is taken up again", async () => {
     const fault = broken("GET /v1/payment_intents/*")
+    shop.sendOldEvents()
     const intent = await shop.pay({ items: MUG })
     const payment = await onReview(intent)
     expect(payment?.reason).toMatch(/^gave up after 2 attempts: /)
@@ -40,6 +41,7 @@ describe("a payment that waits for a person", () => {
     expect(count).toBe(1)
     expect(stripe_payments).toMatchObject([{ id: intent, order_id: null, reason: payment?.reason }])
     fault.remove()
+    shop.stripe.delivery = {}
 
     const answer = await retry(intent)
     expect(answer.stripe_payment).toMatchObject({ id: intent, attempts: 0, last_error: null })

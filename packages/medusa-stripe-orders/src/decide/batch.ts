@@ -1,8 +1,12 @@
 import { randomUUID } from "node:crypto"
-import type { OrderDraft, OrderSource, PaidPayment } from "../order-draft/order-draft"
-import { applyOutcomes, type Database, type Line, type Outcome, outcomeOf } from "../payments/payments"
+import type { Knex } from "@medusajs/framework/mikro-orm/knex"
+import type { Logger, MedusaContainer } from "@medusajs/framework/types"
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import { NeedsReview, type OrderDraft, type OrderSource, type PaidPayment } from "../order-draft/order-draft"
+import { applyOutcomes, backOffMs, type Line, type Outcome, outcomeOf } from "../payments/payments"
 import { type ClaimedPayment, keepClaims, releaseClaims } from "../payments/queue"
 import type { PaymentState } from "../payments/states"
+import { databaseOf, type Plugin, pluginOf } from "../plugin"
 
 /** A payment that may become an order; its source is null where only the store's own rule can tell it. */
 export interface Candidate extends PaidPayment {
@@ -17,6 +21,9 @@ export interface Candidate extends PaidPayment {
  */
 export class Batch {
   readonly id = randomUUID()
+  readonly container: MedusaContainer
+  readonly db: Knex
+  readonly plugin: Plugin
   readonly claimed: ReadonlyMap<string, ClaimedPayment>
   /** the worker, or `by hand` */
   readonly actor: string
@@ -26,7 +33,6 @@ export class Batch {
   readonly locked = new Map<string, string[]>()
   readonly #undecided: Set<string>
   #outcomes: Outcome[] = []
-  readonly #db: Database
   readonly #letGo: () => void
   #signalParked: () => void = () => {}
 
@@ -35,12 +41,14 @@ export class Batch {
     this.#signalParked = resolve
   })
 
-  constructor(db: Database, claimed: ClaimedPayment[], actor: string) {
-    this.#db = db
+  constructor(container: MedusaContainer, claimed: ClaimedPayment[], actor: string) {
+    this.container = container
+    this.db = databaseOf(container)
+    this.plugin = pluginOf(container)
     this.claimed = new Map(claimed.map((payment) => [payment.id, payment]))
     this.actor = actor
     this.#undecided = new Set(this.claimed.keys())
-    this.#letGo = keepClaims(db, () => this.claims)
+    this.#letGo = keepClaims(this.db, () => this.claims)
     open.set(this.id, this)
   }
 
@@ -69,7 +77,7 @@ export class Batch {
     this.#letGo()
     this.#signalParked()
     await this.flush()
-    await releaseClaims(this.#db, this.claims)
+    await releaseClaims(this.db, this.claims)
   }
 
   park(): void {
@@ -104,11 +112,59 @@ export class Batch {
     this.candidates = this.candidates.filter((candidate) => candidate.id !== outcome.id)
   }
 
+  /** Sets the payment aside for review where `work` says so. */
+  orReview(id: string, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof NeedsReview)) {
+        throw error
+      }
+      this.review(id, error.message)
+    }
+  }
+
+  review(id: string, reason: string): void {
+    this.#logger.warn(`Stripe payment ${id} needs review: ${reason}`)
+    this.setAside(id, "review", { kind: "decision", text: `Needs review: ${reason}` }, { reason })
+  }
+
+  /** The payment is tried again after a back-off, and needs review when it has failed often enough. */
+  failed(id: string, error: Error): void {
+    const attempt = (this.claimed.get(id) as ClaimedPayment).attempts + 1
+    const gaveUp = attempt >= this.plugin.options.maxAttempts
+    const line = { kind: "attempt" as const, text: `Attempt ${attempt} failed: ${error.message}` }
+    this.#logger.warn(`Stripe payment ${id}: attempt ${attempt} failed: ${error.message}`)
+    this.setAside(id, gaveUp ? "review" : "pending", line, {
+      error: error.message,
+      attempts: "failed",
+      due_in_ms: backOffMs(attempt),
+      ...(gaveUp && { reason: `gave up after ${attempt} attempts: ${error.message}` }),
+    })
+  }
+
+  /** A lock that is busy is no fault of the payment, which comes again soon; any other error is a failed attempt. */
+  busyOrFailed(id: string, error: Error): void {
+    const { status_since } = this.claimed.get(id) as ClaimedPayment
+    const waited = Date.now() - new Date(status_since).getTime()
+    if (!BUSY.test(error.message) || waited > BUSY_FOR_TOO_LONG_MS) {
+      this.failed(id, error)
+      return
+    }
+    const due_in_ms = Math.min(BUSY_RETRY_MS.most, Math.max(BUSY_RETRY_MS.least, waited / 2))
+    const line = { kind: "attempt" as const, text: `A lock is busy: ${error.message}` }
+    this.setAside(id, "pending", line, { error: error.message, attempts: "kept", due_in_ms })
+  }
+
+  get #logger(): Logger {
+    return this.container.resolve(ContainerRegistrationKeys.LOGGER)
+  }
+
   /** Writes what was set aside so far. */
   async flush(): Promise<void> {
     const outcomes = this.#outcomes
     this.#outcomes = []
-    await applyOutcomes(this.#db, this.actor, outcomes)
+    await applyOutcomes(this.db, this.actor, outcomes)
   }
 
   /** The outcomes of a transaction that was rolled back: its payments are undecided again. */
@@ -118,6 +174,15 @@ export class Batch {
     }
   }
 }
+
+/** Medusa's providers and Holdfast's say a busy lock in the same words. */
+const BUSY = /Failed to acquire lock|Timed-out acquiring lock/
+
+/** A lock that was busy is tried again after half of the time that the payment has waited so far, within these bounds. */
+const BUSY_RETRY_MS = { least: 250, most: 10_000 }
+
+/** Locks that stay busy for this long are counted as failures. */
+const BUSY_FOR_TOO_LONG_MS = 3_600_000
 
 /** Everything about an outcome but whose it is, where it leads and its line. */
 export type OutcomeParts = Omit<Outcome, "id" | "claim" | "revision" | "to" | "lines">

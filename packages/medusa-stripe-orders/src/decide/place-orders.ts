@@ -17,7 +17,8 @@ import {
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../modules/stripe-orders/options"
 import type { OrderDraft } from "../order-draft/order-draft"
-import { applyOutcomes, lockPayments, movedSince, type Outcome, type PaymentRow } from "../payments/payments"
+import { movedSince } from "../payments/inbox"
+import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, OrderedCart } from "./batch"
 import { soldOut } from "./sold-out"
 import { takeStock } from "./take-stock"
@@ -29,12 +30,9 @@ export type Entry = OrderDraft | OrderedCart
  * and the carts' rows locked. A crash leaves all of it or nothing of it, and a payment that another process decided
  * meanwhile is passed over, since its row no longer says so.
  */
-export async function placeOrders(
-  container: MedusaContainer,
-  batch: Batch,
-  entries: Entry[],
-  options: ResolvedOptions,
-): Promise<void> {
+export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void> {
+  const { container } = batch
+  const { options } = batch.plugin
   try {
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)

@@ -1,6 +1,5 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
-import { HARMLESS_TYPES, type StoredEvent } from "../events"
-import { AFTER_EVENT, afterReview, mayBecome, type PaymentState, states, statesOf } from "./states"
+import { AFTER_EVENT, afterReview, mayBecome, type PaymentState, statesOf } from "./states"
 import { storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
@@ -27,6 +26,8 @@ export interface PaymentRow {
   /** the payment intent as Stripe last answered it, JSON */
   snapshot: string | null
   snapshot_at: Date | null
+  /** the payment's revision when Stripe was asked */
+  snapshot_revision: number | null
 }
 
 /** What a person searches by. Amounts are minor units. */
@@ -62,27 +63,7 @@ export interface Line {
   data?: Record<string, unknown>
 }
 
-export interface IncomingEvent {
-  id: string
-  type: string
-  api_version: string | null
-  livemode: boolean
-  account: string | null
-  /** Unix seconds, as Stripe sends it */
-  created: number
-  /** what was signed, as text */
-  payload: string
-}
-
-/** What an event changes: a payment that it opens or knows, or none. */
-export interface EventConcern {
-  payment_intent_id: string
-  /** makes the row where there is none */
-  opens?: boolean
-  facts?: PaymentFacts
-}
-
-const FACTS = [
+export const FACTS = [
   "amount",
   "currency",
   "email",
@@ -94,62 +75,6 @@ const FACTS = [
   "payment_method_type",
   "latest_charge",
 ] as const satisfies (keyof PaymentFacts)[]
-
-/**
- * Stores the event and makes its payment due, in one statement: afterwards Stripe may be told 200. A delivery of the
- * same event again is counted and changes nothing else.
- */
-export async function receiveEvent(
-  db: Database,
-  event: IncomingEvent,
-  concern: EventConcern | null,
-): Promise<void> {
-  const look = `revision = stripe_payment.revision + 1,
-             status = COALESCE(CAST(:afterEvent AS jsonb) ->> stripe_payment.status, stripe_payment.status),
-             status_since = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
-                                 THEN clock_timestamp() ELSE stripe_payment.status_since END,
-             claim = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
-                          THEN NULL ELSE stripe_payment.claim END,
-             claimed_until = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
-                                  THEN NULL ELSE stripe_payment.claimed_until END,
-             due_at = clock_timestamp(), updated_at = now()`
-  const facts = FACTS.map((fact) => `${fact} = COALESCE(EXCLUDED.${fact}, stripe_payment.${fact})`).join(", ")
-  const unknownEvent = `NOT EXISTS (SELECT 1 FROM stripe_event WHERE id = :id)`
-  const payment = concern?.opens
-    ? `INSERT INTO stripe_payment (id, revision, ${FACTS.join(", ")})
-       SELECT :payment, 1, ${FACTS.map((fact) => `:${fact}`).join(", ")} WHERE ${unknownEvent}
-       ON CONFLICT (id) DO UPDATE SET ${look}, ${facts}
-       RETURNING id, revision, status`
-    : `UPDATE stripe_payment SET ${look} WHERE id = :payment AND ${unknownEvent}
-       RETURNING id, revision, status`
-  await db.raw(
-    `WITH payment AS (${payment}),
-     event AS (
-       INSERT INTO stripe_event
-         (id, type, api_version, livemode, created, payment_intent_id, revision, status, payload)
-       VALUES (:id, :type, :apiVersion, :eventLivemode, to_timestamp(:eventCreated), :payment,
-         (SELECT revision FROM payment), CASE WHEN EXISTS (SELECT 1 FROM payment) THEN 'pending' ELSE 'ignored' END,
-         :payload)
-       ON CONFLICT (id) DO UPDATE SET deliveries = stripe_event.deliveries + 1, updated_at = now()
-       RETURNING deliveries)
-     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text, data)
-     SELECT payment.id, 'event', 'Stripe', payment.status, :text, CAST(:data AS jsonb)
-       FROM payment, event WHERE event.deliveries = 1`,
-    {
-      afterEvent: JSON.stringify(AFTER_EVENT),
-      id: event.id,
-      type: event.type,
-      apiVersion: event.api_version,
-      eventLivemode: event.livemode,
-      eventCreated: event.created,
-      payment: concern?.payment_intent_id ?? null,
-      payload: event.payload,
-      text: `Stripe sent ${event.type}`,
-      data: JSON.stringify({ event_id: event.id }),
-      ...Object.fromEntries(FACTS.map((fact) => [fact, concern?.facts?.[fact] ?? null])),
-    },
-  )
-}
 
 /** How the attempts of a payment are counted on: a step that succeeded starts anew, one that failed adds one. */
 export type Attempts = "reset" | "failed" | "kept"
@@ -235,6 +160,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               last_error = CASE WHEN o.attempts = 'reset' THEN o.error ELSE COALESCE(o.error, p.last_error) END,
               snapshot = COALESCE(o.snapshot, p.snapshot),
               snapshot_at = CASE WHEN o.snapshot IS NULL THEN p.snapshot_at ELSE clock_timestamp() END,
+              snapshot_revision = CASE WHEN o.snapshot IS NULL THEN p.snapshot_revision ELSE o.revision END,
               ${OUTCOME_FACTS.map((fact) => `${fact} = COALESCE(o.${fact}, p.${fact})`).join(", ")},
               updated_at = now()
          FROM outcome AS o
@@ -272,7 +198,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
        UPDATE stripe_payment
           SET status = CASE WHEN order_id IS NULL THEN :undecided ELSE :ordered END, status_since = clock_timestamp(),
               reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
-              claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL,
+              claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
               updated_at = now()
         WHERE id = ANY(:ids) AND status = ANY(:reviewed) AND deleted_at IS NULL
         RETURNING id, status)
@@ -290,28 +216,6 @@ export async function lockPayments(trx: Knex.Transaction, ids: string[]): Promis
     ids,
   ])
   return byId(rows)
-}
-
-/** Of these payments, those that have moved in Stripe since the revision that was read. */
-export async function movedSince(
-  db: Database,
-  read: { id: string; revision: number }[],
-): Promise<Set<string>> {
-  if (read.length === 0) {
-    return new Set()
-  }
-  const { rows } = await db.raw(
-    `SELECT DISTINCT event.payment_intent_id AS id
-       FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS int[])) AS read(id, revision)
-       JOIN stripe_event AS event ON event.payment_intent_id = read.id AND event.revision > read.revision
-      WHERE event.type <> ALL(:harmless)`,
-    {
-      ids: read.map(({ id }) => id),
-      revisions: read.map(({ revision }) => revision),
-      harmless: HARMLESS_TYPES,
-    },
-  )
-  return new Set(rows.map(({ id }: { id: string }) => id))
 }
 
 export async function readPayments(db: Database, ids: string[]): Promise<Map<string, PaymentRow>> {
@@ -346,96 +250,6 @@ function textOrNull(text: string | null | undefined): string | null {
 
 function storableLine({ kind, text, data }: Line) {
   return { kind, text: storableText(text), data: data ?? null }
-}
-
-/** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
-export interface PaymentView extends Omit<PaymentRow, "claim" | "snapshot" | "snapshot_at">, PaymentFacts {
-  /** the state in plain words */
-  says: string
-}
-
-const VIEW = [
-  "id",
-  "status",
-  "reason",
-  "order_id",
-  "cart_id",
-  "payment_id",
-  "amount::float8 AS amount",
-  ...FACTS.filter((fact) => fact !== "amount"),
-  "arrival::float8 AS arrival",
-  "revision",
-  "status_since",
-  "due_at",
-  "attempts",
-  "last_error",
-  "captured_at",
-  "placed_at",
-  "created_at",
-  "updated_at",
-].join(", ")
-
-export async function viewPayments(db: Database, ids: string[]): Promise<PaymentView[]> {
-  const { rows } = await db.raw(
-    `SELECT ${VIEW} FROM stripe_payment WHERE id = ANY(?) AND deleted_at IS NULL`,
-    [ids],
-  )
-  return rows.map(withWords)
-}
-
-export interface PaymentSearch {
-  states?: PaymentState[]
-  /** an id, or how an e-mail address or a name begins */
-  q?: string
-  orderIds?: string[]
-  limit: number
-  offset: number
-}
-
-/** The newest first. Each kind of `q` has its index. */
-export async function searchPayments(
-  db: Database,
-  { states: wanted, q, orderIds = [], limit, offset }: PaymentSearch,
-): Promise<{ stripe_payments: PaymentView[]; count: number }> {
-  const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
-  const conditions = [
-    "deleted_at IS NULL",
-    ...(wanted ? ["status = ANY(:wanted)"] : []),
-    ...(q
-      ? [
-          `(id = :q OR order_id = :q OR order_id = ANY(:orderIds) OR cart_id = :q OR latest_charge = :q
-            OR lower(email) LIKE :begins OR lower(name) LIKE :begins)`,
-        ]
-      : []),
-  ].join(" AND ")
-  const values = { ...(wanted && { wanted }), ...(q && { q, orderIds, begins }) }
-  const { rows } = await db.raw(
-    `SELECT ${VIEW} FROM stripe_payment WHERE ${conditions} ORDER BY stripe_payment.arrival DESC LIMIT :limit OFFSET :offset`,
-    { ...values, limit, offset },
-  )
-  const counted = await db.raw(
-    `SELECT count(*)::int AS count FROM stripe_payment WHERE ${conditions}`,
-    values,
-  )
-  return { stripe_payments: rows.map(withWords), count: counted.rows[0].count }
-}
-
-function withWords(row: Omit<PaymentView, "says">): PaymentView {
-  return { ...row, says: states[row.status]?.says ?? row.status }
-}
-
-/** The events of these payments, by payment. */
-export async function readEvents(db: Database, ids: string[]): Promise<Map<string, StoredEvent[]>> {
-  const { rows } = await db.raw(
-    `SELECT payment_intent_id, id, type, api_version, created, created_at, payload
-       FROM stripe_event WHERE payment_intent_id = ANY(?) AND deleted_at IS NULL`,
-    [ids],
-  )
-  const events = new Map<string, StoredEvent[]>()
-  for (const { payment_intent_id, ...event } of rows) {
-    events.set(payment_intent_id, [...(events.get(payment_intent_id) ?? []), event])
-  }
-  return events
 }
 
 const LONGEST_BACK_OFF_MS = 3_600_000

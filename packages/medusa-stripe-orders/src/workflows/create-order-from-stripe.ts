@@ -48,8 +48,7 @@ interface BatchInput {
 }
 
 async function claimedByHand(container: MedusaContainer, ids: string[]): Promise<Batch> {
-  const db = databaseOf(container)
-  return new Batch(db, await claimByHand(db, [...new Set(ids)]), BY_HAND)
+  return new Batch(container, await claimByHand(databaseOf(container), [...new Set(ids)]), BY_HAND)
 }
 
 /** How each payment stands, by its signed events. Stripe is not asked, but for a workflow that is run by hand. */
@@ -57,7 +56,7 @@ export const retrievePaymentsStep = createStep(
   "retrieve-stripe-payments",
   async ({ payment_intent_ids, batch_id }: CreateOrderFromStripeInput, { container }) => {
     const batch = batch_id ? Batch.of(batch_id) : await claimedByHand(container, payment_intent_ids)
-    await readPayments(container, batch)
+    await readPayments(batch)
     const unknown = batch.candidates.flatMap(({ source, intent }) => (source ? [] : [intent]))
     const retrieved: Retrieved = { batch_id: batch.id, unknown }
     return new StepResponse(retrieved, { batch_id: batch.id })
@@ -72,16 +71,16 @@ export const retrievePaymentsStep = createStep(
 /** Locks the carts, and the payments where the store chose so. Payments whose locks are busy leave the batch. */
 export const acquireCartLocksStep = createStep(
   "acquire-stripe-cart-locks",
-  async ({ batch_id, answers }: BatchInput & { answers: unknown }, { container }) => {
+  async ({ batch_id, answers }: BatchInput & { answers: unknown }) => {
     const batch = Batch.of(batch_id)
-    assignSources(container, batch, answers)
-    await lockCarts(container, batch)
+    assignSources(batch, answers)
+    await lockCarts(batch)
     return new StepResponse({ batch_id }, { batch_id })
   },
-  async (locked, { container }) => {
+  async (locked) => {
     const batch = locked && Batch.find(locked.batch_id)
     if (batch) {
-      await unlockCarts(container, batch, [...batch.locked.keys()])
+      await unlockCarts(batch, [...batch.locked.keys()])
     }
   },
 )
@@ -89,9 +88,9 @@ export const acquireCartLocksStep = createStep(
 /** Reads carts, prices and taxes under the locks, and makes of each payment an order that only lacks stock. */
 export const prepareOrderDataStep = createStep(
   "prepare-stripe-order-data",
-  async ({ batch_id }: BatchInput, { container }) => {
+  async ({ batch_id }: BatchInput) => {
     const batch = Batch.of(batch_id)
-    await draftPayments(container, batch)
+    await draftPayments(batch)
     await batch.flush()
     return new StepResponse({ batch_id })
   },
@@ -103,17 +102,17 @@ export const prepareOrderDataStep = createStep(
  */
 export const createOrdersAndTakeStockStep = createStep(
   "create-stripe-orders-and-take-stock",
-  async ({ batch_id }: BatchInput, { container }) => {
-    await placeDrafts(container, Batch.of(batch_id))
+  async ({ batch_id }: BatchInput) => {
+    await placeDrafts(Batch.of(batch_id))
     return new StepResponse({ batch_id })
   },
 )
 
 export const releaseCartLocksStep = createStep(
   "release-stripe-cart-locks",
-  async ({ batch_id }: BatchInput, { container }) => {
+  async ({ batch_id }: BatchInput) => {
     const batch = Batch.of(batch_id)
-    await unlockCarts(container, batch, [...batch.locked.keys()])
+    await unlockCarts(batch, [...batch.locked.keys()])
     await batch.close()
     return new StepResponse({ batch_id })
   },

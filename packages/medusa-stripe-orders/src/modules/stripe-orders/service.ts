@@ -6,7 +6,9 @@ import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { concernOf } from "../../events"
 import { factsOf } from "../../payments/facts"
-import * as payments from "../../payments/payments"
+import { receiveEvent } from "../../payments/inbox"
+import { readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
+import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { parseStorable } from "../../payments/storable"
 import type { Plugin } from "../../plugin"
 import { StripeWorker } from "../../worker"
@@ -105,7 +107,7 @@ export class StripeOrdersModuleService
   /** Stores the event; when this returns it is safe to answer 200. */
   async receive({ event, payload }: SignedEvent): Promise<void> {
     const concern = concernOf(event)
-    await payments.receiveEvent(
+    await receiveEvent(
       this.#database,
       {
         id: event.id,
@@ -139,26 +141,24 @@ export class StripeOrdersModuleService
    * @returns the ids of those that were in review
    */
   async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
-    const retried = await payments.retryReviews(this.#database, person, paymentIntentIds)
+    const retried = await retryReviews(this.#database, person, paymentIntentIds)
     this.wakeWorkers()
     return retried
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
-  async search(
-    search: payments.PaymentSearch,
-  ): Promise<{ stripe_payments: payments.PaymentView[]; count: number }> {
-    return await payments.searchPayments(this.#database, search)
+  async search(search: PaymentSearch): Promise<{ stripe_payments: PaymentView[]; count: number }> {
+    return await searchPayments(this.#database, search)
   }
 
   /** How these payments stand. */
-  async views(paymentIntentIds: string[]): Promise<payments.PaymentView[]> {
-    return await payments.viewPayments(this.#database, paymentIntentIds)
+  async views(paymentIntentIds: string[]): Promise<PaymentView[]> {
+    return await viewPayments(this.#database, paymentIntentIds)
   }
 
   /** Everything that happened to a payment, oldest first: each with when, what, who and the ids. */
-  async timeline(paymentIntentId: string): Promise<payments.TimelineLine[]> {
-    return await payments.readTimeline(this.#database, paymentIntentId)
+  async timeline(paymentIntentId: string): Promise<TimelineLine[]> {
+    return await readTimeline(this.#database, paymentIntentId)
   }
 }
 

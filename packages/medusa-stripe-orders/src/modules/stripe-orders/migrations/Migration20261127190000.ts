@@ -29,7 +29,8 @@ export class Migration20261127190000 extends Migration {
         ADD COLUMN IF NOT EXISTS status_since timestamptz NOT NULL DEFAULT clock_timestamp(),
         ADD COLUMN IF NOT EXISTS claim text,
         ADD COLUMN IF NOT EXISTS snapshot text,
-        ADD COLUMN IF NOT EXISTS snapshot_at timestamptz;
+        ADD COLUMN IF NOT EXISTS snapshot_at timestamptz,
+        ADD COLUMN IF NOT EXISTS snapshot_revision integer;
       ALTER SEQUENCE stripe_payment_arrival_seq AS bigint;`)
     this.addSql(`
       UPDATE stripe_payment
@@ -126,7 +127,7 @@ export class Migration20261127190000 extends Migration {
         DROP COLUMN amount, DROP COLUMN currency, DROP COLUMN email, DROP COLUMN name, DROP COLUMN created,
         DROP COLUMN livemode, DROP COLUMN account, DROP COLUMN payment_method, DROP COLUMN payment_method_type,
         DROP COLUMN latest_charge, DROP COLUMN status_since, DROP COLUMN claim, DROP COLUMN snapshot,
-        DROP COLUMN snapshot_at;
+        DROP COLUMN snapshot_at, DROP COLUMN snapshot_revision;
       UPDATE stripe_payment SET status = CASE status WHEN 'refunding' THEN 'returning' WHEN 'canceled' THEN 'cancelled'
         WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'awaiting_capture' THEN 'completed'
         ELSE status END;`)

@@ -48,6 +48,8 @@ const StripePayment = model
     /** the payment intent as Stripe last answered it, JSON */
     snapshot: model.text().nullable(),
     snapshot_at: model.dateTime().nullable(),
+    /** the payment's revision when Stripe was asked */
+    snapshot_revision: model.number().nullable(),
   })
   .indexes([
     { on: ["status", "arrival"] },

@@ -1,0 +1,114 @@
+import type { ILockingModule } from "@medusajs/framework/types"
+import { Modules } from "@medusajs/framework/utils"
+import type { Batch } from "./batch"
+import type { Entry } from "./place-orders"
+
+/** A batch that still waits for locks after this long is left to wait by itself. */
+export const PARKED_AFTER_MS = 250
+
+function lockingOf({ container }: Batch): ILockingModule {
+  return container.resolve(Modules.LOCKING)
+}
+
+/**
+ * Locks each payment's cart, and the payment itself where the store chose so, as the seed does. Payments whose locks are
+ * busy are set aside, each by itself.
+ *
+ * Carts first, then items, as complete-cart does: it holds its cart while it queues for the item. A request for
+ * both at once would stand before it in the item's queue and wait for its cart, and neither would move.
+ */
+export async function lockCarts(batch: Batch): Promise<void> {
+  const { lockKey, lock } = batch.plugin.options
+  const tries = batch.candidates.map(async ({ id, source }) => {
+    const cart = source?.kind === "cart" ? [source.cart_id] : []
+    const keys = lockKey === "cart" ? cart : [id, ...cart]
+    if (keys.length === 0) {
+      return
+    }
+    // Holdfast's providers renew the lock while `keep` says so; others keep it for the ttl.
+    const args = { ownerId: `${batch.id}/${id}`, expire: lock.ttl, keep: () => batch.isOpen }
+    try {
+      await lockingOf(batch).acquire(keys, args)
+      batch.locked.set(id, keys)
+    } catch (error) {
+      batch.busyOrFailed(id, error as Error)
+    }
+  })
+  await Promise.all(tries)
+}
+
+export async function unlockCarts(batch: Batch, ids: Iterable<string>): Promise<void> {
+  const releases = [...ids].map(async (id) => {
+    const keys = batch.locked.get(id)
+    batch.locked.delete(id)
+    // A lock that can't be released ends by itself.
+    await (keys &&
+      lockingOf(batch)
+        .release(keys, { ownerId: `${batch.id}/${id}` })
+        .catch(() => {}))
+  })
+  await Promise.all(releases)
+}
+
+/** Items for which a group of this process has waited for a while. Later payments for them come again, behind it. */
+const contended = new Set<string>()
+
+/**
+ * Runs `work` under the locks of the entries' items, one request for all of them. Where they can't be had in the time
+ * that the store allows, the entries are set aside.
+ */
+export async function underItemLocks(
+  batch: Batch,
+  entries: Entry[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const items = itemsOf(entries)
+  const setAsideAll = (error: Error) => {
+    for (const { payment } of entries) {
+      batch.busyOrFailed(payment.id, error)
+    }
+  }
+  if (items.some((item) => contended.has(item))) {
+    setAsideAll(new Error("Failed to acquire lock: earlier payments wait for the same inventory item"))
+    return
+  }
+  const contention = setTimeout(() => items.map((item) => contended.add(item)), PARKED_AFTER_MS)
+  const endContention = () => {
+    clearTimeout(contention)
+    items.map((item) => contended.delete(item))
+  }
+  const start = async () => {
+    endContention()
+    await work()
+  }
+  try {
+    const { timeout } = batch.plugin.options.lock
+    await (items.length > 0 ? lockingOf(batch).execute(items, start, { timeout }) : start())
+  } catch (error) {
+    endContention()
+    setAsideAll(error as Error)
+  }
+}
+
+/** Drafts that share an inventory item, directly or through others, are in one group. */
+export function groupsByItem(entries: Entry[]): Entry[][] {
+  const groups = new Set<{ items: Set<string>; entries: Entry[] }>()
+  for (const entry of entries) {
+    const merged = { items: new Set(itemsOf([entry])), entries: [entry] }
+    for (const group of groups) {
+      const touches = [...merged.items].some((item) => group.items.has(item))
+      if (touches || (merged.items.size === 0 && group.items.size === 0)) {
+        groups.delete(group)
+        merged.entries = [...group.entries, ...merged.entries]
+        merged.items = new Set([...group.items, ...merged.items])
+      }
+    }
+    groups.add(merged)
+  }
+  return [...groups].map(({ entries }) => entries)
+}
+
+function itemsOf(entries: Entry[]): string[] {
+  const items = entries.flatMap(({ demands }) => demands.map(({ inventory_item_id }) => inventory_item_id))
+  return [...new Set(items)].sort()
+}

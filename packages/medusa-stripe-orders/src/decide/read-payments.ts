@@ -1,0 +1,83 @@
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import type Stripe from "stripe"
+import { lookUp } from "../carry-out/look-up"
+import { FRESH_MS, hasMoved, type StoredEvent, snapshotOf } from "../events"
+import { loadSessions, sourceOf } from "../order-draft/source"
+import { readEvents } from "../payments/inbox"
+import { BY_HAND, type ClaimedPayment } from "../payments/queue"
+import { parseStorable } from "../payments/storable"
+import type { Batch } from "./batch"
+import { standingOf } from "./standing"
+
+interface KnownIntent {
+  intent: Stripe.PaymentIntent
+  /** whether Stripe itself was asked, not only its event */
+  isRead: boolean
+}
+
+/**
+ * How each payment stands: by its signed events, which cost no read, or by what Stripe answered. A payment of which
+ * neither says enough leaves the batch, and Stripe is asked about it elsewhere.
+ */
+export async function readPayments(batch: Batch): Promise<void> {
+  const events = await readEvents(batch.db, [...batch.claimed.keys()])
+  const reads = [...batch.claimed.values()].map(async (payment) => {
+    const known = knownIntent(batch, payment, events.get(payment.id) ?? [])
+    return known ?? (await readOrSetAside(batch, payment))
+  })
+  const known = (await Promise.all(reads)).filter((one) => one !== null)
+  const sessions = await loadSessions(
+    batch.container.resolve(ContainerRegistrationKeys.QUERY),
+    known.map(({ intent }) => intent),
+  )
+  for (const { intent, isRead } of known) {
+    const standing = standingOf(intent)
+    if (standing.kind === "void") {
+      const { reason } = standing
+      batch.setAside(intent.id, "void", { kind: "decision", text: reason }, { reason })
+    } else if (standing.kind === "unpaid") {
+      const text = `Is not paid: it is ${standing.status} in Stripe`
+      batch.setAside(
+        intent.id,
+        "awaiting_payment",
+        { kind: "decision", text },
+        { due_in_ms: UNPAID_RETRY_MS },
+      )
+    } else {
+      batch.orReview(intent.id, () => {
+        batch.candidates.push({ ...standing.payment, isRead, source: sourceOf(intent, sessions) })
+      })
+    }
+  }
+}
+
+const UNPAID_RETRY_MS = 60_000
+
+/** What Stripe answered lately, unless the payment has moved since; or what the events say by themselves. */
+function knownIntent({ plugin }: Batch, payment: ClaimedPayment, events: StoredEvent[]): KnownIntent | null {
+  const now = new Date()
+  const { snapshot, snapshot_at, snapshot_revision } = payment
+  const isFresh = snapshot_at && now.getTime() - snapshot_at.getTime() < FRESH_MS
+  if (snapshot && isFresh && !hasMoved(events, snapshot_revision ?? 0)) {
+    return { intent: parseStorable<Stripe.PaymentIntent>(snapshot), isRead: true }
+  }
+  const payload = snapshotOf(events, plugin.stripe.getApiField("version") ?? "", now)
+  const event = payload && parseStorable<Stripe.Event>(payload)
+  return event ? { intent: event.data.object as Stripe.PaymentIntent, isRead: false } : null
+}
+
+/** A workflow that is run by hand asks Stripe itself, within its own time. */
+async function readOrSetAside(batch: Batch, payment: ClaimedPayment): Promise<KnownIntent | null> {
+  if (batch.actor !== BY_HAND) {
+    const text = "Its events don't say enough: Stripe is asked"
+    batch.setAside(payment.id, "lookup", { kind: "decision", text })
+    return null
+  }
+  const outcome = await lookUp(batch, payment)
+  const { snapshot } = outcome.facts ?? {}
+  if (snapshot) {
+    return { intent: parseStorable(snapshot), isRead: true }
+  }
+  batch.setAsideWith(outcome)
+  return null
+}
