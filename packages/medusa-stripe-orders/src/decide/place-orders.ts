@@ -15,7 +15,7 @@ import {
   type PromotionModuleInternals,
   type SharedTransaction,
 } from "../medusa/shared-transaction"
-import type { ResolvedOptions } from "../modules/stripe-orders/options"
+import type { ResolvedOptions } from "../options"
 import type { OrderDraft } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"

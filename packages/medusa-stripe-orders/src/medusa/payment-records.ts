@@ -1,8 +1,8 @@
 import type { IPaymentModuleService, MedusaContainer } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
+import { newId } from "../ids"
 import type { OrderDraft } from "../order-draft/order-draft"
-import { newId } from "./ids"
 import { amount, insertRows } from "./rows"
 import type { OrderModuleInternals, PaymentModuleInternals, SharedTransaction } from "./shared-transaction"
 
