@@ -1,14 +1,9 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
+import { type OrderedPayment, ordersOfCarts, sessionsGivenBack } from "../medusa/medusa-was-first"
 import { linkOrders, lockCarts } from "../medusa/order-links"
-import {
-  type OrderedPayment,
-  ordersOfCarts,
-  type PaymentRecord,
-  recordPayments,
-  sessionsGivenBack,
-} from "../medusa/payment-records"
+import { type PaymentRecord, recordPayments } from "../medusa/payment-records"
 import {
   inOneTransaction,
   type OrderModuleInternals,
