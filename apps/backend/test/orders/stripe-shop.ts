@@ -24,6 +24,7 @@ export interface PaymentRow {
   order_id: string | null
   attempts: number
   last_error: string | null
+  claimed_by: string | null
 }
 
 export interface Purchase {
@@ -70,6 +71,10 @@ export class StripeShop {
 
   get url(): string {
     return this.running.url
+  }
+
+  get pid(): number {
+    return this.running.pid
   }
 
   get seeded(): Seeded {
