@@ -214,6 +214,39 @@ describe("whose turn it is", () => {
         await shop.until("the worker to look", async () => (await renewed()) !== before || undefined)
       }
     }
+
+    it.each(["is slow", "is paused"])(
+      "holds when the process that decides about the first payment %s, and another takes over",
+      async (how) => {
+        const { first, second } = await twoBuyers()
+        await letDecide(shop, other.pid)
+        const free = await standstill("LOCK TABLE product_variant IN ACCESS EXCLUSIVE MODE")
+        await shop.confirm(first)
+        await untilItWaits(shop)
+        const thaw = how === "is paused" ? paused(other.pid) : () => {}
+        await shop.confirm(second)
+        await known([second])
+        await letDecide(shop, shop.pid)
+        if (how === "is paused") await free()
+        else {
+          const taken = async () => pidOf((await shop.payment(second)).claimed_by) === shop.pid || undefined
+          await shop.until("the other process to take over", taken)
+          await free()
+        }
+        await firstGetsIt(first, second)
+        const orders = await shop.count(`"order"`)
+
+        // The late one ends its batch before it takes another.
+        thaw()
+        await letDecide(shop, other.pid)
+        const third = await shop.pay({ items: MUG })
+        await shop.settled([third])
+        expect(await byPid(third, other.pid)).toContain("Became an order")
+        expect(await byPid(first, other.pid)).not.toContain("Became an order")
+        expect(await shop.count(`"order"`)).toBe(orders + 1)
+        await firstGetsIt(first, second)
+      },
+    )
   })
 
   it("one busy cart holds up none of the payments that are due with it", async () => {
