@@ -3,7 +3,7 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import type { StripeBudget } from "./carry-out/stripe-budget"
-import type { ResolvedOptions } from "./modules/stripe-orders/options"
+import type { ResolvedOptions } from "./options"
 
 /** The name by which the plugin's module is resolved. */
 export const STRIPE_ORDERS_MODULE = "stripe_orders"

@@ -12,6 +12,7 @@ import {
   claimToCarryOut,
   claimToDecide,
   countWorkers,
+  forgetDeadWorkers,
   keepClaims,
   LEASE_SECONDS,
   notifyWorkers,
@@ -36,6 +37,7 @@ const STOP_WITHIN_MS = 5_000
 const SAY_AGAIN_AFTER_MS = 60_000
 
 const DECIDE_LEASE = "decide"
+const RENEW_MS = (LEASE_SECONDS / 3) * 1000
 
 /**
  * The worker of this process: one loop that decides, for the whole shop where it holds the lease, and two that carry out.
@@ -55,6 +57,7 @@ export class StripeWorker {
   #notifying: Promise<void> | undefined
   #notifyAgain = false
   #batchLimit = LARGEST_BATCH
+  #leaseRenewedAt = Number.NEGATIVE_INFINITY
 
   constructor(db: Knex, logger: Logger, plugin: Plugin) {
     this.#db = db
@@ -71,8 +74,9 @@ export class StripeWorker {
       this.#loop(this.#wakers.announce, () => this.#announceNext(work)),
       this.#stripeLane(work),
     ]
-    this.#heartbeat = setInterval(() => this.#beat(), (LEASE_SECONDS / 3) * 1000).unref()
+    this.#heartbeat = setInterval(() => this.#beat(), RENEW_MS).unref()
     this.#beat()
+    forgetDeadWorkers(this.#db).catch((error) => this.#complain(error))
     this.#listener.listen()
   }
 
@@ -123,7 +127,7 @@ export class StripeWorker {
   }
 
   async #decideNext(container: MedusaContainer): Promise<boolean> {
-    if (!(await takeLease(this.#db, DECIDE_LEASE, this.id))) {
+    if (!(await this.#mayDecide())) {
       return false
     }
     const claimed = await claimToDecide(this.#db, this.id, this.#batchLimit)
@@ -141,6 +145,17 @@ export class StripeWorker {
     this.#adaptBatch(performance.now() - began, claimed.length)
     decided.then(() => this.wake())
     return true
+  }
+
+  /** Holds the lease to decide, or takes it when its holder has died. */
+  async #mayDecide(): Promise<boolean> {
+    const now = performance.now()
+    if (now - this.#leaseRenewedAt < RENEW_MS) {
+      return true
+    }
+    const isHeld = await takeLease(this.#db, DECIDE_LEASE, this.id)
+    this.#leaseRenewedAt = isHeld ? now : Number.NEGATIVE_INFINITY
+    return isHeld
   }
 
   /** A batch whose workflow fails is decided half by half, in the order of arrival: one bad payment holds up no other. */

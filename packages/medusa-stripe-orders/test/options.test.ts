@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { parseOptions } from "../src/modules/stripe-orders/options"
+import { parseOptions } from "../src/options"
 
 const valid = { apiKey: "sk_test_1", webhookSecrets: ["whsec_1"] }
 
@@ -18,6 +18,8 @@ describe("the plugin's options", () => {
       ...valid,
       lockKey: "payment_intent",
       stock: "reserve",
+      capture: "after_stock",
+      billingAddress: "shipping",
       lock: { timeout: 30, ttl: 120 },
       paymentProvider: "pp_stripe_stripe",
       maxAttempts: 20,

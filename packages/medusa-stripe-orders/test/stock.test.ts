@@ -1,6 +1,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { allocate, type Demand, type Level, type StockRequest } from "../src/decide/stock"
+import { allocate, type StockRequest } from "../src/decide/stock"
+import type { Level } from "../src/medusa/inventory"
+import type { Demand } from "../src/order-draft/order-draft"
 
 const level = (id: string, item: string, location: string, available: number): Level => ({
   id,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { readPayments } from "../payments/payments"
-import { BY_HAND, claimByHand, keepClaims } from "../payments/queue"
-import { isAtRest, type PaymentState, states } from "../payments/states"
+import { BY_HAND, claimToCarryOutByHand, keepClaims } from "../payments/queue"
+import { isAtRest, type PaymentState } from "../payments/states"
 import { carryOut } from "./carry-out"
 import { carryOutIn } from "./context"
 
@@ -42,10 +42,9 @@ export async function carryOutByHand(
         ...(last_error && { error: last_error }),
       }))
     }
-    const slow = open.filter(({ status }) => states[status].actor === "carry out")
-    const claimed = await claimByHand(
+    const claimed = await claimToCarryOutByHand(
       work.db,
-      slow.map(({ id }) => id),
+      open.map(({ id }) => id),
     )
     const letGo = keepClaims(work.db, () => claimed.map(({ claim }) => claim))
     await Promise.all(claimed.map((payment) => carryOut(work, payment))).finally(letGo)

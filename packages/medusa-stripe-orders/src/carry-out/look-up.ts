@@ -7,7 +7,7 @@ import type { CarryOut } from "./context"
 import { retrieve } from "./stripe-calls"
 
 /** A payment intent that Stripe does not know right after its event may only be late; so long it is asked again. */
-const MISSING_FOR_MS = 30_000
+const MISSING_FOR_MS = 20_000
 
 /** How often Stripe is asked about a payment that is not paid: when its age has doubled, once a day at least. */
 const UNPAID_RETRY_MS = { least: 60_000, most: 86_400_000 }
@@ -60,7 +60,7 @@ function missing(payment: ClaimedPayment, error: Stripe.errors.StripeError): Out
   if (payment.revision > 0 && waited < MISSING_FOR_MS) {
     const text = `Stripe does not know the payment yet: ${error.message}`
     const line = { kind: "stripe_call" as const, text, data }
-    const due_in_ms = Math.min(MISSING_FOR_MS, Math.max(1_000, waited))
+    const due_in_ms = Math.max(1_000, Math.min(waited, MISSING_FOR_MS - waited))
     return outcomeOf(payment, "lookup", line, { attempts: "kept", error: error.message, due_in_ms })
   }
   const reason = `Stripe knows no such payment intent with the configured API key: ${error.message}`

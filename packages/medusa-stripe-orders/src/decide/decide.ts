@@ -1,4 +1,4 @@
-import { ordersOfCarts } from "../medusa/payment-records"
+import { ordersOfCarts } from "../medusa/medusa-was-first"
 import { draftOrders } from "../order-draft/draft"
 import { lacksCharge } from "../order-draft/from-items"
 import { NeedsReview } from "../order-draft/order-draft"

@@ -1,21 +1,16 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
+import { type OrderedPayment, ordersOfCarts, sessionsGivenBack } from "../medusa/medusa-was-first"
 import { linkOrders, lockCarts } from "../medusa/order-links"
-import {
-  type OrderedPayment,
-  ordersOfCarts,
-  type PaymentRecord,
-  recordPayments,
-  sessionsGivenBack,
-} from "../medusa/payment-records"
+import { type PaymentRecord, recordPayments } from "../medusa/payment-records"
 import {
   inOneTransaction,
   type OrderModuleInternals,
   type PromotionModuleInternals,
   type SharedTransaction,
 } from "../medusa/shared-transaction"
-import type { ResolvedOptions } from "../modules/stripe-orders/options"
+import type { ResolvedOptions } from "../options"
 import type { OrderDraft } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"

@@ -1,28 +1,11 @@
+import type { Level } from "../medusa/inventory"
+import type { Demand } from "../order-draft/order-draft"
+
 /**
  * Who gets the stock, decided in one place and without I/O.
  *
  * The caller holds the levels' rows locked (`FOR UPDATE`), so what is decided here stays true until it commits.
  */
-
-/** One inventory item at one location. */
-export interface Level {
-  id: string
-  inventory_item_id: string
-  location_id: string
-  /** stocked − reserved; negative when more is promised than is there */
-  available: number
-}
-
-/** What one order line needs of one inventory item. */
-export interface Demand {
-  line_item_id: string
-  inventory_item_id: string
-  /** units of the inventory item: line quantity × required_quantity */
-  quantity: number
-  allow_backorder: boolean
-  /** where it may be taken from, the preferred place first */
-  location_ids: string[]
-}
 
 /** One buyer's demands: all of them are met, or none. */
 export interface StockRequest {

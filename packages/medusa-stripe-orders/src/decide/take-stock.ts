@@ -1,6 +1,6 @@
 import { decrement, lockLevels, reserve } from "../medusa/inventory"
 import type { SharedTransaction } from "../medusa/shared-transaction"
-import type { ResolvedOptions } from "../modules/stripe-orders/options"
+import type { ResolvedOptions } from "../options"
 import { allocate, type StockRequest, type StockResult } from "./stock"
 
 /**

@@ -1,7 +1,25 @@
-import type { Level, StockAllocation } from "../decide/stock"
-import { newId } from "./ids"
+import { newId } from "../ids"
 import { amount, insertRows } from "./rows"
 import type { SharedTransaction } from "./shared-transaction"
+
+/** One inventory item at one location. */
+export interface Level {
+  id: string
+  inventory_item_id: string
+  location_id: string
+  /** stocked − reserved; negative when more is promised than is there */
+  available: number
+}
+
+/** Units of a level that an order line takes. */
+export interface Allocation {
+  level_id: string
+  line_item_id: string
+  inventory_item_id: string
+  location_id: string
+  quantity: number
+  allow_backorder: boolean
+}
 
 /** Reads the levels of these items at these locations, and keeps them as they are until the transaction ends. */
 export async function lockLevels(
@@ -23,7 +41,7 @@ export async function lockLevels(
 }
 
 /** Reserves for order lines, as Medusa's reservation items: fulfilment needs them, and lowers the stock by them. */
-export async function reserve(transaction: SharedTransaction, allocations: StockAllocation[]): Promise<void> {
+export async function reserve(transaction: SharedTransaction, allocations: Allocation[]): Promise<void> {
   await changeLevels(transaction, RESERVE, allocations)
   await insertRows(
     transaction.sql,
@@ -40,10 +58,7 @@ export async function reserve(transaction: SharedTransaction, allocations: Stock
 }
 
 /** Takes the stock away at once, for shops that don't fulfil in Medusa. */
-export async function decrement(
-  transaction: SharedTransaction,
-  allocations: StockAllocation[],
-): Promise<void> {
+export async function decrement(transaction: SharedTransaction, allocations: Allocation[]): Promise<void> {
   await changeLevels(transaction, DECREMENT, allocations)
 }
 
@@ -70,7 +85,7 @@ const DECREMENT = `
 async function changeLevels(
   { sql }: SharedTransaction,
   statement: string,
-  allocations: StockAllocation[],
+  allocations: Allocation[],
 ): Promise<void> {
   const sums = new Map<string, number>()
   for (const { level_id, quantity } of allocations) {

@@ -1,5 +1,5 @@
+import { newId } from "../ids"
 import type { OrderDraft } from "../order-draft/order-draft"
-import { newId } from "./ids"
 import type { PaymentRecord } from "./payment-records"
 import { insertRows } from "./rows"
 import type { SharedTransaction } from "./shared-transaction"

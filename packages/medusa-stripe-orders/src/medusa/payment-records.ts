@@ -1,10 +1,8 @@
-import type { IPaymentModuleService, MedusaContainer } from "@medusajs/framework/types"
-import { Modules } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
+import { newId } from "../ids"
 import type { OrderDraft } from "../order-draft/order-draft"
-import { newId } from "./ids"
 import { amount, insertRows } from "./rows"
-import type { OrderModuleInternals, PaymentModuleInternals, SharedTransaction } from "./shared-transaction"
+import type { SharedTransaction } from "./shared-transaction"
 
 /** The payment as the order will show it. `capture_id` is null while it is only authorized. */
 export interface PaymentRecord {
@@ -31,86 +29,23 @@ export async function recordPayments(
     newRecord(draft, provider_id, known.get(draft.payment_session_id ?? "")),
   )
   await insertRows(sql, "payment_collection", records.flatMap(newCollection))
-  await updateCollections(sql, records)
+  await updateCollections(
+    sql,
+    records.flatMap(({ draft, payment_collection_id: id, captured_at }) =>
+      draft.payment_collection_id ? [{ id, total: draft.total, captured_at }] : [],
+    ),
+  )
   await insertRows(sql, "payment_session", records.flatMap(newSession))
   await updateSessions(sql, records)
   await insertRows(sql, "payment", records.flatMap(newPayment))
-  await updatePayments(sql, records)
+  await markCaptured(
+    sql,
+    records.flatMap(({ known, draft, captured_at }) =>
+      known && captured_at ? [{ id: known.id, data: intentData(draft.payment.intent), captured_at }] : [],
+    ),
+  )
   await insertRows(sql, "capture", records.flatMap(newCapture))
   return new Map(records.map((record) => [record.draft.payment.id, record]))
-}
-
-/**
- * Writes a capture that happened in Stripe after the order was committed: the same rows as `recordPayments`
- * writes for a payment that came captured.
- */
-export async function recordCapture(
-  container: MedusaContainer,
-  transaction: SharedTransaction,
-  { payment_id, order_id }: { payment_id: string | null; order_id: string | null },
-  intent: Stripe.PaymentIntent,
-): Promise<void> {
-  const { rows } = await transaction.sql.raw(
-    `SELECT payment.id, payment.amount, payment.currency_code, payment.payment_collection_id
-       FROM payment WHERE id = ? AND NOT EXISTS (SELECT 1 FROM capture WHERE payment_id = payment.id AND deleted_at IS NULL)
-        FOR UPDATE`,
-    [payment_id],
-  )
-  const [payment] = rows
-  if (!payment) {
-    return // captured by hand in the admin meanwhile, which wrote these rows itself
-  }
-  const { amount, currency_code, payment_collection_id } = payment
-  const capture_id = newId("capt")
-  const captured_at = new Date()
-  const module: IPaymentModuleService = container.resolve(Modules.PAYMENT)
-  const payments = module as unknown as PaymentModuleInternals
-  const context = transaction.join(module)
-  await payments.captureService_.create([{ id: capture_id, payment: payment.id, amount }], context)
-  await payments.paymentService_.update([{ id: payment.id, captured_at, data: intentData(intent) }], context)
-  await payments.paymentCollectionService_.update(
-    [{ id: payment_collection_id, status: "completed", captured_amount: amount, completed_at: captured_at }],
-    context,
-  )
-  const orders = container.resolve(Modules.ORDER)
-  await (orders as unknown as OrderModuleInternals).addOrderTransactions_(
-    [{ order_id, amount, currency_code, reference: "capture", reference_id: capture_id }],
-    transaction.join(orders),
-  )
-}
-
-/** A payment that Medusa has of a payment intent, with the order that it belongs to. */
-export interface OrderedPayment {
-  order_id: string
-  /** Medusa's payments of the order */
-  payments: { id: string; payment_intent_id: string | null; captured: boolean }[]
-}
-
-/** The orders that carts have become, by cart; with what Medusa knows of their payments. */
-export async function ordersOfCarts(
-  { sql }: { sql: Pick<SharedTransaction["sql"], "raw"> },
-  cartIds: string[],
-): Promise<Map<string, OrderedPayment>> {
-  if (cartIds.length === 0) {
-    return new Map()
-  }
-  const { rows } = await sql.raw(
-    `SELECT order_cart.cart_id, order_cart.order_id,
-            COALESCE(jsonb_agg(jsonb_build_object(
-              'id', payment.id, 'payment_intent_id', payment.data->>'id',
-              'captured', payment.captured_at IS NOT NULL OR EXISTS (
-                SELECT 1 FROM capture WHERE capture.payment_id = payment.id AND capture.deleted_at IS NULL)
-            )) FILTER (WHERE payment.id IS NOT NULL), '[]') AS payments
-       FROM order_cart
-       LEFT JOIN order_payment_collection AS collection
-         ON collection.order_id = order_cart.order_id AND collection.deleted_at IS NULL
-       LEFT JOIN payment
-         ON payment.payment_collection_id = collection.payment_collection_id AND payment.deleted_at IS NULL
-      WHERE order_cart.cart_id = ANY(?) AND order_cart.deleted_at IS NULL
-      GROUP BY order_cart.cart_id, order_cart.order_id`,
-    [cartIds],
-  )
-  return new Map((rows as (OrderedPayment & { cart_id: string })[]).map((row) => [row.cart_id, row]))
 }
 
 interface KnownPayment {
@@ -156,17 +91,17 @@ function newCollection({ draft, payment_collection_id, captured_at }: RecordDraf
   return [row]
 }
 
-async function updateCollections(sql: SharedTransaction["sql"], records: RecordDraft[]): Promise<void> {
-  const rows = records.flatMap(({ draft, payment_collection_id, captured_at }) => {
-    const row = {
-      id: payment_collection_id,
-      ...amount("amount", draft.total),
-      ...amount("captured_amount", captured_at ? draft.total : 0),
-      status: captured_at ? "completed" : "authorized",
-      completed_at: captured_at,
-    }
-    return draft.payment_collection_id ? [row] : []
-  })
+export async function updateCollections(
+  sql: SharedTransaction["sql"],
+  collections: { id: string; total: number; captured_at: Date | null }[],
+): Promise<void> {
+  const rows = collections.map(({ id, total, captured_at }) => ({
+    id,
+    ...amount("amount", total),
+    ...amount("captured_amount", captured_at ? total : 0),
+    status: captured_at ? "completed" : "authorized",
+    completed_at: captured_at,
+  }))
   if (rows.length > 0) {
     await sql.raw(
       `UPDATE payment_collection AS collection
@@ -233,10 +168,10 @@ function newPayment({ draft, payment_id, payment_collection_id, session_id, ...r
 }
 
 /** Medusa had authorized these before; where Stripe has captured since, Medusa's admin must not offer it again. */
-async function updatePayments(sql: SharedTransaction["sql"], records: RecordDraft[]): Promise<void> {
-  const rows = records.flatMap(({ known, draft, captured_at }) =>
-    known && captured_at ? [{ id: known.id, data: intentData(draft.payment.intent), captured_at }] : [],
-  )
+export async function markCaptured(
+  sql: SharedTransaction["sql"],
+  rows: { id: string; data: Record<string, unknown>; captured_at: Date }[],
+): Promise<void> {
   if (rows.length > 0) {
     await sql.raw(
       `UPDATE payment SET captured_at = COALESCE(payment.captured_at, r.captured_at), data = r.data, updated_at = now()
@@ -254,7 +189,7 @@ function newCapture({ draft, payment_id, capture_id, known }: RecordDraft) {
 }
 
 /** What Medusa's Stripe provider finds again when it refunds or captures; the client's secret isn't kept. */
-function intentData({ client_secret, ...intent }: Stripe.PaymentIntent): Record<string, unknown> {
+export function intentData({ client_secret, ...intent }: Stripe.PaymentIntent): Record<string, unknown> {
   return { ...intent }
 }
 
@@ -273,22 +208,4 @@ async function paymentsOfSessions(
     [sessionIds],
   )
   return new Map(rows.map((row: { payment_session_id: string }) => [row.payment_session_id, row]))
-}
-
-/** The sessions whose money Medusa has given back meanwhile, as complete-cart does when it fails after it authorized. */
-export async function sessionsGivenBack(
-  { sql }: SharedTransaction,
-  sessionIds: string[],
-): Promise<Set<string>> {
-  if (sessionIds.length === 0) {
-    return new Set()
-  }
-  const { rows } = await sql.raw(
-    `SELECT payment_session_id AS id FROM payment
-      WHERE payment_session_id = ANY(?) AND deleted_at IS NULL
-        AND (canceled_at IS NOT NULL OR EXISTS (
-          SELECT 1 FROM refund WHERE refund.payment_id = payment.id AND refund.deleted_at IS NULL))`,
-    [sessionIds],
-  )
-  return new Set(rows.map(({ id }: { id: string }) => id))
 }

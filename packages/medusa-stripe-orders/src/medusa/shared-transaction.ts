@@ -68,18 +68,6 @@ export interface OrderModuleInternals {
   addOrderTransactions_(transactions: unknown[], context: Context): Promise<unknown[]>
 }
 
-interface InternalService {
-  create(rows: unknown[], context: Context): Promise<{ id: string }[]>
-  update(rows: unknown[], context: Context): Promise<{ id: string }[]>
-}
-
-/** The Payment Module's tables, written without calling the provider: the money has moved already. */
-export interface PaymentModuleInternals {
-  paymentCollectionService_: InternalService
-  paymentService_: InternalService
-  captureService_: InternalService
-}
-
 /** Public, but Medusa's type leaves the context out. */
 export interface PromotionModuleInternals {
   registerUsage(usage: { code: string; amount: number }[], buyer: object, context: Context): Promise<void>

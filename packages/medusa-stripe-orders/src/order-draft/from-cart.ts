@@ -1,6 +1,6 @@
 import type { CreateOrderAddressDTO } from "@medusajs/framework/types"
 import { OrderStatus } from "@medusajs/framework/utils"
-import { newId } from "../medusa/ids"
+import { newId } from "../ids"
 import { NeedsReview, type OrderData, type OrderLine, type OrderOutline, type Query } from "./order-draft"
 
 const CART_FIELDS = [

@@ -1,7 +1,7 @@
 import type { CreateOrderAddressDTO } from "@medusajs/framework/types"
 import { OrderStatus } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
-import { newId } from "../medusa/ids"
+import { newId } from "../ids"
 import { NeedsReview, type OrderData, type OrderDetails } from "./order-draft"
 import { type Price, type Region, regionOf, type Shop, type SourcedPayment } from "./shop"
 import type { Variant } from "./variants"

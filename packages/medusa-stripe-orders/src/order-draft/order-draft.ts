@@ -1,6 +1,5 @@
 import type { CreateOrderDTO, CreateOrderLineItemDTO, RemoteQueryFunction } from "@medusajs/framework/types"
 import type Stripe from "stripe"
-import type { Demand } from "../decide/stock"
 
 /** Medusa's query across modules. */
 export type Query = Pick<RemoteQueryFunction, "graph">
@@ -40,6 +39,17 @@ export interface PaidPayment {
 /** Ids are given by us: the stock and the payment refer to them before the order is written. */
 export type OrderLine = CreateOrderLineItemDTO & { id: string }
 export type OrderData = Omit<CreateOrderDTO, "items"> & { id: string; items: OrderLine[] }
+
+/** What one order line needs of one inventory item. */
+export interface Demand {
+  line_item_id: string
+  inventory_item_id: string
+  /** units of the inventory item: line quantity × required_quantity */
+  quantity: number
+  allow_backorder: boolean
+  /** where it may be taken from, the preferred place first */
+  location_ids: string[]
+}
 
 /** An order ready to be made: it only lacks stock. */
 export interface OrderDraft {

@@ -5,7 +5,7 @@ import type {
   ShippingTaxLineDTO,
 } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, Modules } from "@medusajs/framework/utils"
-import { newId } from "../medusa/ids"
+import { newId } from "../ids"
 import type { OrderData } from "./order-draft"
 import type { Region } from "./shop"
 

@@ -1,5 +1,4 @@
-import type { Demand } from "../decide/stock"
-import { NeedsReview, type OrderLine, type Query } from "./order-draft"
+import { type Demand, NeedsReview, type OrderLine, type Query } from "./order-draft"
 
 /** A variant with what settlement needs of it: its stock and, for a line without a cart, its descriptions. */
 export interface Variant {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import type { Database, PaymentRow } from "./payments"
-import { type PaymentState, statesOf } from "./states"
+import { AFTER_EVENT, type PaymentState, statesOf } from "./states"
 
 /**
  * Which payments are due, and who works on them. A claim is a worker's hold on a payment: it ends by itself unless it is
@@ -89,8 +89,8 @@ export async function claimToCarryOut(
 }
 
 /**
- * Claims these payments for a workflow that is run by hand, and makes rows for those that have none. What a worker holds,
- * or what rests, is left out.
+ * Claims these payments for a workflow that is run by hand, to be decided as after an event, and makes rows for those that
+ * have none. What a worker holds, or what is decided, is left out.
  */
 export async function claimByHand(db: Database, ids: string[]): Promise<ClaimedPayment[]> {
   await db.raw(
@@ -100,11 +100,26 @@ export async function claimByHand(db: Database, ids: string[]): Promise<ClaimedP
   const { rows } = await db.raw(
     `WITH free AS MATERIALIZED (
        SELECT id FROM stripe_payment
-        WHERE id = ANY(:ids) AND status = ANY(:states) AND deleted_at IS NULL
+        WHERE id = ANY(:ids) AND CAST(:afterEvent AS jsonb) ->> status = ANY(:states) AND deleted_at IS NULL
+          AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        ORDER BY id FOR UPDATE SKIP LOCKED)
+     ${SET_CLAIM}, status = CAST(:afterEvent AS jsonb) ->> payment.status
+       FROM free WHERE payment.id = free.id RETURNING payment.*`,
+    { ...newClaim(BY_HAND), ids, states: statesOf("decide"), afterEvent: JSON.stringify(AFTER_EVENT) },
+  )
+  return inOrderOfArrival(rows)
+}
+
+/** Claims those of these payments that are due to be carried out, for a workflow that is run by hand. */
+export async function claimToCarryOutByHand(db: Database, ids: string[]): Promise<ClaimedPayment[]> {
+  const { rows } = await db.raw(
+    `WITH free AS MATERIALIZED (
+       SELECT id FROM stripe_payment
+        WHERE id = ANY(:ids) AND status = ANY(:states) AND due_at <= clock_timestamp() AND deleted_at IS NULL
           AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
         ORDER BY id FOR UPDATE SKIP LOCKED)
      ${SET_CLAIM} FROM free WHERE payment.id = free.id RETURNING payment.*`,
-    { ...newClaim(BY_HAND), ids, states: [...statesOf("decide"), ...statesOf("carry out")] },
+    { ...newClaim(BY_HAND), ids, states: statesOf("carry out") },
   )
   return inOrderOfArrival(rows)
 }
@@ -160,6 +175,11 @@ export async function takeLease(db: Database, name: string, holder: string): Pro
     { name, holder, seconds: LEASE_SECONDS },
   )
   return rows.length > 0
+}
+
+/** Rows of workers that died long ago. */
+export async function forgetDeadWorkers(db: Database): Promise<void> {
+  await db.raw(`DELETE FROM stripe_lease WHERE expires_at < clock_timestamp() - interval '1 hour'`)
 }
 
 export async function releaseLeases(db: Database, holder: string): Promise<void> {

@@ -7,8 +7,8 @@ export default Module(STRIPE_ORDERS_MODULE, {
   service: StripeOrdersModuleService,
   loaders: [validateOptions],
 })
+export type { StripeOrdersOptions } from "../../options"
 export type { PaymentRow } from "../../payments/payments"
 export type { PaymentState } from "../../payments/states"
-export type { StripeOrdersOptions } from "./options"
 export type { StripeOrdersModuleService }
 export { STRIPE_ORDERS_MODULE }

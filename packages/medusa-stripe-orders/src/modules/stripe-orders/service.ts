@@ -5,6 +5,7 @@ import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs
 import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { concernOf } from "../../events"
+import { parseOptions, type ResolvedOptions } from "../../options"
 import { factsOf } from "../../payments/facts"
 import { receiveEvent } from "../../payments/inbox"
 import { readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
@@ -16,7 +17,6 @@ import StripeEvent from "./models/stripe-event"
 import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
 import StripeTimeline from "./models/stripe-timeline"
-import { parseOptions, type ResolvedOptions } from "./options"
 
 /** Stripe's own default: an older timestamp means a replay. */
 const SIGNATURE_TOLERANCE_SECONDS = 300

@@ -1,0 +1,53 @@
+import type { SharedTransaction } from "./shared-transaction"
+
+/** A payment that Medusa has of a payment intent, with the order that it belongs to. */
+export interface OrderedPayment {
+  order_id: string
+  /** Medusa's payments of the order */
+  payments: { id: string; payment_intent_id: string | null; captured: boolean }[]
+}
+
+/** The orders that carts have become, by cart; with what Medusa knows of their payments. */
+export async function ordersOfCarts(
+  { sql }: { sql: Pick<SharedTransaction["sql"], "raw"> },
+  cartIds: string[],
+): Promise<Map<string, OrderedPayment>> {
+  if (cartIds.length === 0) {
+    return new Map()
+  }
+  const { rows } = await sql.raw(
+    `SELECT order_cart.cart_id, order_cart.order_id,
+            COALESCE(jsonb_agg(jsonb_build_object(
+              'id', payment.id, 'payment_intent_id', payment.data->>'id',
+              'captured', payment.captured_at IS NOT NULL OR EXISTS (
+                SELECT 1 FROM capture WHERE capture.payment_id = payment.id AND capture.deleted_at IS NULL)
+            )) FILTER (WHERE payment.id IS NOT NULL), '[]') AS payments
+       FROM order_cart
+       LEFT JOIN order_payment_collection AS collection
+         ON collection.order_id = order_cart.order_id AND collection.deleted_at IS NULL
+       LEFT JOIN payment
+         ON payment.payment_collection_id = collection.payment_collection_id AND payment.deleted_at IS NULL
+      WHERE order_cart.cart_id = ANY(?) AND order_cart.deleted_at IS NULL
+      GROUP BY order_cart.cart_id, order_cart.order_id`,
+    [cartIds],
+  )
+  return new Map((rows as (OrderedPayment & { cart_id: string })[]).map((row) => [row.cart_id, row]))
+}
+
+/** The sessions whose money Medusa has given back meanwhile, as complete-cart does when it fails after it authorized. */
+export async function sessionsGivenBack(
+  { sql }: SharedTransaction,
+  sessionIds: string[],
+): Promise<Set<string>> {
+  if (sessionIds.length === 0) {
+    return new Set()
+  }
+  const { rows } = await sql.raw(
+    `SELECT payment_session_id AS id FROM payment
+      WHERE payment_session_id = ANY(?) AND deleted_at IS NULL
+        AND (canceled_at IS NOT NULL OR EXISTS (
+          SELECT 1 FROM refund WHERE refund.payment_id = payment.id AND refund.deleted_at IS NULL))`,
+    [sessionIds],
+  )
+  return new Set(rows.map(({ id }: { id: string }) => id))
+}
