@@ -101,7 +101,8 @@ const OLDEST_KNOWN_VERSION = "2022-11-15"
 
 /**
  * The payment as its events tell it, or null where they don't suffice and Stripe is to be asked: there is no snapshot,
- * it is old or came late, is of an API version that we don't know, or something happened after it.
+ * it is old or came late, is of an API version that we don't know, something happened after it, or another snapshot of
+ * its second may be the later one.
  */
 export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, now: Date): string | null {
   const snapshots = events.filter(({ type }) => MEANINGS.get(type)?.snapshot)
@@ -113,7 +114,11 @@ export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, no
   const superseded = events.some(
     ({ type, created }) => !MEANINGS.get(type)?.harmless && created >= newest.created,
   )
-  return isLate || superseded || !isKnown(newest.api_version, newestKnownVersion) ? null : newest.payload
+  const ambiguous = snapshots.some(
+    (other) => other !== newest && isLater(other, newest) === isLater(newest, other),
+  )
+  const isUnknown = !isKnown(newest.api_version, newestKnownVersion)
+  return isLate || superseded || ambiguous || isUnknown ? null : newest.payload
 }
 
 /** Whether an event that says something against what was known at `revision` has come since. */

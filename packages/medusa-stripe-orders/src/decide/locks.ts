@@ -104,22 +104,22 @@ export async function underItemLocks(
   }
 }
 
-/** Drafts that share an inventory item, directly or through others, are in one group. */
+/** Drafts that share an inventory item, directly or through others, are in one group, in the order of the drafts. */
 export function groupsByItem(entries: Entry[]): Entry[][] {
-  const groups = new Set<{ items: Set<string>; entries: Entry[] }>()
+  const groups = new Set<{ items: Set<string>; entries: Set<Entry> }>()
   for (const entry of entries) {
-    const merged = { items: new Set(itemsOf([entry])), entries: [entry] }
+    const merged = { items: new Set(itemsOf([entry])), entries: new Set([entry]) }
     for (const group of groups) {
       const touches = [...merged.items].some((item) => group.items.has(item))
       if (touches || (merged.items.size === 0 && group.items.size === 0)) {
         groups.delete(group)
-        merged.entries = [...group.entries, ...merged.entries]
+        merged.entries = new Set([...group.entries, ...merged.entries])
         merged.items = new Set([...group.items, ...merged.items])
       }
     }
     groups.add(merged)
   }
-  return [...groups].map(({ entries }) => entries)
+  return [...groups].map((group) => entries.filter((entry) => group.entries.has(entry)))
 }
 
 function itemsOf(entries: Entry[]): string[] {

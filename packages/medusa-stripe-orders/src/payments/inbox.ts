@@ -1,5 +1,5 @@
 import { HARMLESS_TYPES, type StoredEvent } from "../events"
-import { type Database, FACTS, type PaymentFacts } from "./payments"
+import { type Database, FACTS, type PaymentFacts, searchable } from "./payments"
 import { AFTER_EVENT } from "./states"
 
 export interface IncomingEvent {
@@ -31,6 +31,7 @@ export async function receiveEvent(
   event: IncomingEvent,
   concern: EventConcern | null,
 ): Promise<void> {
+  const known = searchable(concern?.facts ?? {})
   const look = `revision = stripe_payment.revision + 1,
              status = COALESCE(CAST(:afterEvent AS jsonb) ->> stripe_payment.status, stripe_payment.status),
              status_since = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
@@ -73,7 +74,7 @@ export async function receiveEvent(
       payload: event.payload,
       text: `Stripe sent ${event.type}`,
       data: JSON.stringify({ event_id: event.id }),
-      ...Object.fromEntries(FACTS.map((fact) => [fact, concern?.facts?.[fact] ?? null])),
+      ...Object.fromEntries(FACTS.map((fact) => [fact, known[fact] ?? null])),
     },
   )
 }

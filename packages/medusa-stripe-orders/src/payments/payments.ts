@@ -1,6 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { AFTER_EVENT, afterReview, mayBecome, type PaymentState, statesOf } from "./states"
-import { storableText } from "./storable"
+import { parseStorable, storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
 export interface PaymentRow {
@@ -76,6 +76,18 @@ export const FACTS = [
   "latest_charge",
 ] as const satisfies (keyof PaymentFacts)[]
 
+/** A longer text has no place in an index of Postgres, and a name may have 5,000 characters in Stripe. */
+const LONGEST_FACT = 500
+
+/** The facts as they can be stored and indexed. */
+export function searchable<T extends PaymentFacts>(facts: T): T {
+  const texts = FACTS.flatMap((fact) => {
+    const text = facts[fact]
+    return typeof text === "string" ? [[fact, storableText(text.slice(0, LONGEST_FACT))]] : []
+  })
+  return { ...facts, ...Object.fromEntries(texts) }
+}
+
 /** How the attempts of a payment are counted on: a step that succeeded starts anew, one that failed adds one. */
 export type Attempts = "reset" | "failed" | "kept"
 
@@ -129,7 +141,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
     return new Set()
   }
   const rows = outcomes.map(({ facts = {}, lines, ...outcome }) => ({
-    ...facts,
+    ...searchable(facts),
     ...outcome,
     reason: textOrNull(outcome.reason),
     error: textOrNull(outcome.error),
@@ -249,7 +261,7 @@ function textOrNull(text: string | null | undefined): string | null {
 }
 
 function storableLine({ kind, text, data }: Line) {
-  return { kind, text: storableText(text), data: data ?? null }
+  return { kind, text: storableText(text), data: data ? parseStorable(JSON.stringify(data)) : null }
 }
 
 const LONGEST_BACK_OFF_MS = 3_600_000

@@ -47,31 +47,36 @@ export interface PaymentSearch {
   offset: number
 }
 
-/** The newest first. Each kind of `q` has its index. */
+/** What `q` may be; each has an index of its own. */
+const MATCHES = [
+  "id = :q",
+  "order_id = :q",
+  "order_id = ANY(:orderIds)",
+  "cart_id = :q",
+  "latest_charge = :q",
+  "lower(email) LIKE :begins",
+  "lower(name) LIKE :begins",
+]
+
+/**
+ * The newest first. What `q` finds is looked up by each index before it is put in order: with all of it in one condition,
+ * Postgres reads the payments from the newest on until it has found enough, all of them where few match.
+ */
 export async function searchPayments(
   db: Database,
   { states: wanted, q, orderIds = [], limit, offset }: PaymentSearch,
 ): Promise<{ stripe_payments: PaymentView[]; count: number }> {
   const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
-  const conditions = [
-    "deleted_at IS NULL",
-    ...(wanted ? ["status = ANY(:wanted)"] : []),
-    ...(q
-      ? [
-          `(id = :q OR order_id = :q OR order_id = ANY(:orderIds) OR cart_id = :q OR latest_charge = :q
-            OR lower(email) LIKE :begins OR lower(name) LIKE :begins)`,
-        ]
-      : []),
-  ].join(" AND ")
+  const all = `SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL ${wanted ? "AND status = ANY(:wanted)" : ""}`
+  const found = q ? MATCHES.map((matches) => `${all} AND ${matches}`).join(" UNION ") : all
   const values = { ...(wanted && { wanted }), ...(q && { q, orderIds, begins }) }
   const { rows } = await db.raw(
-    `SELECT ${VIEW} FROM stripe_payment WHERE ${conditions} ORDER BY stripe_payment.arrival DESC LIMIT :limit OFFSET :offset`,
+    `WITH page AS MATERIALIZED (
+       SELECT id FROM (${found}) AS found ORDER BY arrival DESC LIMIT :limit OFFSET :offset)
+     SELECT ${VIEW} FROM stripe_payment WHERE id IN (SELECT id FROM page) ORDER BY stripe_payment.arrival DESC`,
     { ...values, limit, offset },
   )
-  const counted = await db.raw(
-    `SELECT count(*)::int AS count FROM stripe_payment WHERE ${conditions}`,
-    values,
-  )
+  const counted = await db.raw(`SELECT count(*)::int AS count FROM (${found}) AS found`, values)
   return { stripe_payments: rows.map(withWords), count: counted.rows[0].count }
 }
 

@@ -43,8 +43,8 @@ export class Migration20261127190000 extends Migration {
       UPDATE stripe_payment AS payment
          SET amount = (intent->>'amount')::bigint,
              currency = intent->>'currency',
-             email = COALESCE(intent->>'receipt_email', intent->'metadata'->>'email'),
-             name = intent->'shipping'->>'name',
+             email = left(COALESCE(intent->'metadata'->>'email', intent->>'receipt_email'), 500),
+             name = left(intent->'shipping'->>'name', 500),
              created = to_timestamp((intent->>'created')::float8),
              livemode = event.livemode,
              account = body->>'account',
@@ -63,7 +63,7 @@ export class Migration20261127190000 extends Migration {
       DO $$ BEGIN
         -- On a new database the order module's tables may be made after ours.
         IF to_regclass('"order"') IS NOT NULL THEN
-          UPDATE stripe_payment AS payment SET email = COALESCE("order".email, payment.email)
+          UPDATE stripe_payment AS payment SET email = COALESCE(left("order".email, 500), payment.email)
             FROM "order" WHERE "order".id = payment.order_id;
         END IF;
       END $$;`)
@@ -122,14 +122,36 @@ export class Migration20261127190000 extends Migration {
     this.addSql(`
       DROP TABLE IF EXISTS stripe_timeline;
       DROP TABLE IF EXISTS stripe_lease;
-      ALTER TABLE stripe_event ALTER COLUMN payload TYPE jsonb USING payload::jsonb;
+      -- Text that was signed may hold what Postgres can't have in JSON: a NUL, half of a surrogate pair.
+      CREATE FUNCTION pg_temp.as_json(payload text) RETURNS jsonb LANGUAGE plpgsql AS $$
+        BEGIN RETURN payload::jsonb;
+        EXCEPTION WHEN data_exception THEN
+          RETURN regexp_replace(payload, '\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\\\ufffd', 'g')::jsonb;
+        END $$;
+      DROP INDEX IF EXISTS "IDX_stripe_event_payment_intent_id";
+      ALTER TABLE stripe_event ALTER COLUMN payload TYPE jsonb USING pg_temp.as_json(payload);
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_event_payment_intent_id" ON stripe_event (payment_intent_id)
+        WHERE status = 'pending' AND deleted_at IS NULL;`)
+    this.addSql(`
+      DROP INDEX IF EXISTS "IDX_stripe_payment_status_arrival";
+      DROP INDEX IF EXISTS "IDX_stripe_payment_status_due_at";
+      DROP INDEX IF EXISTS "IDX_stripe_payment_arrival";
+      DROP INDEX IF EXISTS "IDX_stripe_payment_cart_id";
       ALTER TABLE stripe_payment ALTER COLUMN due_at DROP NOT NULL, ALTER COLUMN due_at DROP DEFAULT,
+        ALTER COLUMN arrival TYPE integer,
         DROP COLUMN amount, DROP COLUMN currency, DROP COLUMN email, DROP COLUMN name, DROP COLUMN created,
         DROP COLUMN livemode, DROP COLUMN account, DROP COLUMN payment_method, DROP COLUMN payment_method_type,
         DROP COLUMN latest_charge, DROP COLUMN status_since, DROP COLUMN claim, DROP COLUMN snapshot,
         DROP COLUMN snapshot_at, DROP COLUMN snapshot_revision;
+      ALTER SEQUENCE stripe_payment_arrival_seq AS integer;
       UPDATE stripe_payment SET status = CASE status WHEN 'refunding' THEN 'returning' WHEN 'canceled' THEN 'cancelled'
         WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'awaiting_capture' THEN 'completed'
-        ELSE status END;`)
+        ELSE status END;
+      UPDATE stripe_payment SET due_at = NULL WHERE status NOT IN ('pending', 'ordered', 'returning');
+      ALTER TABLE stripe_payment ADD CONSTRAINT stripe_payment_status_check CHECK (status IN ('pending', 'ordered',
+        'completed', 'returning', 'refunded', 'cancelled', 'void', 'review'));
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_due_at" ON stripe_payment (due_at)
+        WHERE due_at IS NOT NULL AND deleted_at IS NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_status" ON stripe_payment (status) WHERE deleted_at IS NULL;`)
   }
 }
