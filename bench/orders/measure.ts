@@ -1,4 +1,6 @@
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import { type Limits, type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
 import pg from "pg"
 import type { Shop } from "../../apps/backend/launch/shop.ts"
@@ -26,8 +28,6 @@ export interface Sample {
   /** Webhooks that had to be sent again. */
   readonly sentAgain: number
   readonly topStatements: readonly Statement[]
-  /** On the monotonic clock, in microseconds, as a CPU profile has it. */
-  readonly window: readonly [number, number]
 }
 
 interface Statement {
@@ -57,7 +57,7 @@ export async function measure(
   const database = `bench_${++copies}`
   const url = await postgres.server.createDatabase(database, { template: setup.prepared.database })
   const stripe = await startStripeLocal({ deliveryTimeout: 30_000 })
-  const shop = await openShop(url, { ...stripeEnv(stripe), ...profiling() })
+  const shop = await openShop(url, { ...stripeEnv(stripe), ...profiling(`${shape.name} ${limits ?? ""}`) })
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
@@ -79,11 +79,20 @@ export async function measure(
 
 let copies = 0
 
-/** Where BENCH_CPU_PROFILE names a folder, the shop writes a CPU profile of each measurement into it. */
-function profiling(): Record<string, string> {
-  const folder = process.env.BENCH_CPU_PROFILE
-  return folder ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval 500 --cpu-prof-dir=${folder}` } : {}
+/** Where BENCH_CPU_PROFILE names a folder, the shop writes a CPU profile of each rush into it. */
+const profiles = process.env.BENCH_CPU_PROFILE
+
+function profiling(name: string): Record<string, string> {
+  if (!profiles) return {}
+  const file = join(profiles, `${name.replace(/\W+/g, "-")}.cpuprofile`)
+  return { NODE_OPTIONS: `--require ${PROFILER}`, BENCH_CPU_PROFILE: file }
 }
+
+function toggleProfile(shop: Shop): void {
+  if (profiles) process.kill(shop.pid, "SIGUSR2")
+}
+
+const PROFILER = fileURLToPath(new URL("cpu-profile.cjs", import.meta.url))
 
 interface Opened {
   readonly postgres: Database
@@ -101,14 +110,15 @@ async function rush({ postgres, database, stripe, shop, client, limits, intents 
   const asked = stripe.requests.length
   await postgres.query("SELECT pg_stat_statements_reset()")
   const cpuBefore = { shop: cpuOf(shop.pid), postgres: cpuOfServer(postgres.server.pid) }
-  const [began, sentAt] = [now(), Date.now()]
+  toggleProfile(shop)
+  const sentAt = Date.now()
   const sentAgain = await deliverAtOnce(stripe, events)
   await untilCompleted(client, intents)
-  const ended = now()
   const cpu = {
     shop: cpuOf(shop.pid) - cpuBefore.shop,
     postgres: cpuOfServer(postgres.server.pid) - cpuBefore.postgres,
   }
+  toggleProfile(shop)
   const statements = await statementsOf(postgres, database)
   const times = await timesOf(client, intents)
   const requests = stripe.requests.slice(asked).filter(({ driver }) => !driver)
@@ -128,11 +138,8 @@ async function rush({ postgres, database, stripe, shop, client, limits, intents 
     },
     sentAgain,
     topStatements: topOf(statements),
-    window: [began, ended],
   }
 }
-
-const now = () => Number(process.hrtime.bigint() / 1_000n)
 
 /** Waits until the plugin has nothing more to do. The alias tells this query from the shop's. */
 async function untilCompleted(client: pg.Client, intents: string[]): Promise<void> {
