@@ -6,6 +6,7 @@ import { announce } from "./carry-out/announce"
 import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
 import { Batch } from "./decide/batch"
+import { CONTENDED_AFTER_MS } from "./decide/locks"
 import { DueListener } from "./listener"
 import {
   type ClaimedPayment,
@@ -29,6 +30,9 @@ const LARGEST_BATCH = 50
 /** A batch that takes longer halves the next one, so that a slow database is not asked for too much at once. */
 const SLOW_BATCH_MS = 2_000
 const QUICK_BATCH_MS = 1_000
+
+/** One batch is read and drafted while the one before it is in its transaction. */
+const BATCHES_AT_ONCE = 2
 
 /** How many payments wait for Stripe at once, in this process; its limits let fewer through. */
 const STRIPE_AT_ONCE = 25
@@ -57,6 +61,7 @@ export class StripeWorker {
   #notifying: Promise<void> | undefined
   #notifyAgain = false
   #batchLimit = LARGEST_BATCH
+  readonly #atWork = new Set<Promise<void>>()
   #leaseRenewedAt = Number.NEGATIVE_INFINITY
 
   constructor(db: Knex, logger: Logger, plugin: Plugin) {
@@ -88,7 +93,7 @@ export class StripeWorker {
     this.#isRunning = false
     this.#wakeOwn()
     clearInterval(this.#heartbeat)
-    await Promise.race([Promise.allSettled(this.#loops), timeout(STOP_WITHIN_MS)])
+    await Promise.race([Promise.allSettled([...this.#loops, ...this.#atWork]), timeout(STOP_WITHIN_MS)])
     await this.#listener.close()
     await releaseLeases(this.#db, this.id).catch(() => {})
   }
@@ -135,16 +140,29 @@ export class StripeWorker {
       return false
     }
     const began = performance.now()
-    let parked: Promise<void> | undefined
+    const size = claimed.length
+    const { decided, nextMayBegin } = this.#begin(container, claimed)
+    this.#atWork.add(decided)
+    decided.then(() => {
+      this.#atWork.delete(decided)
+      this.#adaptBatch(performance.now() - began, size)
+      this.wake()
+    })
+    await Promise.race([decided, nextMayBegin])
+    if (this.#atWork.size >= BATCHES_AT_ONCE) {
+      await Promise.race([...this.#atWork, timeout(CONTENDED_AFTER_MS)])
+    }
+    return true
+  }
+
+  #begin(container: MedusaContainer, claimed: ClaimedPayment[]) {
+    let nextMayBegin: Promise<void> | undefined
     const decided = this.#decide(container, claimed, (batch) => {
-      parked = batch.parked
+      nextMayBegin = batch.nextMayBegin
     }).catch((error) => {
       this.#complain(error)
     })
-    await Promise.race([decided, parked])
-    this.#adaptBatch(performance.now() - began, claimed.length)
-    decided.then(() => this.wake())
-    return true
+    return { decided, nextMayBegin }
   }
 
   /** Holds the lease to decide, or takes it when its holder has died. */

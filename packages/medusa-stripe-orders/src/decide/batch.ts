@@ -34,11 +34,14 @@ export class Batch {
   readonly #undecided: Set<string>
   #outcomes: Outcome[] = []
   readonly #letGo: () => void
-  #signalParked: () => void = () => {}
+  #signalNext: () => void = () => {}
 
-  /** Resolves when what is left of the batch only waits for locks: the next batch may be decided meanwhile. */
-  readonly parked = new Promise<void>((resolve) => {
-    this.#signalParked = resolve
+  /**
+   * Resolves when the next batch may begin: this one has its locks, so that a later payment can't be served before its
+   * own, or it has waited for them for a while, and its items are marked as contended.
+   */
+  readonly nextMayBegin = new Promise<void>((resolve) => {
+    this.#signalNext = resolve
   })
 
   constructor(container: MedusaContainer, claimed: ClaimedPayment[], actor: string) {
@@ -75,13 +78,13 @@ export class Batch {
       return
     }
     this.#letGo()
-    this.#signalParked()
+    this.#signalNext()
     await this.flush()
     await releaseClaims(this.db, this.claims)
   }
 
-  park(): void {
-    this.#signalParked()
+  letNextBegin(): void {
+    this.#signalNext()
   }
 
   /** Claims that are to be renewed, those of the payments without an outcome. */

@@ -5,7 +5,7 @@ import { NeedsReview } from "../order-draft/order-draft"
 import type { SourcedPayment } from "../order-draft/shop"
 import { sourceFromHook } from "../order-draft/source"
 import type { Batch, OrderedCart } from "./batch"
-import { groupsByItem, PARKED_AFTER_MS, underItemLocks, unlockCarts } from "./locks"
+import { CONTENDED_AFTER_MS, groupsByItem, underItemLocks, unlockCarts } from "./locks"
 import { type Entry, placeOrders } from "./place-orders"
 
 /**
@@ -84,12 +84,15 @@ function orderedCart(payment: SourcedPayment): OrderedCart {
  * get their locks go on, and those that wait delay no other.
  */
 export async function placeDrafts(batch: Batch): Promise<void> {
-  const started: Promise<void>[] = []
-  const groups = groupsByItem(batch.drafts).map(async (group) => {
-    await underItemLocks(batch, group, () => {
-      const placed = placeInHalves(batch, group)
-      started.push(placed)
-      return placed
+  const groups = groupsByItem(batch.drafts)
+  let waiting = groups.length
+  const placed = groups.map(async (group) => {
+    await underItemLocks(batch, group, async () => {
+      waiting -= 1
+      if (waiting === 0) {
+        batch.letNextBegin()
+      }
+      await placeInHalves(batch, group)
     })
     await batch.flush()
     await unlockCarts(
@@ -97,8 +100,8 @@ export async function placeDrafts(batch: Batch): Promise<void> {
       group.map(({ payment }) => payment.id),
     )
   })
-  const parking = setTimeout(() => Promise.allSettled(started).then(() => batch.park()), PARKED_AFTER_MS)
-  await Promise.all(groups).finally(() => clearTimeout(parking))
+  const contention = setTimeout(() => batch.letNextBegin(), CONTENDED_AFTER_MS)
+  await Promise.all(placed).finally(() => clearTimeout(contention))
 }
 
 /** A group that fails is placed half by half, in the order of arrival, so that one bad payment holds up no other. */

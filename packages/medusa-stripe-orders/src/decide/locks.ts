@@ -4,8 +4,8 @@ import type { ClaimedPayment } from "../payments/queue"
 import type { Batch } from "./batch"
 import type { Entry } from "./place-orders"
 
-/** A batch that still waits for locks after this long is left to wait by itself. */
-export const PARKED_AFTER_MS = 250
+/** A group that still waits for its items after this long is left to wait by itself. */
+export const CONTENDED_AFTER_MS = 250
 
 function lockingOf({ container }: Batch): ILockingModule {
   return container.resolve(Modules.LOCKING)
@@ -86,7 +86,7 @@ export async function underItemLocks(
     setAsideAll(new Error("Failed to acquire lock: earlier payments wait for the same inventory item"))
     return
   }
-  const contention = setTimeout(() => items.map((item) => contended.add(item)), PARKED_AFTER_MS)
+  const contention = setTimeout(() => items.map((item) => contended.add(item)), CONTENDED_AFTER_MS)
   const endContention = () => {
     clearTimeout(contention)
     items.map((item) => contended.delete(item))
