@@ -16,7 +16,6 @@ const locking = env.REDIS_URL
 export default defineConfig({
   projectConfig: {
     databaseUrl: env.DATABASE_URL,
-    workerMode: "shared",
     http: {
       storeCors: env.STORE_CORS ?? "http://localhost:8000",
       adminCors: env.ADMIN_CORS ?? backendUrl,
