@@ -31,6 +31,22 @@ function untilWaiting(shop: StripeShop, which: string): Promise<unknown> {
   })
 }
 
+/** Holds up the commits that make `when`, a condition on a payment's row, come true. The returned function lets them through. */
+export async function holdCommit(shop: StripeShop, when: string): Promise<() => Promise<void>> {
+  const client = await shop.db.connect()
+  await client.query("SELECT pg_advisory_lock(1)")
+  await client.query(`
+    CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql
+      AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER stop_here AFTER UPDATE ON stripe_payment DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION stop_here()`)
+  return async () => {
+    await client.query("SELECT pg_advisory_unlock(1)")
+    await client.query("DROP TRIGGER stop_here ON stripe_payment; DROP FUNCTION stop_here")
+    client.release()
+  }
+}
+
 /** Ends all locks of the Locking Module, as time does when their holders are paused for longer than they last. */
 export async function endLocks(shop: StripeShop): Promise<void> {
   const locks = new Locks(postgresStore({ connectionString: shop.database.url }))
