@@ -8,15 +8,29 @@ const stripe = env.STRIPE_HOST
   ? { host: env.STRIPE_HOST, port: Number(env.STRIPE_PORT), protocol: "http" }
   : {}
 
+const workerMode = (env.MEDUSA_WORKER_MODE ?? "shared") as "shared" | "worker" | "server"
+
 /** Shared by all processes of the shop: in its own database, or in Redis where there is one. */
 const locking = env.REDIS_URL
   ? { resolve: "@holdfast/medusa-lock/redis", id: "redis", options: { redisUrl: env.REDIS_URL } }
   : { resolve: "@holdfast/medusa-lock/postgres", id: "postgres" }
 
+/** The store's own event bus and workflow engine, where they are to be in Redis too. */
+const redisModules =
+  env.REDIS_URL && env.HOLDFAST_REDIS_MODULES === "true"
+    ? [
+        { resolve: "@medusajs/medusa/event-bus-redis", options: { redisUrl: env.REDIS_URL } },
+        {
+          resolve: "@medusajs/medusa/workflow-engine-redis",
+          options: { redis: { redisUrl: env.REDIS_URL } },
+        },
+      ]
+    : []
+
 export default defineConfig({
   projectConfig: {
     databaseUrl: env.DATABASE_URL,
-    workerMode: "shared",
+    workerMode,
     http: {
       storeCors: env.STORE_CORS ?? "http://localhost:8000",
       adminCors: env.ADMIN_CORS ?? backendUrl,
@@ -29,6 +43,7 @@ export default defineConfig({
   },
   admin: { disable: env.DISABLE_MEDUSA_ADMIN === "true", backendUrl: "/" },
   modules: [
+    ...redisModules,
     {
       resolve: "@medusajs/medusa/locking",
       options: { providers: [{ ...locking, is_default: true }] },
