@@ -4,7 +4,7 @@ import { StoreClient } from "../apps/backend/launch/shop-api/store-client.ts"
 import { type Bench, type Finding, inRounds, type Run } from "./bench.ts"
 import { format, median, spread } from "./figures.ts"
 import { PROVIDERS, type Provider } from "./medusa/locking.ts"
-import { cpuOf, openShop, type Prepared, prepareCarts } from "./medusa/shop.ts"
+import { cpuOf, openShopWithLocking, type Prepared, prepareCarts } from "./medusa/shop.ts"
 
 interface Sample {
   readonly seconds: number
@@ -28,7 +28,7 @@ async function measure(run: Run, prepared: Prepared, provider: Provider, atOnce:
   const postgres = await run.servers.postgres()
   const database = `bench_${++copies}`
   const url = await postgres.server.createDatabase(database, { template: prepared.database })
-  const shop = await openShop(url, await configOf(provider, run))
+  const shop = await openShopWithLocking(url, await configOf(provider, run))
   try {
     const store = new StoreClient(shop.url, prepared.seeded)
     const [warm = "", ...carts] = prepared.cartIds

@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   lock: () => import("./lock/index.ts"),
   "acquire-step": () => import("./acquire-step.ts"),
   "complete-cart": () => import("./complete-cart.ts"),
+  orders: () => import("./orders/index.ts"),
 }
 
 const OPTIONS = {

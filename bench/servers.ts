@@ -11,6 +11,8 @@ const POSTGRES_SETTINGS = {
   synchronous_commit: "on",
   full_page_writes: "on",
   max_connections: "300",
+  // Tells when a row was committed, to the microsecond.
+  track_commit_timestamp: "on",
   shared_preload_libraries: "pg_stat_statements",
 }
 

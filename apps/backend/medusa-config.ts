@@ -8,8 +8,6 @@ const stripe = env.STRIPE_HOST
   ? { host: env.STRIPE_HOST, port: Number(env.STRIPE_PORT), protocol: "http" }
   : {}
 
-const workerMode = (env.MEDUSA_WORKER_MODE ?? "shared") as "shared" | "worker" | "server"
-
 /** Shared by all processes of the shop: in its own database, or in Redis where there is one. */
 const locking = env.REDIS_URL
   ? { resolve: "@holdfast/medusa-lock/redis", id: "redis", options: { redisUrl: env.REDIS_URL } }
@@ -30,7 +28,6 @@ const redisModules =
 export default defineConfig({
   projectConfig: {
     databaseUrl: env.DATABASE_URL,
-    workerMode,
     http: {
       storeCors: env.STORE_CORS ?? "http://localhost:8000",
       adminCors: env.ADMIN_CORS ?? backendUrl,

@@ -25,24 +25,38 @@ export interface Prepared {
   readonly seeded: Seeded
 }
 
+export interface PreparedShop {
+  readonly database: string
+  readonly databaseUrl: string
+  readonly seeded: Seeded
+}
+
+/** Builds the shop, and makes a database that is migrated and seeded. */
+export async function prepareShop(
+  postgres: Database,
+  say: (progress: string) => void,
+): Promise<PreparedShop> {
+  await buildPackages()
+  await buildServer()
+  const database = "shop"
+  const databaseUrl = await postgres.server.createDatabase(database)
+  say("migrating and seeding a shop")
+  const logFile = join(logs, "database.log")
+  await prepareDatabase({ databaseUrl, admin: templateAdmin, env: idleEnv, logFile, remedy: "" })
+  return { database, databaseUrl, seeded: await readSeeded(databaseUrl) }
+}
+
 /** Makes a shop's database with `count` carts of the same item, each ready to be completed. */
 export async function prepareCarts(
   postgres: Database,
   count: number,
   say: (progress: string) => void,
 ): Promise<Prepared> {
-  await buildPackages()
-  await buildServer()
+  const { database, databaseUrl, seeded } = await prepareShop(postgres, say)
   layOut()
-  const database = "shop"
-  const databaseUrl = await postgres.server.createDatabase(database)
-  say("migrating and seeding a shop")
-  const logFile = join(logs, "database.log")
-  await prepareDatabase({ databaseUrl, admin: templateAdmin, env: idleEnv, logFile, remedy: "" })
-  const seeded = await readSeeded(databaseUrl)
   await prepareRows(databaseUrl, seeded)
   say(`preparing ${count} carts`)
-  const shop = await openShop(databaseUrl, [])
+  const shop = await openShopWithLocking(databaseUrl, [])
   const store = new StoreClient(shop.url, seeded)
   const prepareOne = async (i: number) => {
     const lines = [{ sku: HOT, quantity: 1 }]
@@ -84,16 +98,53 @@ module.exports = config
   )
 }
 
-export async function openShop(databaseUrl: string, providers: object[]): Promise<Shop> {
+export function openShopWithLocking(databaseUrl: string, providers: object[]): Promise<Shop> {
+  return openShop(databaseUrl, { BENCH_LOCKING: JSON.stringify(providers) }, folder)
+}
+
+/** Starts the built shop without its admin, and waits until it answers. */
+export async function openShop(
+  databaseUrl: string,
+  env: Record<string, string>,
+  folder = server,
+): Promise<Shop> {
   const port = await getPort()
-  const env = { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", BENCH_LOCKING: JSON.stringify(providers) }
-  const shop = startShop({ databaseUrl, port, logFile: join(logs, `${port}.log`), env, folder })
+  const logFile = join(logs, `${port}.log`)
+  const all = { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", ...env }
+  const shop = startShop({ databaseUrl, port, logFile, env: all, folder })
   await shop.ready
   return shop
 }
 
 /** The CPU time of a process, in ms. */
 export function cpuOf(pid: number): number {
-  const [, user, system] = /\)(?: \S+){11} (\d+) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? []
-  return (Number(user) + Number(system)) * 10
+  const { user, system } = timesOf(pid)
+  return user + system
+}
+
+/** The CPU time of a server and all its processes, those that have ended included, in ms. */
+export function cpuOfServer(pid: number): number {
+  const { user, system, ended } = timesOf(pid)
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")
+  return children
+    .filter(Boolean)
+    .reduce((sum, child) => sum + cpuIfAlive(Number(child)), user + system + ended)
+}
+
+/** A process that ended just now is among its parent's ended ones, next time. */
+function cpuIfAlive(pid: number): number {
+  try {
+    return cpuOf(pid)
+  } catch {
+    return 0
+  }
+}
+
+const TICK_MS = 10
+
+function timesOf(pid: number) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const ticks = /\)(?: \S+){11} (\d+) (\d+) (\d+) (\d+)/.exec(stat)?.slice(1).map(Number) ?? []
+  const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = ticks.map((it) => it * TICK_MS)
+  return { user, system, ended: endedUser + endedSystem }
 }

@@ -94,7 +94,7 @@ export interface StoredEvent {
 export const FRESH_MS = 300_000
 
 /** An event that took longer to come was held up, and others may still be: it is not believed. Stripe tells whole seconds. */
-const PROMPT_MS = 15_000
+const PROMPT_MS = 60_000
 
 /** `latest_charge` is in payment intents since this version: https://docs.stripe.com/upgrades#2022-11-15 */
 const OLDEST_KNOWN_VERSION = "2022-11-15"

@@ -126,12 +126,7 @@ describe("killed on the way from the 200 to the order", () => {
   const allOrders = () => shop.count(`"order"`)
 
   it.each<[string, "lookup" | "pending" | "ordered", "automatic" | "manual", Stop]>([
-    [
-      "while it asks Stripe about the payment",
-      "lookup",
-      "automatic",
-      atLookup,
-    ],
+    ["while it asks Stripe about the payment", "lookup", "automatic", atLookup],
     ["before it takes the stock", "pending", "automatic", atStatement(lockLevel)],
     [
       "after it took the stock, before the reservation",

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import { type StripeLocal, startStripeLocal } from "@holdfast/stripe-local"
 import pg from "pg"
 import type Stripe from "stripe"
@@ -11,7 +12,7 @@ import { ShopApiError } from "../../launch/shop-api/request.ts"
 import { type Currency, type Line, StoreClient } from "../../launch/shop-api/store-client.ts"
 import { readStock, type StockLevel, setStock } from "../../launch/stock.ts"
 import { templateAdmin } from "../../launch/template.ts"
-import { createDatabase, openShop } from "../setup/shop.ts"
+import { createDatabase, openScript, openShop, type Script } from "../setup/shop.ts"
 
 export { priceOf as costOf } from "../../launch/prices.ts"
 export { HOT_SKU as HOT } from "../../src/seed/catalog.ts"
@@ -24,6 +25,7 @@ export interface PaymentRow {
   order_id: string | null
   attempts: number
   last_error: string | null
+  claimed_by: string | null
 }
 
 export interface Purchase {
@@ -72,6 +74,10 @@ export class StripeShop {
     return this.running.url
   }
 
+  get pid(): number {
+    return this.running.pid
+  }
+
   get seeded(): Seeded {
     return this.database.seeded
   }
@@ -108,6 +114,12 @@ export class StripeShop {
     const shop = await openShop(this.database.url, { ...this.env, ...env })
     await shop.ready
     return shop
+  }
+
+  /** Starts a script of the store from this folder, in a process of its own that has the shop's settings and no worker. */
+  script(name: string, args: string[]): Script {
+    const file = fileURLToPath(new URL(name, import.meta.url))
+    return openScript(this.database.url, this.env, file, args)
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { administer } from "@holdfast/postgres-local"
 import getPort from "get-port"
 import { inject } from "vitest"
+import { startMedusa } from "../../launch/medusa.ts"
+import { server } from "../../launch/paths.ts"
+import { tail } from "../../launch/processes.ts"
 import { readSeeded } from "../../launch/seeded.ts"
 import { type Shop, startShop } from "../../launch/shop.ts"
 import { idleEnv, TEMPLATE } from "../../launch/template.ts"
@@ -25,8 +28,13 @@ export async function createEmptyDatabase(template?: string) {
   return { url: await postgres.createDatabase(name, { template }), drop: () => postgres.dropDatabase(name) }
 }
 
-const running = new Set<Shop>()
+const running = new Set<Pick<Shop, "kill">>()
 let logs: string | undefined
+
+function logFileOf(process: string): string {
+  logs ??= mkdtempSync(join(tmpdir(), "holdfast-logs-"))
+  return join(logs, `${process}.log`)
+}
 
 /** Starts the shop without its admin, on a free port; await `ready` before the first request. */
 export async function openShop(
@@ -35,8 +43,7 @@ export async function openShop(
   port?: number,
 ): Promise<Shop> {
   port ??= await getPort()
-  logs ??= mkdtempSync(join(tmpdir(), "holdfast-logs-"))
-  const logFile = join(logs, `${port}.log`)
+  const logFile = logFileOf(String(port))
   const shop = startShop({
     databaseUrl,
     port,
@@ -46,6 +53,46 @@ export async function openShop(
   running.add(shop)
   shop.exited.then(() => running.delete(shop))
   return shop
+}
+
+export interface Script {
+  pid: number
+  /** What it wrote, when it has ended well. */
+  finished: Promise<string>
+  kill(signal: NodeJS.Signals): Promise<void>
+}
+
+let scripts = 0
+
+/** Runs a script of this folder by `medusa exec`, in a process of its own beside the shop's. */
+export function openScript(
+  databaseUrl: string,
+  env: Record<string, string>,
+  file: string,
+  args: string[],
+): Script {
+  const logFile = logFileOf(`script-${scripts++}`)
+  const child = startMedusa(["exec", file, ...args], {
+    cwd: server,
+    logFile,
+    env: { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", ...env, DATABASE_URL: databaseUrl },
+  })
+  const exited = new Promise<number | null>((resolve) => {
+    child.once("error", () => resolve(1)).once("exit", resolve)
+  })
+  const finished = exited.then((code) => {
+    if (code !== 0) throw new Error(`The script ended with ${code}.\n${tail(logFile)}`)
+    return readFileSync(logFile, "utf8")
+  })
+  finished.catch(() => {})
+  const kill = async (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    await exited
+  }
+  const script = { pid: child.pid ?? 0, finished, kill }
+  running.add(script)
+  exited.then(() => running.delete(script))
+  return script
 }
 
 /** For afterAll: ends shops that a failed test left running. */

@@ -1,5 +1,6 @@
 import type { ILockingModule } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
+import type { ClaimedPayment } from "../payments/queue"
 import type { Batch } from "./batch"
 import type { Entry } from "./place-orders"
 
@@ -10,9 +11,17 @@ function lockingOf({ container }: Batch): ILockingModule {
   return container.resolve(Modules.LOCKING)
 }
 
+/** Locks belong to the claim, so that whoever takes the claim over finds them. */
+function ownerOf(claim: string, id: string): string {
+  return `${claim}/${id}`
+}
+
 /**
  * Locks each payment's cart, and the payment itself where the store chose so, as the seed does. Payments whose locks are
  * busy are set aside, each by itself.
+ *
+ * A worker that died holds its locks for some seconds more. They end with its claim: else a payment that is taken over
+ * would be busy, and later ones would be served before it.
  *
  * Carts first, then items, as complete-cart does: it holds its cart while it queues for the item. A request for
  * both at once would stand before it in the item's queue and wait for its cart, and neither would move.
@@ -26,8 +35,12 @@ export async function lockCarts(batch: Batch): Promise<void> {
       return
     }
     // Holdfast's providers renew the lock while `keep` says so; others keep it for the ttl.
-    const args = { ownerId: `${batch.id}/${id}`, expire: lock.ttl, keep: () => batch.isOpen }
+    const { claim, lapsed_claim } = batch.claimed.get(id) as ClaimedPayment
+    const args = { ownerId: ownerOf(claim, id), expire: lock.ttl, keep: () => batch.isOpen }
     try {
+      if (lapsed_claim) {
+        await lockingOf(batch).release(keys, { ownerId: ownerOf(lapsed_claim, id) })
+      }
       await lockingOf(batch).acquire(keys, args)
       batch.locked.set(id, keys)
     } catch (error) {
@@ -40,11 +53,12 @@ export async function lockCarts(batch: Batch): Promise<void> {
 export async function unlockCarts(batch: Batch, ids: Iterable<string>): Promise<void> {
   const releases = [...ids].map(async (id) => {
     const keys = batch.locked.get(id)
+    const { claim } = batch.claimed.get(id) as ClaimedPayment
     batch.locked.delete(id)
     // A lock that can't be released ends by itself.
     await (keys &&
       lockingOf(batch)
-        .release(keys, { ownerId: `${batch.id}/${id}` })
+        .release(keys, { ownerId: ownerOf(claim, id) })
         .catch(() => {}))
   })
   await Promise.all(releases)

@@ -3,10 +3,10 @@ import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
 import { type OrderedPayment, ordersOfCarts, sessionsGivenBack } from "../medusa/medusa-was-first"
 import { linkOrders, lockCarts } from "../medusa/order-links"
+import { createOrders } from "../medusa/order-rows"
 import { type PaymentRecord, recordPayments } from "../medusa/payment-records"
 import {
   inOneTransaction,
-  type OrderModuleInternals,
   type PromotionModuleInternals,
   type SharedTransaction,
 } from "../medusa/shared-transaction"
@@ -36,7 +36,7 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
       const { allocated, short } = await takeStock(transaction, options.stock, requests)
       outcomes.push(...[...short].map(([id, shortage]) => soldOut(batch, id, shortage)))
       const served = drafts.filter(({ payment }) => allocated.has(payment.id))
-      const payments = await createOrders(container, transaction, served, options)
+      const payments = await writeOrders(container, transaction, served, options)
       outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
     })
@@ -183,7 +183,7 @@ function ordered(batch: Batch, draft: OrderDraft, payments: Map<string, PaymentR
   )
 }
 
-async function createOrders(
+async function writeOrders(
   container: MedusaContainer,
   transaction: SharedTransaction,
   drafts: OrderDraft[],
@@ -194,15 +194,12 @@ async function createOrders(
   }
   await assignCustomers(transaction, drafts)
   const payments = await recordPayments(transaction, drafts, options.paymentProvider)
-  const orders = container.resolve(Modules.ORDER)
-  await (orders as unknown as OrderModuleInternals).createOrders_(
-    // A copy: the Order Module writes into its input, and a group that fails is placed again.
-    drafts.map((draft) => ({
-      ...structuredClone(draft.order),
-      transactions: transactionsOf(draft, payments),
-    })),
-    transaction.join(orders),
-  )
+  // A copy: the Order Module writes into its input, and a group that fails is placed again.
+  const orders = drafts.map((draft) => ({
+    ...structuredClone(draft.order),
+    transactions: transactionsOf(draft, payments),
+  }))
+  await createOrders(container, transaction, orders)
   await linkOrders(transaction, drafts, payments)
   await registerPromotions(container, transaction, drafts)
   return payments

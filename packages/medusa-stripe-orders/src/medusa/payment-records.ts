@@ -85,6 +85,7 @@ function newCollection({ draft, payment_collection_id, captured_at }: RecordDraf
     ...amount("amount", draft.total),
     ...amount("authorized_amount", draft.total),
     ...amount("captured_amount", captured_at ? draft.total : 0),
+    ...amount("refunded_amount", 0),
     status: captured_at ? "completed" : "authorized",
     completed_at: captured_at,
   }
@@ -99,6 +100,7 @@ export async function updateCollections(
     id,
     ...amount("amount", total),
     ...amount("captured_amount", captured_at ? total : 0),
+    ...amount("refunded_amount", 0),
     status: captured_at ? "completed" : "authorized",
     completed_at: captured_at,
   }))
@@ -108,9 +110,12 @@ export async function updateCollections(
           SET amount = r.amount, raw_amount = CAST(r.raw_amount AS jsonb),
               authorized_amount = r.amount, raw_authorized_amount = CAST(r.raw_amount AS jsonb),
               captured_amount = r.captured_amount, raw_captured_amount = CAST(r.raw_captured_amount AS jsonb),
+              refunded_amount = COALESCE(collection.refunded_amount, 0),
+              raw_refunded_amount = COALESCE(collection.raw_refunded_amount, CAST(r.raw_refunded_amount AS jsonb)),
               status = r.status, completed_at = r.completed_at, updated_at = now()
          FROM jsonb_to_recordset(CAST(? AS jsonb)) AS r(id text, amount numeric, raw_amount text,
-              captured_amount numeric, raw_captured_amount text, status text, completed_at timestamptz)
+              captured_amount numeric, raw_captured_amount text, raw_refunded_amount text, status text,
+              completed_at timestamptz)
         WHERE collection.id = r.id`,
       [JSON.stringify(rows)],
     )

@@ -22,7 +22,11 @@ const LOOKUP_KEEPS_PLACE_MS = 2_000
 const LOOKUP: PaymentState = "lookup"
 const ORDERED: PaymentState = "ordered"
 
-export type ClaimedPayment = PaymentRow & { claim: string }
+export type ClaimedPayment = PaymentRow & {
+  claim: string
+  /** The claim that this one took over: its worker died, or was paused, with its locks held. */
+  lapsed_claim?: string | null
+}
 
 /**
  * Claims the next payments to decide about, in the order of their arrival. Only for the worker that holds the lease to
@@ -33,9 +37,9 @@ export async function claimToDecide(db: Database, worker: string, limit: number)
     // State by state, and put so that only the index on state and arrival has the order that is asked for: with the one on
     // arrival alone, every payment of the past is read before the first that is due.
     `WITH due AS MATERIALIZED (
-       SELECT next.id FROM unnest(CAST(:states AS text[])) AS state
+       SELECT next.id, next.claim FROM unnest(CAST(:states AS text[])) AS state
          CROSS JOIN LATERAL (
-           SELECT id, arrival FROM stripe_payment
+           SELECT id, claim, arrival FROM stripe_payment
             WHERE status = ANY(ARRAY[state]) AND due_at <= clock_timestamp() AND deleted_at IS NULL
               AND (claimed_until IS NULL OR claimed_until < clock_timestamp() OR claimed_by NOT IN (:worker, :byHand))
               AND arrival < COALESCE(
@@ -44,7 +48,7 @@ export async function claimToDecide(db: Database, worker: string, limit: number)
                 9223372036854775807)
             ORDER BY status, arrival LIMIT :limit FOR UPDATE SKIP LOCKED) AS next
         ORDER BY next.arrival LIMIT :limit)
-     ${SET_CLAIM} FROM due WHERE payment.id = due.id RETURNING payment.*`,
+     ${SET_CLAIM} FROM due WHERE payment.id = due.id RETURNING payment.*, due.claim AS lapsed_claim`,
     {
       ...newClaim(worker),
       states: statesOf("decide"),
@@ -104,12 +108,12 @@ export async function claimByHand(db: Database, ids: string[]): Promise<ClaimedP
   )
   const { rows } = await db.raw(
     `WITH free AS MATERIALIZED (
-       SELECT id FROM stripe_payment
+       SELECT id, claim FROM stripe_payment
         WHERE id = ANY(:ids) AND CAST(:afterEvent AS jsonb) ->> status = ANY(:states) AND deleted_at IS NULL
           AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
         ORDER BY id FOR UPDATE SKIP LOCKED)
      ${SET_CLAIM}, status = CAST(:afterEvent AS jsonb) ->> payment.status
-       FROM free WHERE payment.id = free.id RETURNING payment.*`,
+       FROM free WHERE payment.id = free.id RETURNING payment.*, free.claim AS lapsed_claim`,
     { ...newClaim(BY_HAND), ids, states: statesOf("decide"), afterEvent: JSON.stringify(AFTER_EVENT) },
   )
   return inOrderOfArrival(rows)
