@@ -13,6 +13,18 @@ const locking = env.REDIS_URL
   ? { resolve: "@holdfast/medusa-lock/redis", id: "redis", options: { redisUrl: env.REDIS_URL } }
   : { resolve: "@holdfast/medusa-lock/postgres", id: "postgres" }
 
+/** The store's own event bus and workflow engine, where they are to be in Redis too. */
+const redisModules =
+  env.REDIS_URL && env.HOLDFAST_REDIS_MODULES === "true"
+    ? [
+        { resolve: "@medusajs/medusa/event-bus-redis", options: { redisUrl: env.REDIS_URL } },
+        {
+          resolve: "@medusajs/medusa/workflow-engine-redis",
+          options: { redis: { redisUrl: env.REDIS_URL } },
+        },
+      ]
+    : []
+
 export default defineConfig({
   projectConfig: {
     databaseUrl: env.DATABASE_URL,
@@ -28,6 +40,7 @@ export default defineConfig({
   },
   admin: { disable: env.DISABLE_MEDUSA_ADMIN === "true", backendUrl: "/" },
   modules: [
+    ...redisModules,
     {
       resolve: "@medusajs/medusa/locking",
       options: { providers: [{ ...locking, is_default: true }] },

@@ -1,4 +1,4 @@
-import { ApiError } from "./errors.js"
+import { ApiError, type ErrorBody } from "./errors.js"
 import { type LimitReason, rateLimited } from "./limits.js"
 
 /** One API call as the request log keeps it. `status` is there once it was answered; `at` is in milliseconds. */
@@ -30,7 +30,7 @@ export type Match = string | ((request: ApiRequest) => boolean)
  * `times` is how many calls are met (1).
  */
 export type Effect = (
-  | { status: number; when?: "before" | "during" | "after" }
+  | { status: number; code?: string; when?: "before" | "during" | "after" }
   | { hang: "before" | "after" }
   | { drop: "before" | "after" }
 ) & { times?: number }
@@ -82,7 +82,7 @@ class Fault implements FaultHandle {
   async strike(moment: Moment, request: ApiRequest): Promise<void> {
     if (moment !== momentOf(this.effect)) return
     this.#reached.resolve(request)
-    if ("status" in this.effect) throw failure(this.effect.status, this.effect.when)
+    if ("status" in this.effect) throw failure(this.effect)
     if ("drop" in this.effect) throw new Dropped()
     await this.#let.promise
   }
@@ -150,9 +150,11 @@ function pattern(glob: string): (request: ApiRequest) => boolean {
 }
 
 /** An answer that says nothing about the call. An idempotency key remembers it only if the work was begun. */
-function failure(status: number, when: "before" | "during" | "after" = "before"): ApiError {
+function failure({ status, code, when = "before" }: Extract<Effect, { status: number }>): ApiError {
   const message = "An unknown error occurred (local Stripe was told to fail)."
-  const { body, headers } =
-    status === 429 ? rateLimited("global-rate") : { body: { type: "api_error", message } as const }
+  const unknown: ErrorBody = code
+    ? { type: "invalid_request_error", code, message }
+    : { type: "api_error", message }
+  const { body, headers } = status === 429 ? rateLimited("global-rate") : { body: unknown }
   return new ApiError(status, body, when !== "before", headers)
 }

@@ -65,7 +65,7 @@ export class StripeShop {
     const db = new pg.Pool({ connectionString: database.url, max: 4 })
     // The server ends the connections of a database that is dropped.
     db.on("error", () => {})
-    const opened = new StripeShop(stripe, stripe.client(), database, db, settings, shop)
+    const opened = new StripeShop(stripe, stripe.driver(), database, db, settings, shop)
     stripe.addWebhookEndpoint({ url: `${shop.url}/hooks/stripe`, secret: WEBHOOK_SECRET })
     return opened
   }
@@ -110,8 +110,8 @@ export class StripeShop {
   }
 
   /** A second process of the same shop. */
-  async another(): Promise<Shop> {
-    const shop = await openShop(this.database.url, this.env)
+  async another(env: Record<string, string> = {}): Promise<Shop> {
+    const shop = await openShop(this.database.url, { ...this.env, ...env })
     await shop.ready
     return shop
   }
@@ -192,6 +192,12 @@ export class StripeShop {
   /** From now on events are of a version that the shop does not know: it has to ask Stripe about each payment. */
   sendOldEvents(): void {
     this.stripe.delivery = { rewrite: (event) => ({ ...event, api_version: "2020-08-27" }) }
+  }
+
+  /** What the shop itself asked Stripe about a payment. */
+  calls(intent: string): string[] {
+    const own = this.stripe.requests.filter(({ driver, path }) => !driver && path.includes(intent))
+    return own.map(({ method, path }) => `${method} ${path.replace(intent, "pi")}`)
   }
 
   /** A buyer pays; Stripe sends its webhook. */

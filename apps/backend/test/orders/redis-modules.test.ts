@@ -1,0 +1,77 @@
+import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { closeShops } from "../setup/shop.ts"
+import { StripeShop, times } from "./stripe-shop.ts"
+
+const MUG = [{ sku: "MUG", quantity: 1 }]
+
+describe("a shop with its locks, its event bus and its workflow engine in Redis", () => {
+  let redis: LocalRedis
+  let shop: StripeShop
+  beforeAll(async () => {
+    redis = await startRedis()
+    shop = await StripeShop.open({ REDIS_URL: redis.url, HOLDFAST_REDIS_MODULES: "true" })
+  })
+  afterAll(async () => {
+    await shop?.close()
+    await redis?.kill()
+  })
+  afterAll(closeShops)
+
+  const payments = (count: number, capture: "automatic" | "manual") =>
+    times(count, (i) => shop.intent({ items: MUG, capture, email: `buyer${i}@shop.example` }))
+  const heard = (what: string) => shop.until(what, () => shop.logs.includes(what) || undefined, 15)
+
+  it("has them there", async () => {
+    const keys = await redis.say("KEYS", "*")
+    expect(keys).toMatch(/events-queue/)
+    expect(keys).toMatch(/medusa-workflows/)
+  })
+
+  it("hears the store's other events while 60 payments are worked on, however long Stripe takes", async () => {
+    const intents = await payments(60, "manual")
+    const capture = shop.stripe.faults.next("POST /v1/payment_intents/*/capture", {
+      hang: "before",
+      times: Number.POSITIVE_INFINITY,
+    })
+    await Promise.all(intents.map((id) => shop.confirm(id)))
+    await capture.reached
+    const { customer } = await shop.admin("POST", "/admin/customers", { email: "unrelated@shop.example" })
+    await heard(`Customer created: ${customer.id}`)
+    const open = await shop.payments(intents)
+    expect(open.filter(({ status }) => status === "completed")).toEqual([])
+
+    capture.remove()
+    capture.release()
+    const rows = await shop.settled(intents)
+    expect(rows.map(({ status }) => status)).toEqual(intents.map(() => "completed"))
+    for (const { order_id } of rows) await heard(`Order placed: ${order_id}`)
+    expect(shop.announcements("")).toBe(60)
+  })
+
+  it("answers a webhook while Redis does not answer, and makes the order when it does again", async () => {
+    const [intent = ""] = await payments(1, "automatic")
+    process.kill(redis.pid, "SIGSTOP")
+    try {
+      await shop.confirm(intent)
+      await shop.stripe.idle()
+      const [delivery, ...more] = shop.stripe.deliveries.filter(({ event, type }) => {
+        const object = shop.stripe.events.find(({ id }) => id === event)?.data.object as { id: string }
+        return type === "payment_intent.succeeded" && object.id === intent
+      })
+      expect(more).toEqual([])
+      expect(delivery).toMatchObject({ status: 200, attempt: 1 })
+    } finally {
+      process.kill(redis.pid, "SIGCONT")
+    }
+    expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
+  })
+
+  it("works on 20 payments without a restart after Redis lost all its data", async () => {
+    const intents = await payments(20, "manual")
+    await redis.wipe()
+    await Promise.all(intents.map((id) => shop.confirm(id)))
+    const rows = await shop.settled(intents)
+    expect(rows.map(({ status }) => status)).toEqual(intents.map(() => "completed"))
+  })
+})
