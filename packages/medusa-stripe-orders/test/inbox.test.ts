@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { type EventConcern, receiveEvent } from "../src/payments/inbox"
+import type { EventConcern } from "../src/payments/inbox"
 import { applyOutcomes } from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { AFTER_EVENT, PAYMENT_STATES } from "../src/payments/states"
-import { First, StateMachine, Tables } from "./tables"
+import { First, receiveOne, StateMachine, Tables } from "./tables"
 
 let tables: Tables
 beforeAll(async () => {
@@ -16,14 +16,13 @@ const OPENS: EventConcern = { payment_intent_id: "pi_1", opens: true }
 const NOTED: EventConcern = { payment_intent_id: "pi_1" }
 
 const receive = (id: string, concern: EventConcern | null, payload = `{"id":"${id}"}`) =>
-  receiveEvent(
+  receiveOne(
     tables.db,
     {
       id,
       type: "payment_intent.succeeded",
       api_version: null,
       livemode: false,
-      account: null,
       created: 1_800_000_000,
       payload,
     },

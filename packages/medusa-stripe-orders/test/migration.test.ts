@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest"
-import { receiveEvent } from "../src/payments/inbox"
 import { claimToCarryOut, claimToDecide } from "../src/payments/queue"
 import { isPaymentState, PAYMENT_STATES } from "../src/payments/states"
-import { First, StateMachine, Tables } from "./tables"
+import { First, receiveOne, StateMachine, Tables } from "./tables"
 
 const OLD = ["pending", "ordered", "completed", "returning", "refunded", "cancelled", "void", "review"]
 const RENAMED: Record<string, string> = { returning: "refunding", cancelled: "canceled" }
@@ -217,13 +216,12 @@ describe("a database of the first version", () => {
       type: "payment_intent.succeeded",
       api_version: null,
       livemode: true,
-      account: null,
       created: 1_790_000_000,
       payload: "{}",
     })
-    await receiveEvent(tables.db, event("evt_0"), { payment_intent_id: "pi_pending", opens: true })
+    await receiveOne(tables.db, event("evt_0"), { payment_intent_id: "pi_pending", opens: true })
     expect(await tables.payment("pi_pending")).toMatchObject({ revision: 1 })
-    await receiveEvent(tables.db, event("evt_fresh"), { payment_intent_id: "pi_fresh", opens: true })
+    await receiveOne(tables.db, event("evt_fresh"), { payment_intent_id: "pi_fresh", opens: true })
     const decided = await claimToDecide(tables.db, "w", 50)
     expect(decided.at(-1)?.id).toBe("pi_fresh")
   })

@@ -4,6 +4,7 @@ import type { Migration } from "@medusajs/framework/mikro-orm/migrations"
 import { inject } from "vitest"
 import { Migration20261124044229 as First } from "../src/modules/stripe-orders/migrations/Migration20261124044229"
 import { Migration20261127190000 as StateMachine } from "../src/modules/stripe-orders/migrations/Migration20261127190000"
+import { type EventConcern, type IncomingEvent, receiveEvents } from "../src/payments/inbox"
 import type { PaymentRow } from "../src/payments/payments"
 
 export { First, StateMachine }
@@ -88,4 +89,13 @@ export class Tables {
   async empty(): Promise<void> {
     await this.db.raw("TRUNCATE stripe_payment, stripe_event, stripe_timeline, stripe_lease")
   }
+}
+
+/** One event by itself, as it comes when it is quiet. */
+export async function receiveOne(
+  db: Knex,
+  event: IncomingEvent,
+  concern: EventConcern | null,
+): Promise<void> {
+  await receiveEvents(db, [{ event, concern }])
 }

@@ -1,10 +1,9 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { receiveEvent } from "../src/payments/inbox"
 import { applyOutcomes, type Line, type Outcome, retryReviews } from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { mayBecome, PAYMENT_STATES, type PaymentState } from "../src/payments/states"
-import { First, StateMachine, Tables } from "./tables"
+import { First, receiveOne, StateMachine, Tables } from "./tables"
 
 const LINE: Line = { kind: "decision", text: "Was decided" }
 
@@ -34,7 +33,6 @@ const event = (id: string, type = "payment_intent.succeeded") => ({
   type,
   api_version: "2026-10-28.endive",
   livemode: false,
-  account: null,
   created: 1_800_000_000,
   payload: "{}",
 })
@@ -134,9 +132,9 @@ describe("the outcome of a step", () => {
   })
 
   it("settles the events that the step has seen, and no later one", async () => {
-    await receiveEvent(tables.db, event("evt_1"), { payment_intent_id: "pi_1", opens: true })
+    await receiveOne(tables.db, event("evt_1"), { payment_intent_id: "pi_1", opens: true })
     const [payment] = await claimToDecide(tables.db, "worker 1", 10)
-    await receiveEvent(tables.db, event("evt_2"), { payment_intent_id: "pi_1", opens: true })
+    await receiveOne(tables.db, event("evt_2"), { payment_intent_id: "pi_1", opens: true })
     await apply(outcome("pi_1", "pending", { claim: payment?.claim ?? "", revision: payment?.revision }))
     expect(await tables.rows("SELECT id, status FROM stripe_event ORDER BY id")).toEqual([
       { id: "evt_1", status: "settled" },
@@ -217,7 +215,7 @@ describe("the timeline", () => {
         let before: unknown[] = []
         for (const [number, step] of steps.entries()) {
           if (step.step === "event") {
-            await receiveEvent(tables.db, event(`${id}_${number}`, step.type), { payment_intent_id: id })
+            await receiveOne(tables.db, event(`${id}_${number}`, step.type), { payment_intent_id: id })
           } else if (step.step === "retry") {
             await retryReviews(tables.db, "user_1", [id])
           } else {

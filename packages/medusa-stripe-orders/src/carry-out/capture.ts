@@ -1,10 +1,10 @@
 import type Stripe from "stripe"
+import { Gatherer } from "../gatherer"
 import { recordCaptures } from "../medusa/late-captures"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
-import { Gatherer } from "./gatherer"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
 
 /** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */

@@ -1,5 +1,5 @@
 import { HARMLESS_TYPES, type StoredEvent } from "../events"
-import { type Database, FACTS, type PaymentFacts, searchable } from "./payments"
+import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
 import { AFTER_EVENT } from "./states"
 
 export interface IncomingEvent {
@@ -7,7 +7,6 @@ export interface IncomingEvent {
   type: string
   api_version: string | null
   livemode: boolean
-  account: string | null
   /** Unix seconds, as Stripe sends it */
   created: number
   /** what was signed, as text */
@@ -22,61 +21,82 @@ export interface EventConcern {
   facts?: PaymentFacts
 }
 
+export interface Received {
+  event: IncomingEvent
+  concern: EventConcern | null
+}
+
+const AFTER = `CAST(:afterEvent AS jsonb) ->> payment.status`
+
+/** What an event makes of its payment's row. A step that is at work on a payment that moves on can no longer write. */
+const LOOK_AGAIN = `
+  revision = payment.revision + 1,
+  status = COALESCE(${AFTER}, payment.status),
+  status_since = CASE WHEN ${AFTER} <> payment.status THEN clock_timestamp() ELSE payment.status_since END,
+  claim = CASE WHEN ${AFTER} <> payment.status THEN NULL ELSE payment.claim END,
+  claimed_until = CASE WHEN ${AFTER} <> payment.status THEN NULL ELSE payment.claimed_until END,
+  due_at = clock_timestamp(), updated_at = now()`
+
 /**
- * Stores the event and makes its payment due, in one statement: afterwards Stripe may be told 200. A delivery of the
+ * Stores events and makes their payments due, in one statement: afterwards Stripe may be told 200. A delivery of the
  * same event again is counted and changes nothing else.
+ *
+ * All are of different payments. Their rows are written in the order of their ids, so that two processes can't deadlock,
+ * but numbered in the order of their arrival.
  */
-export async function receiveEvent(
-  db: Database,
-  event: IncomingEvent,
-  concern: EventConcern | null,
-): Promise<void> {
-  const known = searchable(concern?.facts ?? {})
-  const look = `revision = stripe_payment.revision + 1,
-             status = COALESCE(CAST(:afterEvent AS jsonb) ->> stripe_payment.status, stripe_payment.status),
-             status_since = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
-                                 THEN clock_timestamp() ELSE stripe_payment.status_since END,
-             claim = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
-                          THEN NULL ELSE stripe_payment.claim END,
-             claimed_until = CASE WHEN CAST(:afterEvent AS jsonb) ->> stripe_payment.status <> stripe_payment.status
-                                  THEN NULL ELSE stripe_payment.claimed_until END,
-             due_at = clock_timestamp(), updated_at = now()`
-  const facts = FACTS.map((fact) => `${fact} = COALESCE(EXCLUDED.${fact}, stripe_payment.${fact})`).join(", ")
-  const unknownEvent = `NOT EXISTS (SELECT 1 FROM stripe_event WHERE id = :id)`
-  const payment = concern?.opens
-    ? `INSERT INTO stripe_payment (id, revision, ${FACTS.join(", ")})
-       SELECT :payment, 1, ${FACTS.map((fact) => `:${fact}`).join(", ")} WHERE ${unknownEvent}
-       ON CONFLICT (id) DO UPDATE SET ${look}, ${facts}
-       RETURNING id, revision, status`
-    : `UPDATE stripe_payment SET ${look} WHERE id = :payment AND ${unknownEvent}
-       RETURNING id, revision, status`
+export async function receiveEvents(db: Database, received: Received[]): Promise<void> {
+  const facts = FACTS.join(", ")
+  const newerFacts = FACTS.map((fact) => `${fact} = COALESCE(EXCLUDED.${fact}, payment.${fact})`).join(", ")
   await db.raw(
-    `WITH payment AS (${payment}),
-     event AS (
+    `WITH incoming AS MATERIALIZED (
+       SELECT * FROM jsonb_to_recordset(CAST(:incoming AS jsonb)) AS e(
+         position int, id text, type text, api_version text, event_livemode boolean, event_created float8,
+         payload text, payment_intent_id text, opens boolean, ${FACT_COLUMNS})),
+     fresh AS MATERIALIZED (
+       SELECT * FROM incoming
+        WHERE payment_intent_id IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM stripe_event WHERE stripe_event.id = incoming.id)),
+     numbered AS MATERIALIZED (
+       SELECT opening.*, nextval('stripe_payment_arrival_seq') AS arrival
+         FROM (SELECT * FROM fresh WHERE opens ORDER BY position) AS opening),
+     opened AS (
+       INSERT INTO stripe_payment AS payment (id, arrival, revision, ${facts})
+       SELECT payment_intent_id, arrival, 1, ${facts} FROM numbered ORDER BY payment_intent_id
+       ON CONFLICT (id) DO UPDATE SET ${LOOK_AGAIN}, ${newerFacts}
+       RETURNING payment.id, payment.revision, payment.status),
+     woken AS (
+       UPDATE stripe_payment AS payment SET ${LOOK_AGAIN}
+         FROM fresh WHERE NOT fresh.opens AND payment.id = fresh.payment_intent_id
+       RETURNING payment.id, payment.revision, payment.status),
+     looked AS (SELECT * FROM opened UNION ALL SELECT * FROM woken),
+     stored AS (
        INSERT INTO stripe_event
          (id, type, api_version, livemode, created, payment_intent_id, revision, status, payload)
-       VALUES (:id, :type, :apiVersion, :eventLivemode, to_timestamp(:eventCreated), :payment,
-         (SELECT revision FROM payment), CASE WHEN EXISTS (SELECT 1 FROM payment) THEN 'pending' ELSE 'ignored' END,
-         :payload)
+       SELECT incoming.id, type, api_version, event_livemode, to_timestamp(event_created), payment_intent_id,
+              looked.revision, CASE WHEN looked.id IS NULL THEN 'ignored' ELSE 'pending' END, payload
+         FROM incoming LEFT JOIN looked ON looked.id = incoming.payment_intent_id
+        ORDER BY incoming.id
        ON CONFLICT (id) DO UPDATE SET deliveries = stripe_event.deliveries + 1, updated_at = now()
-       RETURNING deliveries)
+       RETURNING id, type, deliveries, payment_intent_id)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text, data)
-     SELECT payment.id, 'event', 'Stripe', payment.status, :text, CAST(:data AS jsonb)
-       FROM payment, event WHERE event.deliveries = 1`,
-    {
-      afterEvent: JSON.stringify(AFTER_EVENT),
-      id: event.id,
-      type: event.type,
-      apiVersion: event.api_version,
-      eventLivemode: event.livemode,
-      eventCreated: event.created,
-      payment: concern?.payment_intent_id ?? null,
-      payload: event.payload,
-      text: `Stripe sent ${event.type}`,
-      data: JSON.stringify({ event_id: event.id }),
-      ...Object.fromEntries(FACTS.map((fact) => [fact, known[fact] ?? null])),
-    },
+     SELECT looked.id, 'event', 'Stripe', looked.status, 'Stripe sent ' || stored.type,
+            jsonb_build_object('event_id', stored.id)
+       FROM stored JOIN looked ON looked.id = stored.payment_intent_id WHERE stored.deliveries = 1`,
+    { incoming: JSON.stringify(received.map(toRecord)), afterEvent: JSON.stringify(AFTER_EVENT) },
   )
+}
+
+function toRecord({ event, concern }: Received, position: number) {
+  const { livemode, created, ...rest } = event
+  return {
+    ...searchable(concern?.facts ?? {}),
+    ...rest,
+    position,
+    event_livemode: livemode,
+    event_created: created,
+    payment_intent_id: concern?.payment_intent_id ?? null,
+    opens: concern?.opens ?? false,
+  }
 }
 
 /** The events of these payments, by payment. */

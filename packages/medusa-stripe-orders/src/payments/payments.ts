@@ -76,6 +76,10 @@ export const FACTS = [
   "latest_charge",
 ] as const satisfies (keyof PaymentFacts)[]
 
+/** The same as columns of a recordset. */
+export const FACT_COLUMNS = `amount bigint, currency text, email text, name text, created timestamptz, livemode boolean,
+         account text, payment_method text, payment_method_type text, latest_charge text`
+
 /** A longer text has no place in an index of Postgres, and a name may have 5,000 characters in Stripe. */
 const LONGEST_FACT = 500
 
@@ -156,9 +160,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
     `WITH outcome AS (
        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
          id text, claim text, revision int, "to" text, allowed_from jsonb, reason text, due_in_ms float8, attempts text,
-         error text, amount bigint, currency text, email text, name text, created timestamptz, livemode boolean,
-         account text, payment_method text, payment_method_type text, latest_charge text, order_id text, cart_id text,
-         payment_id text, captured_at timestamptz, placed_at timestamptz, snapshot text)),
+         error text, ${FACT_COLUMNS}, order_id text, cart_id text, payment_id text, captured_at timestamptz, placed_at timestamptz, snapshot text)),
      written AS (
        UPDATE stripe_payment AS p
           SET status = CASE WHEN p.revision > o.revision

@@ -5,9 +5,10 @@ import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs
 import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { concernOf } from "../../events"
+import { Gatherer } from "../../gatherer"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { factsOf } from "../../payments/facts"
-import { receiveEvent } from "../../payments/inbox"
+import { type Received, receiveEvents } from "../../payments/inbox"
 import { readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { parseStorable } from "../../payments/storable"
@@ -49,6 +50,8 @@ export class StripeOrdersModuleService
   readonly budget: StripeBudget
   readonly #database: Knex
   readonly #worker: StripeWorker
+  /** Events that come while others are stored are stored together: a rush of webhooks costs few commits. */
+  readonly #inbox: Gatherer<Received>
 
   /** Medusa calls these in every mode; the worker starts where there is to be one. */
   readonly __hooks = {
@@ -72,6 +75,10 @@ export class StripeOrdersModuleService
     })
     this.budget = new StripeBudget({ livemode: /^(sk|rk)_live_/.test(this.options.apiKey) })
     this.#database = container[ContainerRegistrationKeys.PG_CONNECTION]
+    this.#inbox = new Gatherer(
+      (received) => receiveEvents(this.#database, received),
+      ({ event, concern }) => concern?.payment_intent_id ?? event.id,
+    )
     this.#worker = new StripeWorker(this.#database, container[ContainerRegistrationKeys.LOGGER], this)
   }
 
@@ -107,23 +114,21 @@ export class StripeOrdersModuleService
   /** Stores the event; when this returns it is safe to answer 200. */
   async receive({ event, payload }: SignedEvent): Promise<void> {
     const concern = concernOf(event)
-    await receiveEvent(
-      this.#database,
-      {
+    await this.#inbox.add({
+      event: {
         id: event.id,
         type: event.type,
         api_version: event.api_version ?? null,
         livemode: event.livemode,
-        account: event.account ?? null,
         created: event.created,
         payload,
       },
-      concern && {
+      concern: concern && {
         payment_intent_id: concern.payment_intent_id,
         opens: concern.opens,
         facts: concern.snapshot && factsOf(event),
       },
-    )
+    })
     if (concern) {
       this.wakeWorkers()
     }
