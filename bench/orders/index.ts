@@ -37,7 +37,9 @@ function question(shape: Shape) {
     for (const limits of run.quick ? ([undefined, "live"] as const) : LIMITS) {
       const name = limits ? `limits: ${limits}` : "no limits"
       const sample = await measure(run, await setup, shape, limits)
-      run.say(`${name}: ${sample.orders} orders in ${sample.seconds.toFixed(1)} s, ${sample.stripe.reads} Stripe reads`)
+      run.say(
+        `${name}: ${sample.orders} orders in ${sample.seconds.toFixed(1)} s, ${sample.stripe.reads} Stripe reads`,
+      )
       samples[name] = sample
     }
     const rows = Object.entries(samples).map(([name, sample]) => [name, ...rowOf(sample)])

@@ -1,5 +1,5 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
-import { WAKE_CHANNEL } from "./payments/queue"
+import { type Due, WAKE_CHANNEL } from "./payments/queue"
 
 /** How often the connection is asked whether it still lives: a network may forget it in silence. */
 const CHECK_MS = 30_000
@@ -8,7 +8,8 @@ const RECONNECT_MS = 1_000
 
 /** The part of a connection of `pg` that is used here. */
 interface Connection {
-  on(event: "notification" | "error" | "end", handler: () => void): void
+  on(event: "notification", handler: (notification: { payload?: string }) => void): void
+  on(event: "error" | "end", handler: () => void): void
   query(sql: string): Promise<unknown>
   end(): Promise<void>
 }
@@ -20,12 +21,12 @@ interface Connection {
  */
 export class DueListener {
   readonly #db: Knex
-  readonly #onDue: () => void
+  readonly #onDue: (due: Due) => void
   #connection: Connection | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor(db: Knex, onDue: () => void) {
+  constructor(db: Knex, onDue: (due: Due) => void) {
     this.#db = db
     this.#onDue = onDue
   }
@@ -37,11 +38,13 @@ export class DueListener {
     try {
       const connection: Connection = await this.#db.client.acquireRawConnection()
       this.#connection = connection
-      connection.on("notification", this.#onDue)
+      connection.on("notification", ({ payload }) =>
+        this.#onDue(payload === "a decision" ? payload : "anything"),
+      )
       connection.on("error", () => this.#reconnect(connection))
       connection.on("end", () => this.#reconnect(connection))
       await connection.query(`LISTEN ${WAKE_CHANNEL}`)
-      this.#onDue()
+      this.#onDue("anything")
       this.#check(connection)
     } catch {
       this.#reconnect(this.#connection)

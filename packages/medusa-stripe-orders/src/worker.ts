@@ -13,6 +13,7 @@ import {
   claimToCarryOut,
   claimToDecide,
   countWorkers,
+  type Due,
   forgetDeadWorkers,
   keepClaims,
   LEASE_SECONDS,
@@ -31,8 +32,8 @@ const LARGEST_BATCH = 50
 const SLOW_BATCH_MS = 2_000
 const QUICK_BATCH_MS = 1_000
 
-/** One batch is read and drafted while the one before it is in its transaction. */
-const BATCHES_AT_ONCE = 2
+/** Batches are read and drafted while the one before them is in its transaction. */
+const BATCHES_AT_ONCE = 3
 
 /** How many payments wait for Stripe at once, in this process; its limits let fewer through. */
 const STRIPE_AT_ONCE = 25
@@ -59,7 +60,7 @@ export class StripeWorker {
   #heartbeat: NodeJS.Timeout | undefined
   #isRunning = false
   #notifying: Promise<void> | undefined
-  #notifyAgain = false
+  readonly #toNotify = new Set<Due>()
   #batchLimit = LARGEST_BATCH
   readonly #atWork = new Set<Promise<void>>()
   #leaseRenewedAt = Number.NEGATIVE_INFINITY
@@ -68,7 +69,7 @@ export class StripeWorker {
     this.#db = db
     this.#logger = logger
     this.#plugin = plugin
-    this.#listener = new DueListener(db, () => this.#wakeOwn())
+    this.#listener = new DueListener(db, (due) => this.#wakeOwn(due))
   }
 
   start(container: MedusaContainer): void {
@@ -91,17 +92,20 @@ export class StripeWorker {
       return
     }
     this.#isRunning = false
-    this.#wakeOwn()
+    this.#wakeOwn("anything")
     clearInterval(this.#heartbeat)
     await Promise.race([Promise.allSettled([...this.#loops, ...this.#atWork]), timeout(STOP_WITHIN_MS)])
     await this.#listener.close()
     await releaseLeases(this.#db, this.id).catch(() => {})
   }
 
-  /** Something is due: wakes the loops of this process, and by a notification those of the others. */
-  wake(): void {
-    this.#wakeOwn()
-    this.#notifyAgain = true
+  /**
+   * Something is due: wakes the loops of this process that it concerns, and by a notification those of the others.
+   * An event is first decided about; what was decided is carried out, or decided again.
+   */
+  wake(due: Due): void {
+    this.#wakeOwn(due)
+    this.#toNotify.add(due)
     this.#notifying ??= this.#notify().finally(() => {
       this.#notifying = undefined
     })
@@ -109,15 +113,17 @@ export class StripeWorker {
 
   /** One notification at a time: Postgres commits them one after the other, and one says all. */
   async #notify(): Promise<void> {
-    while (this.#notifyAgain) {
-      this.#notifyAgain = false
-      await notifyWorkers(this.#db).catch(() => {})
+    for (const due of this.#toNotify) {
+      this.#toNotify.delete(due)
+      await notifyWorkers(this.#db, due).catch(() => {})
     }
   }
 
-  #wakeOwn(): void {
-    for (const waker of Object.values(this.#wakers)) {
-      waker.wake()
+  #wakeOwn(due: Due): void {
+    this.#wakers.decide.wake()
+    if (due === "anything") {
+      this.#wakers.announce.wake()
+      this.#wakers.stripe.wake()
     }
   }
 
@@ -146,7 +152,7 @@ export class StripeWorker {
     decided.then(() => {
       this.#atWork.delete(decided)
       this.#adaptBatch(performance.now() - began, size)
-      this.wake()
+      this.wake("anything")
     })
     await Promise.race([decided, nextMayBegin])
     if (this.#atWork.size >= BATCHES_AT_ONCE) {
@@ -235,7 +241,7 @@ export class StripeWorker {
           .finally(() => {
             atWork.delete(done)
             // What follows may be this lane's again, the announcement, or a decision.
-            this.#wakeOwn()
+            this.#wakeOwn("anything")
           })
         atWork.set(done, payment.claim)
       }

@@ -27,7 +27,7 @@ export async function assignCustomers({ sql }: SharedTransaction, drafts: OrderD
        SELECT * FROM jsonb_to_recordset(CAST(? AS jsonb)) AS w(id text, email text, typed text, first_name text, last_name text)),
      known AS (
        SELECT DISTINCT ON (wanted.email) customer.id, wanted.email
-         FROM wanted JOIN customer ON customer.email IN (wanted.email, wanted.typed)
+         FROM wanted JOIN customer ON customer.email = ANY(ARRAY[wanted.email, wanted.typed])
         WHERE customer.deleted_at IS NULL
         ORDER BY wanted.email, customer.has_account DESC, customer.created_at),
      created AS (

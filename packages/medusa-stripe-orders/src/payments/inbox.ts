@@ -125,6 +125,7 @@ export async function movedSince(
     `SELECT DISTINCT event.payment_intent_id AS id
        FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS int[])) AS read(id, revision)
        JOIN stripe_event AS event ON event.payment_intent_id = read.id AND event.revision > read.revision
+         AND event.deleted_at IS NULL
       WHERE event.type <> ALL(:harmless)`,
     {
       ids: read.map(({ id }) => id),

@@ -183,7 +183,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
      events AS (
        UPDATE stripe_event AS e SET status = 'settled', settled_at = clock_timestamp(), updated_at = now()
          FROM written
-        WHERE e.payment_intent_id = written.id AND e.revision <= written.revision AND e.status = 'pending'),
+        WHERE e.payment_intent_id = written.id AND e.revision <= written.revision AND e.status = 'pending'
+          AND e.deleted_at IS NULL),
      lines AS (
        INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text, data)
        SELECT line.id, line.kind, :actor, written.status, line.text, line.data

@@ -203,9 +203,12 @@ export async function countWorkers(db: Database): Promise<number> {
   return Math.max(1, rows[0].workers)
 }
 
+/** What is due: a decision, or anything. */
+export type Due = "a decision" | "anything"
+
 /** Wakes the workers of all processes. The timers of their own make up for a notification that is lost. */
 export const WAKE_CHANNEL = "stripe_orders_due"
 
-export async function notifyWorkers(db: Database): Promise<void> {
-  await db.raw(`SELECT pg_notify(?, '')`, [WAKE_CHANNEL])
+export async function notifyWorkers(db: Database, due: Due): Promise<void> {
+  await db.raw(`SELECT pg_notify(?, ?)`, [WAKE_CHANNEL, due])
 }

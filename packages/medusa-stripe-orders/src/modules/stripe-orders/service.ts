@@ -130,13 +130,8 @@ export class StripeOrdersModuleService
       },
     })
     if (concern) {
-      this.wakeWorkers()
+      this.#worker.wake(concern.opens ? "a decision" : "anything")
     }
-  }
-
-  /** Tells the workers of all processes that something is due. A notification that is lost costs a second. */
-  wakeWorkers(): void {
-    this.#worker.wake()
   }
 
   /**
@@ -147,7 +142,7 @@ export class StripeOrdersModuleService
    */
   async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
     const retried = await retryReviews(this.#database, person, paymentIntentIds)
-    this.wakeWorkers()
+    this.#worker.wake("anything")
     return retried
   }
 
