@@ -12,6 +12,7 @@ export interface Settings {
 export function readSettings(portOption?: string): Settings {
   const { env } = process
   oneOf("HOLDFAST_STOCK", ["reserve", "decrement"])
+  oneOf("HOLDFAST_CAPTURE", ["after_stock", "by_shop"])
   oneOf("HOLDFAST_LOCK_KEY", ["payment_intent", "cart", "both"])
   oneOf("CAPTURE_METHOD", ["manual", "automatic"])
   seconds("HOLDFAST_LOCK_TIMEOUT")
