@@ -8,6 +8,7 @@ import { type CarryOut, carryOutIn } from "./carry-out/context"
 import { Batch } from "./decide/batch"
 import { CONTENDED_AFTER_MS } from "./decide/locks"
 import { DueListener } from "./listener"
+import { messageOf } from "./payments/payments"
 import {
   type ClaimedPayment,
   claimToCarryOut,
@@ -260,6 +261,11 @@ export class StripeWorker {
   async #beat(): Promise<void> {
     try {
       await takeLease(this.#db, `worker:${this.id}`, this.id)
+      if (this.#atWork.size > 0 && this.#leaseRenewedAt > Number.NEGATIVE_INFINITY) {
+        // A batch may take longer than the lease lasts.
+        this.#leaseRenewedAt = Number.NEGATIVE_INFINITY
+        await this.#mayDecide()
+      }
       this.#plugin.budget.shareWith(await countWorkers(this.#db))
     } catch (error) {
       this.#complain(error as Error)
@@ -269,14 +275,15 @@ export class StripeWorker {
   /** An error of the database is said once, and again each minute that it lasts. */
   #complain(error: Error): false {
     const now = performance.now()
-    const saidAt = this.#errors.get(error.message)
+    const message = messageOf(error)
+    const saidAt = this.#errors.get(message)
     if (this.#isRunning && (saidAt === undefined || now - saidAt > SAY_AGAIN_AFTER_MS)) {
-      this.#errors.set(error.message, now)
+      this.#errors.set(message, now)
       const what =
         (error as { code?: string }).code === UNDEFINED_TABLE
           ? "The plugin's tables are missing or old: run `npx medusa db:migrate`"
           : "Stripe payments are not worked on at the moment"
-      this.#logger.error(`${what}: ${error.message}`)
+      this.#logger.error(`${what}: ${message}`)
     }
     return false
   }

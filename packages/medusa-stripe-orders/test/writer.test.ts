@@ -237,7 +237,7 @@ describe("the timeline", () => {
 })
 
 describe("a person's retry", () => {
-  it("takes a payment in review up again: to its order where it has one, else to be decided", async () => {
+  it("takes a payment in review up again: to its order where it has one, else Stripe is asked anew", async () => {
     const review = {
       status: "review",
       reason: "why",
@@ -252,12 +252,12 @@ describe("a person's retry", () => {
     const retried = await retryReviews(tables.db, "user_1", ["pi_1", "pi_2", "pi_3", "pi_none"])
     expect(retried.sort()).toEqual(["pi_1", "pi_2"])
     const cleared = { reason: null, attempts: 0, last_error: null, snapshot: null, snapshot_revision: null }
-    expect(await tables.payment("pi_1")).toMatchObject({ status: "pending", ...cleared })
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "lookup", ...cleared })
     expect(await tables.payment("pi_2")).toMatchObject({ status: "ordered", ...cleared })
     expect(await tables.payment("pi_3")).toMatchObject({ status: "completed" })
     expect(await tables.isDue("pi_1")).toBe(true)
     expect(await tables.timeline("pi_1")).toMatchObject([
-      { kind: "action", actor: "user_1", status: "pending" },
+      { kind: "action", actor: "user_1", status: "lookup" },
     ])
     expect(await tables.timeline("pi_3")).toEqual([])
   })
@@ -275,6 +275,6 @@ describe("a person's retry", () => {
     await held("pi_1", { status: "review" })
     await retryReviews(tables.db, "user_1", ["pi_1"])
     expect(await apply(outcome("pi_1", "review"))).toEqual(new Set())
-    expect(await tables.payment("pi_1")).toMatchObject({ status: "pending", claim: null })
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "lookup", claim: null })
   })
 })

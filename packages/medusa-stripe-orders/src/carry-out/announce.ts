@@ -1,7 +1,7 @@
 import type { IEventBusModuleService } from "@medusajs/framework/types"
 import { EventPriority, Modules, OrderWorkflowEvents } from "@medusajs/framework/utils"
 import { inOneTransaction } from "../medusa/shared-transaction"
-import { applyOutcomes, lockPayments, outcomeOf } from "../payments/payments"
+import { applyOutcomes, outcomeOf, readPayments } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
 
@@ -9,16 +9,20 @@ import type { CarryOut } from "./context"
 const LOOK_AGAIN_MS = 86_400_000
 
 /**
- * Tells the store about its orders: `order.placed`. The events go out while the rows are locked, so two workers can't
- * both send them; a crash between the sending and the commit, and only that, sends them twice.
+ * Tells the store about its orders: `order.placed`. The events go out under locks of their own, so two workers can't
+ * both send them; a crash between the sending and the commit, and only that, sends them twice. The rows are not locked
+ * meanwhile: an event bus that hangs must not hold up the webhooks of these payments.
  */
 export async function announce({ container, actor }: CarryOut, payments: ClaimedPayment[]): Promise<null> {
   const events: IEventBusModuleService = container.resolve(Modules.EVENT_BUS)
   await inOneTransaction(container, async ({ sql }) => {
-    const rows = await lockPayments(
-      sql,
-      payments.map(({ id }) => id),
+    const ids = payments.map(({ id }) => id)
+    await sql.raw(
+      `SELECT pg_advisory_xact_lock(hashtextextended(id, 0))
+         FROM (SELECT unnest(CAST(? AS text[])) AS id ORDER BY 1) AS announced`,
+      [ids],
     )
+    const rows = await readPayments(sql, ids)
     const mine = payments.filter(({ id, claim, status }) => {
       const row = rows.get(id)
       return row?.claim === claim && row.status === status

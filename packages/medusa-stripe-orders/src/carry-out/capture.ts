@@ -2,6 +2,7 @@ import type Stripe from "stripe"
 import { Gatherer } from "../gatherer"
 import { recordCaptures } from "../medusa/late-captures"
 import { inOneTransaction } from "../medusa/shared-transaction"
+import { formatMinorUnits } from "../order-draft/amounts"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
@@ -25,7 +26,9 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
       )
     : { value: await retrieve(plugin, payment.id), ids: {} }
   if (answer.value.status === "succeeded") {
-    return await captured(work, payment, answer)
+    return answer.value.amount_received < answer.value.amount
+      ? capturedInPart(payment, answer)
+      : await captured(work, payment, answer)
   }
   return !isOurs && answer.value.status === "requires_capture"
     ? stillAuthorized(payment, answer.value)
@@ -92,6 +95,13 @@ export function untilAuthorizationEnds({ created, latest_charge }: Stripe.Paymen
   const before = charge?.payment_method_details?.card?.capture_before
   const end = before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
   return Math.max(3_600_000, end - Date.now())
+}
+
+function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {
+  const { amount, amount_received, currency } = value
+  const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
+  const reason = `order ${payment.order_id} was made, but Stripe captured ${part} of ${whole}`
+  return outcomeOf(payment, "review", { kind: "decision", text: reason, data: ids }, { reason })
 }
 
 function lost(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {

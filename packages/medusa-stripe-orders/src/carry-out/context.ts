@@ -1,7 +1,7 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
-import { backOffMs, type Outcome, outcomeOf } from "../payments/payments"
+import { backOffMs, messageOf, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import { databaseOf, type Plugin, pluginOf } from "../plugin"
 import { StripeBusyError } from "./stripe-budget"
@@ -23,12 +23,13 @@ const BUSY_RETRY_MS = 10_000
 
 /** What becomes of a payment whose step failed: it comes again after a back-off, or needs review. */
 export function failure({ container, plugin }: CarryOut, payment: ClaimedPayment, error: Error): Outcome {
+  const message = messageOf(error)
   if (error instanceof StripeBusyError) {
     // Stripe's limits are no fault of the payment.
-    const line = { kind: "attempt" as const, text: error.message }
+    const line = { kind: "attempt" as const, text: message }
     const more = {
       attempts: "kept" as const,
-      error: error.message,
+      error: message,
       due_in_ms: BUSY_RETRY_MS,
       reason: payment.reason,
     }
@@ -39,16 +40,16 @@ export function failure({ container, plugin }: CarryOut, payment: ClaimedPayment
   const gaveUp = attempt >= plugin.options.maxAttempts
   const due_in_ms = backOffMs(attempt)
   const next = gaveUp ? "it needs review" : `next in ${Math.round(due_in_ms / 1000)} s`
-  logger.warn(`Stripe payment ${payment.id}: attempt ${attempt} failed, ${next}: ${error.message}`)
+  logger.warn(`Stripe payment ${payment.id}: attempt ${attempt} failed, ${next}: ${message}`)
   return outcomeOf(
     payment,
     gaveUp ? "review" : payment.status,
-    { kind: "attempt", text: `Attempt ${attempt} failed: ${error.message}`, data: stripeIds(error) },
+    { kind: "attempt", text: `Attempt ${attempt} failed: ${message}`, data: stripeIds(error) },
     {
       attempts: "failed",
-      error: error.message,
+      error: message,
       due_in_ms,
-      reason: gaveUp ? `gave up after ${attempt} attempts: ${error.message}` : payment.reason,
+      reason: gaveUp ? `gave up after ${attempt} attempts: ${message}` : payment.reason,
     },
   )
 }

@@ -43,7 +43,12 @@ function answered(payment: ClaimedPayment, intent: Stripe.Response<Stripe.Paymen
   }
   const isPaid = ["succeeded", "requires_capture", "canceled"].includes(intent.status)
   if (payment.status !== "awaiting_payment" || isPaid) {
-    return outcomeOf(payment, "pending", line, { facts: { ...facts, snapshot: JSON.stringify(plain) } })
+    // Not a fresh start: a payment that fails again and again, though Stripe answers, needs review in the end.
+    const attempts = payment.last_error ? "kept" : "reset"
+    return outcomeOf(payment, "pending", line, {
+      attempts,
+      facts: { ...facts, snapshot: JSON.stringify(plain) },
+    })
   }
   const age = Date.now() - intent.created * 1000
   if (age > UNPAID_FOR_TOO_LONG_MS) {

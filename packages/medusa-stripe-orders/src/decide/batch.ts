@@ -3,7 +3,7 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { NeedsReview, type OrderDraft, type OrderSource, type PaidPayment } from "../order-draft/order-draft"
-import { applyOutcomes, backOffMs, type Line, type Outcome, outcomeOf } from "../payments/payments"
+import { applyOutcomes, backOffMs, type Line, messageOf, type Outcome, outcomeOf } from "../payments/payments"
 import { type ClaimedPayment, keepClaims, releaseClaims } from "../payments/queue"
 import type { PaymentState } from "../payments/states"
 import { databaseOf, type Plugin, pluginOf } from "../plugin"
@@ -80,7 +80,10 @@ export class Batch {
     this.#letGo()
     this.#signalNext()
     await this.flush()
-    await releaseClaims(this.db, this.claims)
+    await releaseClaims(
+      this.db,
+      this.undecided.map((id) => this.claimed.get(id) as ClaimedPayment),
+    )
   }
 
   letNextBegin(): void {
@@ -134,16 +137,30 @@ export class Batch {
 
   /** The payment is tried again after a back-off, and needs review when it has failed often enough. */
   failed(id: string, error: Error): void {
+    if (this.#undecided.has(id)) {
+      this.setAsideWith(this.failure(id, error))
+    }
+  }
+
+  failure(id: string, failed: Error): Outcome {
+    const error = messageOf(failed)
     const attempt = (this.claimed.get(id) as ClaimedPayment).attempts + 1
     const gaveUp = attempt >= this.plugin.options.maxAttempts
-    const line = { kind: "attempt" as const, text: `Attempt ${attempt} failed: ${error.message}` }
-    this.#logger.warn(`Stripe payment ${id}: attempt ${attempt} failed: ${error.message}`)
-    this.setAside(id, gaveUp ? "review" : "pending", line, {
-      error: error.message,
+    const line = { kind: "attempt" as const, text: `Attempt ${attempt} failed: ${error}` }
+    this.#logger.warn(`Stripe payment ${id}: attempt ${attempt} failed: ${error}`)
+    return this.outcome(id, gaveUp ? "review" : "pending", line, {
+      error,
       attempts: "failed",
       due_in_ms: backOffMs(attempt),
-      ...(gaveUp && { reason: `gave up after ${attempt} attempts: ${error.message}` }),
+      ...(gaveUp && { reason: `gave up after ${attempt} attempts: ${error}` }),
     })
+  }
+
+  /** Earlier payments of this process wait for the same item: this one comes again soon, behind them. */
+  waitBehind(id: string): void {
+    const { claim, revision } = this.claimed.get(id) as ClaimedPayment
+    const due_in_ms = BUSY_RETRY_MS.least
+    this.setAsideWith({ id, claim, revision, to: "pending", lines: [], attempts: "kept", due_in_ms })
   }
 
   /** A lock that is busy is no fault of the payment, which comes again soon; any other error is a failed attempt. */

@@ -83,7 +83,9 @@ export async function underItemLocks(
     }
   }
   if (items.some((item) => contended.has(item))) {
-    setAsideAll(new Error("Failed to acquire lock: earlier payments wait for the same inventory item"))
+    for (const { payment } of entries) {
+      batch.waitBehind(payment.id)
+    }
     return
   }
   const contention = setTimeout(() => items.map((item) => contended.add(item)), CONTENDED_AFTER_MS)

@@ -147,16 +147,11 @@ function alreadyOrdered(
 
 /** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */
 function movedInMedusa(batch: Batch, id: string): Outcome {
-  const text = "The payment was canceled or refunded in Medusa in the meantime"
+  const text = "the payment was canceled or refunded in Medusa in the meantime"
   const isRead = batch.candidates.find((candidate) => candidate.id === id)?.isRead
   return isRead
-    ? batch.outcome(
-        id,
-        "pending",
-        { kind: "attempt", text },
-        { error: text, attempts: "failed", due_in_ms: 2_000 },
-      )
-    : batch.outcome(id, "lookup", { kind: "decision", text: `${text}: Stripe is asked` })
+    ? batch.failure(id, new Error(text))
+    : batch.outcome(id, "lookup", { kind: "decision", text: `Stripe is asked: ${text}` })
 }
 
 function ordered(batch: Batch, draft: OrderDraft, payments: Map<string, PaymentRecord>): Outcome {

@@ -24,6 +24,10 @@ export async function recordCaptures(
   captures: LateCapture[],
 ): Promise<void> {
   const { sql } = transaction
+  // Locked first and read afterwards: a capture that the admin makes meanwhile is seen.
+  await sql.raw(`SELECT id FROM payment WHERE id = ANY(?) ORDER BY id FOR UPDATE`, [
+    captures.map(({ payment_id }) => payment_id ?? ""),
+  ])
   const { rows } = await sql.raw(
     `SELECT payment.id, payment.amount::float8 AS amount, payment.currency_code, payment.payment_collection_id,
             "order".id AS order_id, "order".version
@@ -31,7 +35,7 @@ export async function recordCaptures(
        JOIN payment ON payment.id = late.payment_id
        JOIN "order" ON "order".id = late.order_id
       WHERE NOT EXISTS (SELECT 1 FROM capture WHERE payment_id = payment.id AND deleted_at IS NULL)
-      ORDER BY payment.id FOR UPDATE OF payment`,
+      ORDER BY payment.id`,
     [captures.map(({ payment_id }) => payment_id ?? ""), captures.map(({ order_id }) => order_id ?? "")],
   )
   const captured_at = new Date()

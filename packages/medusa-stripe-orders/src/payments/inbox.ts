@@ -41,8 +41,9 @@ const LOOK_AGAIN = `
  * Stores events and makes their payments due, in one statement: afterwards Stripe may be told 200. A delivery of the
  * same event again is counted and changes nothing else.
  *
- * All are of different payments. Their rows are written in the order of their ids, so that two processes can't deadlock,
- * but numbered in the order of their arrival.
+ * All are of different payments. Their rows are written in the order of their ids, but numbered in the order of their
+ * arrival. Two processes may still lock the same two payments in different orders: Postgres ends one statement, and its
+ * events are stored one by one.
  */
 export async function receiveEvents(db: Database, received: Received[]): Promise<void> {
   const facts = FACTS.join(", ")

@@ -267,6 +267,17 @@ function storableLine({ kind, text, data }: Line) {
   return { kind, text: storableText(text), data: data ? parseStorable(JSON.stringify(data)) : null }
 }
 
+/**
+ * An error's message for logs, rows and people. Knex puts the whole statement with its values before the message of
+ * Postgres; they may be a buyer's address or a secret of Stripe's.
+ */
+export function messageOf(error: Error): string {
+  const isOfPostgres = "severity" in error
+  return isOfPostgres
+    ? error.message.slice(error.message.lastIndexOf(" - ") + 1).replace(/^- /, "")
+    : error.message
+}
+
 const LONGEST_BACK_OFF_MS = 3_600_000
 
 /** 2 s, 4 s, 8 s … one hour, a fifth more or less so that payments that failed together do not return together. */

@@ -164,11 +164,12 @@ export function keepClaims(db: Database, claims: () => string[]): () => void {
 }
 
 /** Gives claims back without an outcome: their payments are due as before. */
-export async function releaseClaims(db: Database, claims: string[]): Promise<void> {
-  if (claims.length > 0) {
+export async function releaseClaims(db: Database, held: { id: string; claim: string }[]): Promise<void> {
+  if (held.length > 0) {
     await db.raw(
-      `UPDATE stripe_payment SET claim = NULL, claimed_by = NULL, claimed_until = NULL WHERE claim = ANY(?)`,
-      [claims],
+      `UPDATE stripe_payment SET claim = NULL, claimed_by = NULL, claimed_until = NULL
+        WHERE id = ANY(?) AND claim = ANY(?)`,
+      [held.map(({ id }) => id), held.map(({ claim }) => claim)],
     )
   }
 }

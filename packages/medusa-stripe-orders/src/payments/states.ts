@@ -81,7 +81,7 @@ const table = {
   },
   review: {
     actor: "person",
-    next: ["pending", "ordered"],
+    next: ["lookup", "ordered"],
     onEvent: null,
     says: "Needs review: the reason says why.",
   },
@@ -120,7 +120,7 @@ export const AFTER_EVENT: Readonly<Record<string, string>> = Object.fromEntries(
   }),
 )
 
-/** Where a person's retry takes a payment in review: an order that was made stands, and only what is missing is done. */
+/** Where a person's retry takes a payment in review: an order that was made stands; without one Stripe is asked anew. */
 export function afterReview(hasOrder: boolean): PaymentState {
-  return hasOrder ? "ordered" : "pending"
+  return hasOrder ? "ordered" : "lookup"
 }

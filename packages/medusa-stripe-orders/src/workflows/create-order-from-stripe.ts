@@ -56,17 +56,27 @@ export const retrievePaymentsStep = createStep(
   "retrieve-stripe-payments",
   async ({ payment_intent_ids, batch_id }: CreateOrderFromStripeInput, { container }) => {
     const batch = batch_id ? Batch.of(batch_id) : await claimedByHand(container, payment_intent_ids)
-    await readPayments(batch)
+    await readPayments(batch).catch(async (error) => {
+      await closeIfOwn(batch.id, batch_id === undefined)
+      throw error
+    })
     const unknown = batch.candidates.flatMap(({ source, intent }) => (source ? [] : [intent]))
     const retrieved: Retrieved = { batch_id: batch.id, unknown }
-    return new StepResponse(retrieved, { batch_id: batch.id })
+    return new StepResponse(retrieved, { batch_id: batch.id, isOwn: batch_id === undefined })
   },
   async (opened) => {
     if (opened) {
-      await Batch.find(opened.batch_id)?.close()
+      await closeIfOwn(opened.batch_id, opened.isOwn)
     }
   },
 )
+
+/** A worker's batch is the worker's to close: it decides about its halves, under the same claims. */
+async function closeIfOwn(batch_id: string, isOwn: boolean): Promise<void> {
+  if (isOwn) {
+    await Batch.find(batch_id)?.close()
+  }
+}
 
 /** Locks the carts, and the payments where the store chose so. Payments whose locks are busy leave the batch. */
 export const acquireCartLocksStep = createStep(

@@ -9,7 +9,7 @@ import { Gatherer } from "../../gatherer"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { factsOf } from "../../payments/facts"
 import { type Received, receiveEvents } from "../../payments/inbox"
-import { readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
+import { messageOf, readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { parseStorable } from "../../payments/storable"
 import type { Plugin } from "../../plugin"
@@ -114,21 +114,29 @@ export class StripeOrdersModuleService
   /** Stores the event; when this returns it is safe to answer 200. */
   async receive({ event, payload }: SignedEvent): Promise<void> {
     const concern = concernOf(event)
-    await this.#inbox.add({
-      event: {
-        id: event.id,
-        type: event.type,
-        api_version: event.api_version ?? null,
-        livemode: event.livemode,
-        created: event.created,
-        payload,
-      },
-      concern: concern && {
-        payment_intent_id: concern.payment_intent_id,
-        opens: concern.opens,
-        facts: concern.snapshot && factsOf(event),
-      },
-    })
+    await this.#inbox
+      .add({
+        event: {
+          id: event.id,
+          type: event.type,
+          api_version: event.api_version ?? null,
+          livemode: event.livemode,
+          created: event.created,
+          payload,
+        },
+        concern: concern && {
+          payment_intent_id: concern.payment_intent_id,
+          opens: concern.opens,
+          facts: concern.snapshot && factsOf(event),
+        },
+      })
+      .catch((error) => {
+        // Stripe delivers it again. Knex would tell the whole event, the client's secret included.
+        throw new MedusaError(
+          MedusaError.Types.DB_ERROR,
+          `The event could not be stored: ${messageOf(error)}`,
+        )
+      })
     if (concern) {
       this.#worker.wake(concern.opens ? "a decision" : "anything")
     }
