@@ -16,6 +16,7 @@ import {
   countWorkers,
   type Due,
   forgetDeadWorkers,
+  holdsLease,
   keepClaims,
   LEASE_SECONDS,
   notifyWorkers,
@@ -176,7 +177,7 @@ export class StripeWorker {
   async #mayDecide(): Promise<boolean> {
     const now = performance.now()
     if (now - this.#leaseRenewedAt < RENEW_MS) {
-      return true
+      return await holdsLease(this.#db, DECIDE_LEASE, this.id)
     }
     const isHeld = await takeLease(this.#db, DECIDE_LEASE, this.id)
     this.#leaseRenewedAt = isHeld ? now : Number.NEGATIVE_INFINITY

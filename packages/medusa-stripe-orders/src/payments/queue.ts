@@ -187,6 +187,15 @@ export async function takeLease(db: Database, name: string, holder: string): Pro
   return rows.length > 0
 }
 
+/** Whether the lease is still this holder's: a look, which writes nothing. */
+export async function holdsLease(db: Database, name: string, holder: string): Promise<boolean> {
+  const { rows } = await db.raw(
+    `SELECT id FROM stripe_lease WHERE id = ? AND holder = ? AND expires_at > clock_timestamp()`,
+    [name, holder],
+  )
+  return rows.length > 0
+}
+
 /** Rows of workers that died long ago. */
 export async function forgetDeadWorkers(db: Database): Promise<void> {
   await db.raw(`DELETE FROM stripe_lease WHERE expires_at < clock_timestamp() - interval '1 hour'`)
