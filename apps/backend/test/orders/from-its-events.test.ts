@@ -271,8 +271,8 @@ describe("a payment on its way from its events to an order", () => {
     expect(Math.min(...accepted.values())).toBeGreaterThan(0)
     for (const id of intents) {
       const lines = (await timeline(id)).filter(({ kind }) => kind !== "event").map(({ kind }) => kind)
-      // Each retry that was taken is followed by a decision of its own.
-      expect(lines.join(" ")).toMatch(/^decision( action decision)+$/)
+      // Each retry that was taken is followed by a question to Stripe and a decision of its own.
+      expect(lines.join(" ")).toMatch(/^decision( action stripe_call decision)+$/)
       expect(lines.filter((kind) => kind === "action")).toHaveLength(accepted.get(id) ?? 0)
     }
   })
