@@ -1,5 +1,5 @@
 import { newId } from "../ids"
-import { amount, insertRows } from "./rows"
+import { insertRows } from "./rows"
 import type { SharedTransaction } from "./shared-transaction"
 
 /** One inventory item at one location. */
@@ -51,7 +51,7 @@ export async function reserve(transaction: SharedTransaction, allocations: Alloc
       line_item_id,
       inventory_item_id,
       location_id,
-      ...amount("quantity", quantity),
+      quantity,
       allow_backorder,
     })),
   )

@@ -3,7 +3,7 @@ import { Modules } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { newId } from "../ids"
 import { intentData, markCaptured, updateCollections } from "./payment-records"
-import { amount, insertRows } from "./rows"
+import { insertRows } from "./rows"
 import type { OrderModuleInternals, SharedTransaction } from "./shared-transaction"
 
 /** A capture that happened in Stripe after the order was committed. */
@@ -44,7 +44,7 @@ export async function recordCaptures(
   await insertRows(
     sql,
     "capture",
-    written.map((row) => ({ id: row.capture_id, payment_id: row.id, ...amount("amount", row.amount) })),
+    written.map((row) => ({ id: row.capture_id, payment_id: row.id, amount: row.amount })),
   )
   await markCaptured(
     sql,

@@ -1,7 +1,7 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
 import { newId } from "../ids"
-import { insertInto, type Row } from "./rows"
+import { insertRows, type Row } from "./rows"
 import type { OrderModuleInternals, SharedTransaction } from "./shared-transaction"
 
 /**
@@ -112,7 +112,7 @@ class OrderRows {
 
   async write({ sql }: SharedTransaction): Promise<void> {
     for (const [table, rows] of this.#rows) {
-      await insertInto(sql, table, rows)
+      await insertRows(sql, table, rows)
     }
   }
 }

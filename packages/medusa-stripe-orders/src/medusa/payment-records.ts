@@ -82,10 +82,10 @@ function newCollection({ draft, payment_collection_id, captured_at }: RecordDraf
   const row = {
     id: payment_collection_id,
     currency_code: draft.payment.currency,
-    ...amount("amount", draft.total),
-    ...amount("authorized_amount", draft.total),
-    ...amount("captured_amount", captured_at ? draft.total : 0),
-    ...amount("refunded_amount", 0),
+    amount: draft.total,
+    authorized_amount: draft.total,
+    captured_amount: captured_at ? draft.total : 0,
+    refunded_amount: 0,
     status: captured_at ? "completed" : "authorized",
     completed_at: captured_at,
   }
@@ -131,11 +131,11 @@ function newSession({ draft, session_id, payment_collection_id, provider_id }: R
     payment_collection_id,
     provider_id,
     currency_code: draft.payment.currency,
-    ...amount("amount", draft.total),
+    amount: draft.total,
     status: "authorized",
     authorized_at: new Date(),
-    data: JSON.stringify(intentData(draft.payment.intent)),
-    context: "{}",
+    data: intentData(draft.payment.intent),
+    context: {},
   }
   return [row]
 }
@@ -161,12 +161,12 @@ function newPayment({ draft, payment_id, payment_collection_id, session_id, ...r
   }
   const row = {
     id: payment_id,
-    ...amount("amount", draft.total),
+    amount: draft.total,
     currency_code: draft.payment.currency,
     payment_session_id: session_id,
     payment_collection_id,
     provider_id: record.provider_id,
-    data: JSON.stringify(intentData(draft.payment.intent)),
+    data: intentData(draft.payment.intent),
     captured_at: record.captured_at,
   }
   return [row]
@@ -188,9 +188,7 @@ export async function markCaptured(
 }
 
 function newCapture({ draft, payment_id, capture_id, known }: RecordDraft) {
-  return capture_id && !known?.capture_id
-    ? [{ id: capture_id, payment_id, ...amount("amount", draft.total) }]
-    : []
+  return capture_id && !known?.capture_id ? [{ id: capture_id, payment_id, amount: draft.total }] : []
 }
 
 /** What Medusa's Stripe provider finds again when it refunds or captures; the client's secret isn't kept. */

@@ -7,12 +7,6 @@ import { BigNumber } from "@medusajs/framework/utils"
  */
 export type Row = Record<string, unknown>
 
-export async function insertRows(sql: Knex.Transaction, table: string, rows: object[]): Promise<void> {
-  if (rows.length > 0) {
-    await sql(table).insert(rows)
-  }
-}
-
 /** Medusa keeps each amount twice: as a number and, exactly, as jsonb. */
 export function amount(column: string, value: number): Row {
   const { numeric, raw } = new BigNumber(value)
@@ -27,14 +21,10 @@ export function amount(column: string, value: number): Row {
  * Writes rows as a module's model would take them: fields that the table does not have are left out, amounts are written
  * twice, and JSON is written as such. So a column that another version of Medusa adds or lacks does no harm.
  */
-export async function insertInto(sql: Knex.Transaction, table: string, rows: Row[]): Promise<void> {
+export async function insertRows(sql: Knex.Transaction, table: string, rows: Row[]): Promise<void> {
   if (rows.length > 0) {
     const columns = await columnsOf(sql, table)
-    await insertRows(
-      sql,
-      table,
-      rows.map((row) => toColumns(row, columns)),
-    )
+    await sql(table).insert(rows.map((row) => toColumns(row, columns)))
   }
 }
 
