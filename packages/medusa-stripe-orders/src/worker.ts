@@ -5,18 +5,14 @@ import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { announce } from "./carry-out/announce"
 import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
-import { Batch } from "./decide/batch"
-import { CONTENDED_AFTER_MS } from "./decide/locks"
+import { Decider } from "./decider"
 import { DueListener } from "./listener"
 import { messageOf } from "./payments/payments"
 import {
-  type ClaimedPayment,
   claimToCarryOut,
-  claimToDecide,
   countWorkers,
   type Due,
   forgetDeadWorkers,
-  holdsLease,
   keepClaims,
   LEASE_SECONDS,
   notifyWorkers,
@@ -24,18 +20,13 @@ import {
   takeLease,
 } from "./payments/queue"
 import type { Plugin } from "./plugin"
-import { createOrderFromStripeWorkflow } from "./workflows/create-order-from-stripe"
+import { timeout, Waker } from "./waker"
 
 /** How long a loop that found nothing due waits for a notification before it looks by itself. */
 const IDLE_MS = 500
 
-const LARGEST_BATCH = 50
-/** A batch that takes longer halves the next one, so that a slow database is not asked for too much at once. */
-const SLOW_BATCH_MS = 2_000
-const QUICK_BATCH_MS = 1_000
-
-/** Batches are read and drafted while the one before them is in its transaction. */
-const BATCHES_AT_ONCE = 3
+/** How many orders are announced together. */
+const ANNOUNCED_AT_ONCE = 50
 
 /** How many payments wait for Stripe at once, in this process; its limits let fewer through. */
 const STRIPE_AT_ONCE = 25
@@ -43,8 +34,7 @@ const STRIPE_AT_ONCE = 25
 const STOP_WITHIN_MS = 5_000
 const SAY_AGAIN_AFTER_MS = 60_000
 
-const DECIDE_LEASE = "decide"
-const RENEW_MS = (LEASE_SECONDS / 3) * 1000
+const BEAT_MS = (LEASE_SECONDS / 3) * 1000
 
 /**
  * The worker of this process: one loop that decides, for the whole shop where it holds the lease, and two that carry out.
@@ -58,14 +48,12 @@ export class StripeWorker {
   readonly #wakers = { decide: new Waker(), announce: new Waker(), stripe: new Waker() }
   readonly #listener: DueListener
   readonly #errors = new Map<string, number>()
+  #decider: Decider | undefined
   #loops: Promise<void>[] = []
   #heartbeat: NodeJS.Timeout | undefined
   #isRunning = false
   #notifying: Promise<void> | undefined
   readonly #toNotify = new Set<Due>()
-  #batchLimit = LARGEST_BATCH
-  readonly #atWork = new Set<Promise<void>>()
-  #leaseRenewedAt = Number.NEGATIVE_INFINITY
 
   constructor(db: Knex, logger: Logger, plugin: Plugin) {
     this.#db = db
@@ -77,12 +65,17 @@ export class StripeWorker {
   start(container: MedusaContainer): void {
     this.#isRunning = true
     const work = carryOutIn(container, this.id)
+    const decider = new Decider(container, this.#db, this.id, {
+      onDecided: () => this.wake("anything"),
+      onError: (error) => this.#complain(error),
+    })
+    this.#decider = decider
     this.#loops = [
-      this.#loop(this.#wakers.decide, () => this.#decideNext(container)),
+      this.#loop(this.#wakers.decide, () => decider.next()),
       this.#loop(this.#wakers.announce, () => this.#announceNext(work)),
       this.#stripeLane(work),
     ]
-    this.#heartbeat = setInterval(() => this.#beat(), RENEW_MS).unref()
+    this.#heartbeat = setInterval(() => this.#beat(), BEAT_MS).unref()
     this.#beat()
     forgetDeadWorkers(this.#db).catch((error) => this.#complain(error))
     this.#listener.listen()
@@ -96,7 +89,10 @@ export class StripeWorker {
     this.#isRunning = false
     this.#wakeOwn("anything")
     clearInterval(this.#heartbeat)
-    await Promise.race([Promise.allSettled([...this.#loops, ...this.#atWork]), timeout(STOP_WITHIN_MS)])
+    await Promise.race([
+      Promise.allSettled([...this.#loops, this.#decider?.settled()]),
+      timeout(STOP_WITHIN_MS),
+    ])
     await this.#listener.close()
     await releaseLeases(this.#db, this.id).catch(() => {})
   }
@@ -139,87 +135,14 @@ export class StripeWorker {
     }
   }
 
-  async #decideNext(container: MedusaContainer): Promise<boolean> {
-    if (!(await this.#mayDecide())) {
-      return false
-    }
-    const claimed = await claimToDecide(this.#db, this.id, this.#batchLimit)
-    if (claimed.length === 0) {
-      return false
-    }
-    const began = performance.now()
-    const size = claimed.length
-    const { decided, nextMayBegin } = this.#begin(container, claimed)
-    this.#atWork.add(decided)
-    decided.then(() => {
-      this.#atWork.delete(decided)
-      this.#adaptBatch(performance.now() - began, size)
-      this.wake("anything")
-    })
-    await Promise.race([decided, nextMayBegin])
-    if (this.#atWork.size >= BATCHES_AT_ONCE) {
-      await Promise.race([...this.#atWork, timeout(CONTENDED_AFTER_MS)])
-    }
-    return true
-  }
-
-  #begin(container: MedusaContainer, claimed: ClaimedPayment[]) {
-    let nextMayBegin: Promise<void> | undefined
-    const decided = this.#decide(container, claimed, (batch) => {
-      nextMayBegin = batch.nextMayBegin
-    }).catch((error) => {
-      this.#complain(error)
-    })
-    return { decided, nextMayBegin }
-  }
-
-  /** Holds the lease to decide, or takes it when its holder has died. */
-  async #mayDecide(): Promise<boolean> {
-    const now = performance.now()
-    if (now - this.#leaseRenewedAt < RENEW_MS) {
-      return await holdsLease(this.#db, DECIDE_LEASE, this.id)
-    }
-    const isHeld = await takeLease(this.#db, DECIDE_LEASE, this.id)
-    this.#leaseRenewedAt = isHeld ? now : Number.NEGATIVE_INFINITY
-    return isHeld
-  }
-
-  /** A batch whose workflow fails is decided half by half, in the order of arrival: one bad payment holds up no other. */
-  async #decide(
-    container: MedusaContainer,
-    claimed: ClaimedPayment[],
-    onOpen: (batch: Batch) => void = () => {},
-  ): Promise<void> {
-    const batch = new Batch(container, claimed, this.id)
-    onOpen(batch)
-    try {
-      const input = { payment_intent_ids: claimed.map(({ id }) => id), batch_id: batch.id }
-      await createOrderFromStripeWorkflow(container).run({ input })
-    } catch (error) {
-      const left = batch.undecided.map((id) => batch.claimed.get(id) as ClaimedPayment)
-      if (left.length === 1) {
-        batch.failed((left[0] as ClaimedPayment).id, error as Error)
-      } else if (left.length > 1) {
-        const half = Math.ceil(left.length / 2)
-        await this.#decide(container, left.slice(0, half))
-        await this.#decide(container, left.slice(half))
-      }
-    } finally {
-      await batch.close()
-    }
-  }
-
-  #adaptBatch(ms: number, size: number): void {
-    if (ms > SLOW_BATCH_MS) {
-      this.#batchLimit = Math.max(1, Math.floor(Math.min(size, this.#batchLimit) / 2))
-    } else if (ms < QUICK_BATCH_MS) {
-      this.#batchLimit = Math.min(LARGEST_BATCH, this.#batchLimit * 2)
-    }
-  }
-
   /** Orders that only lack their announcement, together; where that fails, each by itself. */
   async #announceNext(work: CarryOut): Promise<boolean> {
-    const claimed = await claimToCarryOut(this.#db, this.id, "announce", this.#claimOptions(LARGEST_BATCH))
+    const claimed = await claimToCarryOut(
+      this.#db,
+      this.id,
+      "announce",
+      this.#claimOptions(ANNOUNCED_AT_ONCE),
+    )
     if (claimed.length > 0) {
       const letGo = keepClaims(this.#db, () => claimed.map(({ claim }) => claim))
       await announce(work, claimed)
@@ -262,11 +185,7 @@ export class StripeWorker {
   async #beat(): Promise<void> {
     try {
       await takeLease(this.#db, `worker:${this.id}`, this.id)
-      if (this.#atWork.size > 0 && this.#leaseRenewedAt > Number.NEGATIVE_INFINITY) {
-        // A batch may take longer than the lease lasts.
-        this.#leaseRenewedAt = Number.NEGATIVE_INFINITY
-        await this.#mayDecide()
-      }
+      await this.#decider?.keepLease()
       this.#plugin.budget.shareWith(await countWorkers(this.#db))
     } catch (error) {
       this.#complain(error as Error)
@@ -292,32 +211,3 @@ export class StripeWorker {
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const UNDEFINED_TABLE = "42P01"
-
-/** Sleep that ends early when woken; a wake that comes before the sleep counts. */
-class Waker {
-  #isWoken = false
-  #wake = () => {}
-
-  wake(): void {
-    this.#isWoken = true
-    this.#wake()
-  }
-
-  async sleep(ms: number): Promise<void> {
-    if (!this.#isWoken) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms)
-        timer.unref()
-        this.#wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
-    this.#isWoken = false
-  }
-}
-
-function timeout(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms).unref())
-}

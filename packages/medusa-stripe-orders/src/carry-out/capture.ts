@@ -90,7 +90,7 @@ function stillAuthorized(payment: ClaimedPayment, intent: Stripe.PaymentIntent):
   return outcomeOf(payment, "awaiting_capture", line, { due_in_ms: untilAuthorizationEnds(intent) })
 }
 
-export function untilAuthorizationEnds({ created, latest_charge }: Stripe.PaymentIntent): number {
+function untilAuthorizationEnds({ created, latest_charge }: Stripe.PaymentIntent): number {
   const charge = typeof latest_charge === "object" ? latest_charge : null
   const before = charge?.payment_method_details?.card?.capture_before
   const end = before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS

@@ -15,12 +15,12 @@ export interface Answer<T> {
  */
 export async function askOnce<T>(
   { budget }: Plugin,
-  endpoint: StripeEndpoint,
+  endpoint: Exclude<StripeEndpoint, "retrieve">,
   idempotency_key: string,
   call: (options: Stripe.RequestOptions) => Promise<Stripe.Response<T>>,
 ): Promise<Answer<T>> {
   const ask = async (key: string): Promise<Answer<T>> => {
-    const value = await budget.run(endpoint, () => call({ idempotencyKey: key }), endpoint !== "retrieve")
+    const value = await budget.run(endpoint, () => call({ idempotencyKey: key }), true)
     return { value, ids: { request_id: value.lastResponse?.requestId, idempotency_key: key } }
   }
   try {

@@ -3,7 +3,8 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { NeedsReview, type OrderDraft, type OrderSource, type PaidPayment } from "../order-draft/order-draft"
-import { applyOutcomes, backOffMs, type Line, messageOf, type Outcome, outcomeOf } from "../payments/payments"
+import { failedAttempt } from "../payments/attempts"
+import { applyOutcomes, type Line, type Outcome, outcomeOf } from "../payments/payments"
 import { type ClaimedPayment, keepClaims, releaseClaims } from "../payments/queue"
 import type { PaymentState } from "../payments/states"
 import { databaseOf, type Plugin, pluginOf } from "../plugin"
@@ -16,7 +17,7 @@ export interface Candidate extends PaidPayment {
 }
 
 /**
- * Payments that are decided about together. Steps of the workflow hand on its id alone; the payments stay here, in the
+ * Payments that are decided about together. Steps of the workflow pass its id alone; the payments stay here, in the
  * process that claimed them, for a workflow engine copies and may store what its steps return.
  */
 export class Batch {
@@ -80,10 +81,7 @@ export class Batch {
     this.#letGo()
     this.#signalNext()
     await this.flush()
-    await releaseClaims(
-      this.db,
-      this.undecided.map((id) => this.claimed.get(id) as ClaimedPayment),
-    )
+    await releaseClaims(this.db, this.undecided)
   }
 
   letNextBegin(): void {
@@ -92,17 +90,23 @@ export class Batch {
 
   /** Claims that are to be renewed, those of the payments without an outcome. */
   get claims(): string[] {
-    return [...new Set([...this.#undecided].map((id) => (this.claimed.get(id) as ClaimedPayment).claim))]
+    return [...new Set(this.undecided.map(({ claim }) => claim))]
   }
 
-  get undecided(): string[] {
-    return [...this.#undecided]
+  /** The payments without an outcome. */
+  get undecided(): ClaimedPayment[] {
+    return [...this.#undecided].map((id) => this.payment(id))
+  }
+
+  /** A payment of this batch as it was when it was claimed. */
+  payment(id: string): ClaimedPayment {
+    return this.claimed.get(id) as ClaimedPayment
   }
 
   /** What becomes of a payment. Written by `flush`, or with the order in its transaction. */
   outcome(id: string, to: PaymentState, line: Line, more: Partial<OutcomeParts> = {}): Outcome {
     this.#undecided.delete(id)
-    return outcomeOf(this.claimed.get(id) as ClaimedPayment, to, line, more)
+    return outcomeOf(this.payment(id), to, line, more)
   }
 
   /** Takes a payment out of the batch; the others go on. */
@@ -142,30 +146,26 @@ export class Batch {
     }
   }
 
-  failure(id: string, failed: Error): Outcome {
-    const error = messageOf(failed)
-    const attempt = (this.claimed.get(id) as ClaimedPayment).attempts + 1
-    const gaveUp = attempt >= this.plugin.options.maxAttempts
-    const line = { kind: "attempt" as const, text: `Attempt ${attempt} failed: ${error}` }
-    this.#logger.warn(`Stripe payment ${id}: attempt ${attempt} failed: ${error}`)
-    return this.outcome(id, gaveUp ? "review" : "pending", line, {
-      error,
-      attempts: "failed",
-      due_in_ms: backOffMs(attempt),
-      ...(gaveUp && { reason: `gave up after ${attempt} attempts: ${error}` }),
+  failure(id: string, error: Error): Outcome {
+    this.#undecided.delete(id)
+    // The reason of an earlier state is no reason to be pending.
+    const payment = { ...this.payment(id), reason: null }
+    return failedAttempt(payment, error, {
+      maxAttempts: this.plugin.options.maxAttempts,
+      logger: this.#logger,
     })
   }
 
   /** Earlier payments of this process wait for the same item: this one comes again soon, behind them. */
   waitBehind(id: string): void {
-    const { claim, revision } = this.claimed.get(id) as ClaimedPayment
+    const { claim, revision } = this.payment(id)
     const due_in_ms = BUSY_RETRY_MS.least
     this.setAsideWith({ id, claim, revision, to: "pending", lines: [], attempts: "kept", due_in_ms })
   }
 
   /** A lock that is busy is no fault of the payment, which comes again soon; any other error is a failed attempt. */
   busyOrFailed(id: string, error: Error): void {
-    const { status_since } = this.claimed.get(id) as ClaimedPayment
+    const { status_since } = this.payment(id)
     const waited = Date.now() - new Date(status_since).getTime()
     if (!BUSY.test(error.message) || waited > BUSY_FOR_TOO_LONG_MS) {
       this.failed(id, error)

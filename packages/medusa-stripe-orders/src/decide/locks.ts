@@ -1,6 +1,5 @@
 import type { ILockingModule } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
-import type { ClaimedPayment } from "../payments/queue"
 import type { Batch } from "./batch"
 import type { Entry } from "./place-orders"
 
@@ -11,7 +10,7 @@ function lockingOf({ container }: Batch): ILockingModule {
   return container.resolve(Modules.LOCKING)
 }
 
-/** Locks belong to the claim, so that whoever takes the claim over finds them. */
+/** Locks belong to the claim, so that a worker that takes the claim over finds them. */
 function ownerOf(claim: string, id: string): string {
   return `${claim}/${id}`
 }
@@ -35,7 +34,7 @@ export async function lockCarts(batch: Batch): Promise<void> {
       return
     }
     // Holdfast's providers renew the lock while `keep` says so; others keep it for the ttl.
-    const { claim, lapsed_claim } = batch.claimed.get(id) as ClaimedPayment
+    const { claim, lapsed_claim } = batch.payment(id)
     const args = { ownerId: ownerOf(claim, id), expire: lock.ttl, keep: () => batch.isOpen }
     try {
       if (lapsed_claim) {
@@ -53,7 +52,7 @@ export async function lockCarts(batch: Batch): Promise<void> {
 export async function unlockCarts(batch: Batch, ids: Iterable<string>): Promise<void> {
   const releases = [...ids].map(async (id) => {
     const keys = batch.locked.get(id)
-    const { claim } = batch.claimed.get(id) as ClaimedPayment
+    const { claim } = batch.payment(id)
     batch.locked.delete(id)
     // A lock that can't be released ends by itself.
     await (keys &&
@@ -77,11 +76,6 @@ export async function underItemLocks(
   work: () => Promise<void>,
 ): Promise<void> {
   const items = itemsOf(entries)
-  const setAsideAll = (error: Error) => {
-    for (const { payment } of entries) {
-      batch.busyOrFailed(payment.id, error)
-    }
-  }
   if (items.some((item) => contended.has(item))) {
     for (const { payment } of entries) {
       batch.waitBehind(payment.id)
@@ -102,7 +96,9 @@ export async function underItemLocks(
     await (items.length > 0 ? lockingOf(batch).execute(items, start, { timeout }) : start())
   } catch (error) {
     endContention()
-    setAsideAll(error as Error)
+    for (const { payment } of entries) {
+      batch.busyOrFailed(payment.id, error as Error)
+    }
   }
 }
 

@@ -65,15 +65,15 @@ async function lockMine(
   return entries
     .flatMap((entry) => {
       const row = rows.get(entry.payment.id)
-      const isMine = row?.status === "pending" && row.claim === batch.claimed.get(row.id)?.claim
+      const isMine = row?.status === "pending" && row.claim === batch.payment(row.id).claim
       return isMine ? [{ ...entry, row }] : []
     })
     .sort((a, b) => Number(a.row.arrival) - Number(b.row.arrival))
 }
 
 /**
- * What is still to be ordered under the locks. One cart makes one order, whoever came first: another payment, or Medusa's
- * own complete-cart. A payment that has moved since its events were read is read again.
+ * What is still to be ordered under the locks. One cart makes one order: of the first payment, or of Medusa's own
+ * complete-cart. A payment that has moved since its events were read is read again.
  */
 async function stillToOrder(transaction: SharedTransaction, batch: Batch, entries: LockedEntry[]) {
   const orders = await ordersOfCarts(
@@ -84,7 +84,7 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
     transaction,
     entries.flatMap(({ payment_session_id }) => payment_session_id ?? []),
   )
-  const readAt = (id: string) => batch.claimed.get(id)?.revision ?? 0
+  const readAt = (id: string) => batch.payment(id).revision
   const newer = entries.filter(({ row }) => row.revision > readAt(row.id))
   const moved = await movedSince(
     transaction.sql,

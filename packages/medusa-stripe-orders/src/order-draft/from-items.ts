@@ -3,10 +3,8 @@ import { OrderStatus } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { newId } from "../ids"
 import { NeedsReview, type OrderData, type OrderDetails } from "./order-draft"
-import { type Price, type Region, regionOf, type Shop, type SourcedPayment } from "./shop"
+import { type ItemsPayment, type Price, type Region, regionOf, type Shop } from "./shop"
 import type { Variant } from "./variants"
-
-type ItemsPayment = SourcedPayment & { source: { kind: "items" } }
 
 /**
  * An order for a checkout outside Medusa: the payment names variants and quantities, the shop says what they

@@ -37,7 +37,8 @@ export interface SourcedPayment extends PaidPayment {
   source: OrderSource
 }
 
-type ItemsPayment = SourcedPayment & { source: { kind: "items" } }
+/** A payment whose order is a list of items. */
+export type ItemsPayment = SourcedPayment & { source: { kind: "items" } }
 
 /** The region whose prices a payment without a cart has: the one it names, or the first that sells in its currency. */
 export function regionOf({ regions }: Pick<Shop, "regions">, payment: ItemsPayment): Region | undefined {

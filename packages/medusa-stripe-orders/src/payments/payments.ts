@@ -160,7 +160,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
     `WITH outcome AS (
        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
          id text, claim text, revision int, "to" text, allowed_from jsonb, reason text, due_in_ms float8, attempts text,
-         error text, ${FACT_COLUMNS}, order_id text, cart_id text, payment_id text, captured_at timestamptz, placed_at timestamptz, snapshot text)),
+         error text, ${FACT_COLUMNS}, order_id text, cart_id text, payment_id text,
+         captured_at timestamptz, placed_at timestamptz, snapshot text)),
      written AS (
        UPDATE stripe_payment AS p
           SET status = CASE WHEN p.revision > o.revision
@@ -203,9 +204,9 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
 }
 
 /**
- * Takes payments in review up again, each as a person's action on its timeline, and returns their ids. One with an order
- * goes on behind it; one without is decided anew, by what Stripe says then. A step that is at work on one of them can
- * no longer write: its claim is gone.
+ * Takes payments in review up again, each as a person's action on its timeline, and returns their ids. For a payment with
+ * an order only what is missing is done; about one without, Stripe is asked anew. A step that is at work on a payment
+ * can no longer write: its claim is gone.
  */
 export async function retryReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
   const { rows } = await db.raw(
@@ -276,11 +277,4 @@ export function messageOf(error: Error): string {
   return isOfPostgres
     ? error.message.slice(error.message.lastIndexOf(" - ") + 1).replace(/^- /, "")
     : error.message
-}
-
-const LONGEST_BACK_OFF_MS = 3_600_000
-
-/** 2 s, 4 s, 8 s … one hour, a fifth more or less so that payments that failed together do not return together. */
-export function backOffMs(attempt: number): number {
-  return Math.min(1000 * 2 ** attempt, LONGEST_BACK_OFF_MS) * (0.8 + Math.random() * 0.4)
 }

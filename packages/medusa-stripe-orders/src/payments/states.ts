@@ -5,7 +5,7 @@
  * person, or a new event, moves it on.
  */
 
-/** Who moves a payment on: the ordered part, the slow part, a person, or no one any more. */
+/** Who acts on a payment: the ordered part, the slow part, a person; null where nothing is left to do. */
 export type Actor = "decide" | "carry out" | "person" | null
 
 interface StateRow {

@@ -39,7 +39,7 @@ export interface OrderContentHookInput {
 
 interface Retrieved {
   batch_id: string
-  /** the payments that only the store's hook can place: all that is ever handed on whole */
+  /** the payments that only the store's hook can place: nothing else passes between steps whole */
   unknown: Stripe.PaymentIntent[]
 }
 
@@ -141,7 +141,7 @@ export const carryOutPaymentsStep = createStep(
  * Turns paid Stripe payments into Medusa orders, each exactly once, and sells no unit of stock twice.
  *
  * Safe to run again for the same payments, at the same time or later, by hand or by the worker: what was
- * decided is read from the payment's row, and a worker goes on where a run by hand ended early.
+ * decided is read from the payment's row, and a worker continues where a run by hand ended early.
  *
  * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items, where
  * there are any. It answers with an object from payment intent id to `{ cart_id }` or to
