@@ -293,7 +293,7 @@ describe("a Redis store whose server is in trouble", () => {
     await untilItLocks(locks)
   })
 
-  it("needs no more than docs/lock.md says, of a user whom an ACL forbids all else", async () => {
+  it("needs no more than docs/lock.md says, of a user whose ACL forbids everything else", async () => {
     const may =
       "+@connection +info +evalsha +eval +subscribe +publish +time +@hash +@sortedset +persist +pexpire +del"
     await admin.call(

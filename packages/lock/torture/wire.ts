@@ -39,7 +39,7 @@ export class Wire {
     this.#state = "deaf"
   }
 
-  /** What hung goes on its way now: batches come late, their sender may have given them up. */
+  /** Lets the batches that hung pass: they come late, and their sender may have given them up. */
   restore(): void {
     // After a gap nothing that came through would make sense.
     if (this.#state === "deaf") this.cut()

@@ -175,7 +175,7 @@ describe("an order whose payment is authorized first", () => {
       await expectCapturedOnce([bought.intentId])
     })
 
-    it("when somebody captured it in Stripe before we heard of it; the admin can't capture it again", async () => {
+    it("when it was captured in Stripe before its event came; the admin can't capture it again", async () => {
       const bought = await cart()
       await orderOfMedusa(bought, async () => {
         await shop.client.paymentIntents.capture(bought.intentId)

@@ -1,8 +1,6 @@
-import { Locks } from "@holdfast/lock"
-import { postgresStore } from "@holdfast/lock/postgres"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
-import { hold, untilItWaits } from "./standstill.ts"
+import { endLocks, hold, holdCommit, untilItWaits } from "./standstill.ts"
 import { HOT, StripeShop } from "./stripe-shop.ts"
 
 /**
@@ -54,21 +52,8 @@ describe("killed on the way from the 200 to the order", () => {
   const atCommit =
     (when: string): Stop =>
     async () => {
-      const client = await shop.db.connect()
-      await client.query("SELECT pg_advisory_lock(1)")
-      await client.query(`
-        CREATE FUNCTION stop_here() RETURNS trigger LANGUAGE plpgsql
-          AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
-        CREATE CONSTRAINT TRIGGER stop_here AFTER UPDATE ON stripe_payment DEFERRABLE INITIALLY DEFERRED
-          FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION stop_here()`)
-      return {
-        reached: untilItWaits(shop, "advisory"),
-        free: async () => {
-          await client.query("SELECT pg_advisory_unlock(1)")
-          await client.query("DROP TRIGGER stop_here ON stripe_payment; DROP FUNCTION stop_here")
-          client.release()
-        },
-      }
+      const free = await holdCommit(shop, when)
+      return { reached: untilItWaits(shop, "advisory"), free }
     }
 
   /** Between that commit and the shop's next step: it is frozen (SIGSTOP) while the commit goes through. */
@@ -90,9 +75,7 @@ describe("killed on the way from the 200 to the order", () => {
   async function forgetTheDead() {
     await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
     await shop.rows("DELETE FROM stripe_lease")
-    const locks = new Locks(postgresStore({ connectionString: shop.database.url }))
-    for (const { key } of await locks.inspect()) await locks.forceRelease(key)
-    await locks.close()
+    await endLocks(shop)
   }
 
   async function killedAt(stop: Stop, purchase: { capture: "automatic" | "manual"; stock: number }) {

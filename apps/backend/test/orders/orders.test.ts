@@ -81,18 +81,7 @@ describe("an order from a Stripe payment", () => {
     })
 
     it("counts the promotion that the buyer used", async () => {
-      await shop.admin("POST", "/admin/promotions", {
-        code: "TEN",
-        type: "standard",
-        status: "active",
-        application_method: {
-          type: "percentage",
-          target_type: "order",
-          value: 10,
-          allocation: "across",
-          currency_code: "usd",
-        },
-      })
+      await shop.offerTenPercent("order", "usd")
       const { cartId, intentId } = await shop.checkout([{ sku: "LANTERN-STANDARD", quantity: 1 }], {
         promotion: "TEN",
       })

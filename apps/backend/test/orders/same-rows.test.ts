@@ -10,18 +10,7 @@ describe("an order's rows, table by table and column by column,", () => {
   let shop: StripeShop
   beforeAll(async () => {
     shop = await StripeShop.open({ CAPTURE_METHOD: "automatic" })
-    await shop.admin("POST", "/admin/promotions", {
-      code: "TEN",
-      type: "standard",
-      status: "active",
-      application_method: {
-        type: "percentage",
-        target_type: "items",
-        value: 10,
-        allocation: "across",
-        currency_code: "eur",
-      },
-    })
+    await shop.offerTenPercent("items", "eur")
   })
   afterAll(() => shop?.close())
   afterAll(closeShops)

@@ -47,7 +47,7 @@ export async function holdCommit(shop: StripeShop, when: string): Promise<() => 
   }
 }
 
-/** Ends all locks of the Locking Module, as time does when their holders are paused for longer than they last. */
+/** Ends all locks of the Locking Module, as if their holders had been paused for longer than the ttl. */
 export async function endLocks(shop: StripeShop): Promise<void> {
   const locks = new Locks(postgresStore({ connectionString: shop.database.url }))
   for (const { key } of await locks.inspect()) await locks.forceRelease(key)

@@ -189,6 +189,19 @@ export class StripeShop {
     return id
   }
 
+  /** The promotion with code TEN: ten percent off each item, or off the whole order. */
+  async offerTenPercent(target_type: "items" | "order", currency_code: string): Promise<void> {
+    const application_method = {
+      type: "percentage",
+      target_type,
+      value: 10,
+      allocation: "across",
+      currency_code,
+    }
+    const promotion = { code: "TEN", type: "standard", status: "active", application_method }
+    await this.admin("POST", "/admin/promotions", promotion)
+  }
+
   /** From now on events are of a version that the shop does not know: it has to ask Stripe about each payment. */
   sendOldEvents(): void {
     this.stripe.delivery = { rewrite: (event) => ({ ...event, api_version: "2020-08-27" }) }
