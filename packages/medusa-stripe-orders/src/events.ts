@@ -10,14 +10,19 @@ interface Meaning {
   opens?: true
   /** Its object is the payment intent itself, as it stood when the event was made. */
   snapshot?: true
-  /** Says nothing against a snapshot of the same second or an earlier one. */
-  harmless?: true
+  news: News
 }
 
-const PAID: Meaning = { opens: true, snapshot: true, harmless: true }
-const PROGRESS: Meaning = { harmless: true }
-/** The payment is no longer as an earlier snapshot has it. */
-const MOVED: Meaning = {}
+/**
+ * What an event tells. `progress` says nothing against a snapshot of the same second or an earlier one; after a `refund`
+ * that was made, or other `money` that moved, the payment is no longer as an earlier snapshot has it.
+ */
+export type News = "progress" | "refund" | "money"
+
+const PAID: Meaning = { opens: true, snapshot: true, news: "progress" }
+const PROGRESS: Meaning = { news: "progress" }
+const REFUND: Meaning = { news: "refund" }
+const MOVED: Meaning = { news: "money" }
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["payment_intent.succeeded", PAID],
@@ -34,9 +39,9 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["charge.updated", PROGRESS],
   ["charge.failed", PROGRESS],
   ["charge.expired", MOVED],
-  ["charge.refunded", MOVED],
+  ["charge.refunded", REFUND],
   ["charge.refund.updated", MOVED],
-  ["refund.created", MOVED],
+  ["refund.created", REFUND],
   ["refund.updated", MOVED],
   ["refund.failed", MOVED],
   ["charge.dispute.created", MOVED],
@@ -72,8 +77,14 @@ function paymentIntentIdOf(object: unknown): string | null {
   return typeof named === "string" ? named : null
 }
 
-/** The types that say nothing against a snapshot, for SQL. */
-export const HARMLESS_TYPES = [...MEANINGS].flatMap(([type, { harmless }]) => (harmless ? [type] : []))
+/** The types that tell this, for SQL. */
+export function typesThatTell(news: News): string[] {
+  return [...MEANINGS].flatMap(([type, meaning]) => (meaning.news === news ? [type] : []))
+}
+
+function isProgress({ type }: StoredEvent): boolean {
+  return MEANINGS.get(type)?.news === "progress"
+}
 
 /** One stored event of a payment. */
 export interface StoredEvent {
@@ -111,9 +122,7 @@ export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, no
     return null
   }
   const isLate = newest.created_at.getTime() - newest.created.getTime() > PROMPT_MS
-  const superseded = events.some(
-    ({ type, created }) => !MEANINGS.get(type)?.harmless && created >= newest.created,
-  )
+  const superseded = events.some((event) => !isProgress(event) && event.created >= newest.created)
   const ambiguous = snapshots.some(
     (other) => other !== newest && isLater(other, newest) === isLater(newest, other),
   )
@@ -123,7 +132,7 @@ export function snapshotOf(events: StoredEvent[], newestKnownVersion: string, no
 
 /** Whether an event that says something against what was known at `revision` has come since. */
 export function hasMoved(events: StoredEvent[], revision: number): boolean {
-  return events.some((event) => (event.revision ?? 0) > revision && !MEANINGS.get(event.type)?.harmless)
+  return events.some((event) => (event.revision ?? 0) > revision && !isProgress(event))
 }
 
 /** Seconds are all that Stripe tells: within one, a payment is captured after it could be. */

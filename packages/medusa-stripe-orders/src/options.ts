@@ -23,6 +23,7 @@ const schema = z.strictObject({
     .enum(["after_stock", "by_shop"], { error: 'must be "after_stock" or "by_shop"' })
     .default("after_stock"),
   billingAddress: z.enum(["shipping", "card"], { error: 'must be "shipping" or "card"' }).default("shipping"),
+  orderWithoutMoney: z.enum(["keep", "cancel"], { error: 'must be "keep" or "cancel"' }).default("keep"),
   lock: z
     .strictObject({
       timeout: z.number({ error: "must be seconds" }).positive("must be more than 0 seconds").default(30),

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import type Stripe from "stripe"
 import { describe, expect, it } from "vitest"
-import { concernOf, HARMLESS_TYPES, hasMoved, type StoredEvent, snapshotOf } from "../src/events"
+import { concernOf, hasMoved, type StoredEvent, snapshotOf, typesThatTell } from "../src/events"
 
 const NEWEST = "2026-10-28.endive"
 const NOW = new Date("2026-11-27T12:00:00Z")
@@ -68,7 +68,7 @@ describe("a payment as its events tell it", () => {
   it("is not made doubtful by what happened before it, or by what says nothing against it", () => {
     const paid = stored(SUCCEEDED, ago(2))
     const before = stored("charge.refunded", ago(3))
-    const harmless = HARMLESS_TYPES.filter((type) => type !== SUCCEEDED && type !== CAPTURABLE)
+    const harmless = typesThatTell("progress").filter((type) => type !== SUCCEEDED && type !== CAPTURABLE)
     const beside = harmless.map((type) => stored(type, ago(1)))
     expect(snapshot([paid, before, ...beside])).toBe(paid.payload)
   })
@@ -163,7 +163,7 @@ describe("the payment that an event concerns", () => {
   it("gets its row by what says that it was paid, and by nothing else", () => {
     const opens = (type: string) => concern(type, { object: "payment_intent", id: "pi_1" })?.opens ?? false
     expect([SUCCEEDED, CAPTURABLE].map(opens)).toEqual([true, true])
-    const others = HARMLESS_TYPES.filter((type) => type !== SUCCEEDED && type !== CAPTURABLE)
+    const others = typesThatTell("progress").filter((type) => type !== SUCCEEDED && type !== CAPTURABLE)
     expect(others.filter(opens)).toEqual([])
     expect(["payment_intent.canceled", "charge.refunded", "refund.created"].filter(opens)).toEqual([])
   })

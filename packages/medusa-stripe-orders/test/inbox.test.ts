@@ -12,8 +12,8 @@ beforeAll(async () => {
 afterAll(() => tables?.close())
 beforeEach(() => tables.empty())
 
-const OPENS: EventConcern = { payment_intent_id: "pi_1", opens: true }
-const NOTED: EventConcern = { payment_intent_id: "pi_1" }
+const OPENS: EventConcern = { payment_intent_id: "pi_1", opens: true, news: "progress" as const }
+const NOTED: EventConcern = { payment_intent_id: "pi_1", news: "progress" }
 
 const receive = (id: string, concern: EventConcern | null, payload = `{"id":"${id}"}`) =>
   receiveOne(
@@ -49,7 +49,7 @@ describe("an event that comes in", () => {
   it("ten times at once is one event, one line, one payment, each time that it is tried", async () => {
     for (let round = 0; round < 25; round++) {
       const id = `pi_${round}`
-      const concern = { payment_intent_id: id, opens: true }
+      const concern = { payment_intent_id: id, opens: true, news: "progress" as const }
       await Promise.all(Array.from({ length: 10 }, () => receive(`evt_${round}`, concern)))
       expect(await tables.timeline(id)).toHaveLength(1)
     }
@@ -102,11 +102,14 @@ describe("an event that comes in", () => {
     expect(await events()).toMatchObject([{ status: "ignored", payload: '{"id":"evt_1"}' }])
   })
 
-  it.each(PAYMENT_STATES)("takes a payment that is %s where the table of states says", async (status) => {
+  const cases = (["progress", "refund", "money"] as const).flatMap((news) =>
+    PAYMENT_STATES.map((status) => ({ news, status, to: AFTER_EVENT[news][status] ?? status })),
+  )
+
+  it.each(cases)("of $news takes a payment that is $status to $to", async ({ status, news, to }) => {
     const later = new Date(Date.now() + 3_600_000)
     await tables.insert("pi_1", { status, claim: "held", claimed_until: later })
-    await receive("evt_1", NOTED)
-    const to = AFTER_EVENT[status] ?? status
+    await receive("evt_1", { ...NOTED, news })
     const moved = to !== status
     // A step that is at work on it may go on only where it still speaks of the same state.
     expect(await tables.payment("pi_1")).toMatchObject({

@@ -219,9 +219,17 @@ describe("a database of the first version", () => {
       created: 1_790_000_000,
       payload: "{}",
     })
-    await receiveOne(tables.db, event("evt_0"), { payment_intent_id: "pi_pending", opens: true })
+    await receiveOne(tables.db, event("evt_0"), {
+      payment_intent_id: "pi_pending",
+      opens: true,
+      news: "progress",
+    })
     expect(await tables.payment("pi_pending")).toMatchObject({ revision: 1 })
-    await receiveOne(tables.db, event("evt_fresh"), { payment_intent_id: "pi_fresh", opens: true })
+    await receiveOne(tables.db, event("evt_fresh"), {
+      payment_intent_id: "pi_fresh",
+      opens: true,
+      news: "progress",
+    })
     const decided = await claimToDecide(tables.db, "w", 50)
     expect(decided.at(-1)?.id).toBe("pi_fresh")
   })

@@ -17,6 +17,7 @@ describe("the plugin's options", () => {
     expect(parseOptions(valid)).toEqual({
       ...valid,
       lockKey: "payment_intent",
+      orderWithoutMoney: "keep",
       stock: "reserve",
       capture: "after_stock",
       billingAddress: "shipping",

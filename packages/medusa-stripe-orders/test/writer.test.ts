@@ -132,9 +132,9 @@ describe("the outcome of a step", () => {
   })
 
   it("settles the events that the step has seen, and no later one", async () => {
-    await receiveOne(tables.db, event("evt_1"), { payment_intent_id: "pi_1", opens: true })
+    await receiveOne(tables.db, event("evt_1"), { payment_intent_id: "pi_1", opens: true, news: "progress" })
     const [payment] = await claimToDecide(tables.db, "worker 1", 10)
-    await receiveOne(tables.db, event("evt_2"), { payment_intent_id: "pi_1", opens: true })
+    await receiveOne(tables.db, event("evt_2"), { payment_intent_id: "pi_1", opens: true, news: "progress" })
     await apply(outcome("pi_1", "pending", { claim: payment?.claim ?? "", revision: payment?.revision }))
     expect(await tables.rows("SELECT id, status FROM stripe_event ORDER BY id")).toEqual([
       { id: "evt_1", status: "settled" },
@@ -215,7 +215,10 @@ describe("the timeline", () => {
         let before: unknown[] = []
         for (const [number, step] of steps.entries()) {
           if (step.step === "event") {
-            await receiveOne(tables.db, event(`${id}_${number}`, step.type), { payment_intent_id: id })
+            await receiveOne(tables.db, event(`${id}_${number}`, step.type), {
+              payment_intent_id: id,
+              news: step.type === "charge.refunded" ? "refund" : "progress",
+            })
           } else if (step.step === "retry") {
             await retryReviews(tables.db, "user_1", [id])
           } else {
@@ -236,6 +239,22 @@ describe("the timeline", () => {
   })
 })
 
+describe("an outcome that comes after news of the payment", () => {
+  it.each([
+    ["refund.failed", "money", "refunded", "refunding"],
+    ["charge.refunded", "refund", "refunded", "refunded"],
+    ["charge.refunded", "refund", "completed", "money_moved"],
+    ["charge.dispute.created", "money", "completed", "money_moved"],
+    ["charge.succeeded", "progress", "completed", "completed"],
+  ] as const)("of %s (%s), and leads to %s, makes it %s", async (type, news, to, state) => {
+    await held("pi_1", { status: to === "refunded" ? "refunding" : "money_moved" })
+    await receiveOne(tables.db, event("evt_1", type), { payment_intent_id: "pi_1", news })
+    await apply(outcome("pi_1", to))
+    expect(await tables.payment("pi_1")).toMatchObject({ status: state, reason: null })
+    expect(await tables.isDue("pi_1")).toBe(true)
+  })
+})
+
 describe("a person's retry", () => {
   it("takes a payment in review up again: to its order where it has one, else Stripe is asked anew", async () => {
     const review = {
@@ -249,6 +268,10 @@ describe("a person's retry", () => {
     await tables.insert("pi_1", { ...review, due_at: new Date(Date.now() + 3_600_000) })
     await tables.insert("pi_2", { ...review, order_id: "order_2" })
     await tables.insert("pi_3", { status: "completed" })
+    const done = { placed_at: new Date(), captured_at: new Date() }
+    await tables.insert("pi_4", { ...review, status: "disputed", order_id: "order_4", ...done })
+    expect(await retryReviews(tables.db, "user_1", ["pi_4"])).toEqual(["pi_4"])
+    expect(await tables.payment("pi_4")).toMatchObject({ status: "money_moved" })
     const retried = await retryReviews(tables.db, "user_1", ["pi_1", "pi_2", "pi_3", "pi_none"])
     expect(retried.sort()).toEqual(["pi_1", "pi_2"])
     const cleared = { reason: null, attempts: 0, last_error: null, snapshot: null, snapshot_revision: null }

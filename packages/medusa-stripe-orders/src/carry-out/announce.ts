@@ -4,6 +4,7 @@ import { inOneTransaction } from "../medusa/shared-transaction"
 import { applyOutcomes, outcomeOf, readPayments } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
+import { haveMoved, whenPaid } from "./money-moved"
 
 /** Until an authorization is looked at again, where the charge that tells its end isn't known: a day. */
 const LOOK_AGAIN_MS = 86_400_000
@@ -34,17 +35,22 @@ export async function announce({ container, actor }: CarryOut, payments: Claimed
         { priority: EventPriority.CRITICAL },
       )
     }
-    await applyOutcomes(sql, actor, mine.map(announced))
+    const moved = await haveMoved(sql, mine)
+    await applyOutcomes(
+      sql,
+      actor,
+      mine.map((payment) => announced(payment, moved.has(payment.id))),
+    )
   })
   return null
 }
 
-function announced(payment: ClaimedPayment) {
+function announced(payment: ClaimedPayment, hasMoved: boolean) {
   const { captured_at, placed_at, order_id, reason } = payment
   const text = placed_at ? "Medusa has announced the order" : "Announced: order.placed"
   const line = { kind: "decision" as const, text, data: { order_id } }
   return captured_at
-    ? outcomeOf(payment, "completed", line, { reason, facts: { placed_at: placed_at ?? new Date() } })
+    ? outcomeOf(payment, whenPaid(hasMoved), line, { reason, facts: { placed_at: placed_at ?? new Date() } })
     : outcomeOf(payment, "awaiting_capture", line, {
         reason,
         facts: { placed_at: placed_at ?? new Date() },

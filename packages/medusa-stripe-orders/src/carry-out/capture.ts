@@ -1,11 +1,12 @@
 import type Stripe from "stripe"
 import { Gatherer } from "../gatherer"
-import { recordCaptures } from "../medusa/late-captures"
+import { isCanceledInMedusa, recordMoney } from "../medusa/money-rows"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
+import { haveMoved, whenPaid } from "./money-moved"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
 
 /** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
@@ -26,13 +27,12 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
       )
     : { value: await retrieve(plugin, payment.id), ids: {} }
   if (answer.value.status === "succeeded") {
-    return answer.value.amount_received < answer.value.amount
-      ? capturedInPart(payment, answer)
-      : await captured(work, payment, answer)
+    return await captured(work, payment, answer)
   }
-  return !isOurs && answer.value.status === "requires_capture"
-    ? stillAuthorized(payment, answer.value)
-    : lost(payment, answer)
+  if (!isOurs && answer.value.status === "requires_capture") {
+    return stillAuthorized(payment, answer.value)
+  }
+  return (await isCanceledInMedusa(work.db, payment)) ? canceled(payment, answer) : lost(payment, answer)
 }
 
 interface Captured {
@@ -69,15 +69,22 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
     )
     // One that is another worker's by now is left to it: it asks Stripe the same, and writes it.
     const mine = captures.filter(({ payment }) => rows.get(payment.id)?.claim === payment.claim)
-    await recordCaptures(
+    await recordMoney(
       container,
       transaction,
       mine.map(({ payment, answer }) => ({ ...payment, intent: answer.value })),
     )
+    const moved = await haveMoved(
+      transaction.sql,
+      mine.map(({ payment }) => payment),
+    )
     const outcomes = mine.map(({ payment, answer }) => {
+      if (answer.value.amount_received < answer.value.amount) {
+        return capturedInPart(payment, answer)
+      }
       const { order_id, placed_at, reason } = payment
       const line = { kind: "stripe_call" as const, text: "Captured", data: { order_id, ...answer.ids } }
-      const to = placed_at ? "completed" : "ordered"
+      const to = placed_at ? whenPaid(moved.has(payment.id)) : "ordered"
       return outcomeOf(payment, to, line, { reason, facts: { captured_at: new Date() } })
     })
     await applyOutcomes(transaction.sql, actor, outcomes)
@@ -102,6 +109,12 @@ function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.P
   const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
   const reason = `order ${payment.order_id} was made, but Stripe captured ${part} of ${whole}`
   return outcomeOf(payment, "review", { kind: "decision", text: reason, data: ids }, { reason })
+}
+
+/** The shop took the order back, and Medusa the authorization with it: nothing is left to do. */
+function canceled(payment: ClaimedPayment, { ids }: Answer<Stripe.PaymentIntent>): Outcome {
+  const reason = `order ${payment.order_id} was canceled in Medusa before it was paid`
+  return outcomeOf(payment, "canceled", { kind: "decision", text: reason, data: ids }, { reason })
 }
 
 function lost(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {

@@ -5,6 +5,7 @@ import { announce } from "./announce"
 import { capture } from "./capture"
 import { type CarryOut, failure } from "./context"
 import { lookUp } from "./look-up"
+import { recordMovedMoney } from "./money-moved"
 import { refundOrCancel } from "./refund"
 
 /**
@@ -21,6 +22,7 @@ const ACTS: Partial<Record<PaymentState, Act>> = {
     isAnnouncedNext(work, payment) ? announce(work, [payment]) : capture(work, payment),
   awaiting_capture: capture,
   refunding: refundOrCancel,
+  money_moved: recordMovedMoney,
 }
 
 /** Whether the order only lacks its announcement. */

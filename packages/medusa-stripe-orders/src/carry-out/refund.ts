@@ -1,32 +1,91 @@
 import type Stripe from "stripe"
-import { type Line, type Outcome, outcomeOf } from "../payments/payments"
+import { formatMinorUnits } from "../order-draft/amounts"
+import { type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
-import { askOnce, orCurrent, retrieve } from "./stripe-calls"
+import { type Answer, askOnce, orCurrent, retrieveWithRefunds } from "./stripe-calls"
 
-/** No stock: an authorization is canceled, captured money is refunded. */
+/** A refund that is pending is looked at again after a day, if no event comes before. */
+const PENDING_RETRY_MS = 86_400_000
+
+/** Stripe's clock and the database's may differ by so much. */
+const CLOCK_SKEW_MS = 60_000
+
+/** No order is made: an authorization is canceled, captured money is refunded. */
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
-  const { status } = await retrieve(work.plugin, payment.id)
-  return status === "succeeded" ? await refund(work, payment) : await cancel(work, payment)
+  const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
+  return intent.status === "succeeded"
+    ? await refund(work, payment, intent, refunds)
+    : await cancel(work, payment)
 }
 
-async function refund({ plugin }: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
-  const { id, reason } = payment
-  const done = (text: string, data: Line["data"]) =>
-    outcomeOf(payment, "refunded", { kind: "stripe_call", text, data }, { reason })
-  try {
-    const { value, ids } = await askOnce(plugin, "refund", `holdfast-refund-${id}`, (options) =>
-      plugin.stripe.refunds.create({ payment_intent: id, metadata: { reason: "out of stock" } }, options),
-    )
-    return done("Refunded", { refund_id: value.id, ...ids })
-  } catch (error) {
-    // Whatever the key is, Stripe doesn't refund the same charge again.
-    const { code, requestId } = error as Stripe.errors.StripeError
-    if (code !== "charge_already_refunded") {
-      throw error
-    }
-    return done("Was refunded already", { request_id: requestId, code })
+/**
+ * Refunds what is not refunded yet. A refund is what Stripe says it is: one that is pending is waited for; one that failed
+ * has given the money back to the shop's balance. Then the rest is refunded once more, and a second failure needs review.
+ */
+async function refund(
+  { plugin }: CarryOut,
+  payment: ClaimedPayment,
+  { amount_received }: Stripe.PaymentIntent,
+  refunds: Stripe.Refund[],
+): Promise<Outcome> {
+  const failed = refunds.filter(hasFailed)
+  const failedNow = failed.find((refund) => isSince(payment, refund))
+  const live = refunds.filter((refund) => !hasFailed(refund))
+  if (failedNow) {
+    return failedToRefund(payment, failedNow)
   }
+  if (sumOf(live) >= amount_received) {
+    return standing(payment, live, {})
+  }
+  // A key of its own after each failure: for a day Stripe would answer with the refund that failed.
+  const key = [`holdfast-refund-${payment.id}`, ...failed.map(({ id }) => id).sort()].join("-")
+  const { value, ids } = await askOnce(plugin, "refund", key, (options) =>
+    plugin.stripe.refunds.create(
+      { payment_intent: payment.id, metadata: { reason: "out of stock" } },
+      options,
+    ),
+  )
+  return hasFailed(value) ? failedToRefund(payment, value) : standing(payment, [value, ...live], ids)
+}
+
+function standing(payment: ClaimedPayment, refunds: Stripe.Refund[], ids: Answer<unknown>["ids"]): Outcome {
+  const { reason } = payment
+  const data = { refund_id: refunds[0]?.id, ...ids }
+  const pending = refunds.find(({ status }) => status !== "succeeded")
+  if (!pending) {
+    return outcomeOf(payment, "refunded", { kind: "stripe_call", text: "Refunded", data }, { reason })
+  }
+  const text = `The refund is ${pending.status} in Stripe`
+  return outcomeOf(
+    payment,
+    "refunding",
+    { kind: "stripe_call", text, data },
+    { reason, due_in_ms: PENDING_RETRY_MS },
+  )
+}
+
+function failedToRefund(
+  payment: ClaimedPayment,
+  { id, amount, currency, status, failure_reason }: Stripe.Refund,
+): Outcome {
+  const why = failure_reason ?? status
+  const reason = `the buyer is still owed ${formatMinorUnits(amount, currency)}: refund ${id} failed in Stripe (${why}); before, ${payment.reason}`
+  const line = { kind: "stripe_call" as const, text: reason, data: { refund_id: id } }
+  return outcomeOf(payment, "review", line, { reason })
+}
+
+function hasFailed({ status }: Stripe.Refund): boolean {
+  return status === "failed" || status === "canceled"
+}
+
+/** Whether the refund was made for this stay in the state, not for one before. */
+function isSince({ status_since }: ClaimedPayment, { created }: Stripe.Refund): boolean {
+  return created * 1000 > new Date(status_since).getTime() - CLOCK_SKEW_MS
+}
+
+function sumOf(refunds: Stripe.Refund[]): number {
+  return refunds.reduce((sum, { amount }) => sum + amount, 0)
 }
 
 async function cancel({ plugin }: CarryOut, payment: ClaimedPayment): Promise<Outcome> {

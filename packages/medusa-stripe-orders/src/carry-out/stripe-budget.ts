@@ -20,7 +20,17 @@ const RETRY_AFTER_MS = 1_000
 /** A call that is refused for so long is given up for now; its payment comes again later. */
 const LONGEST_WAIT_MS = 60_000
 
-export type StripeEndpoint = "retrieve" | "capture" | "cancel" | "refund"
+const ENDPOINTS = [
+  "retrieve",
+  "capture",
+  "cancel",
+  "refund",
+  "list refunds",
+  "list disputes",
+  "list events",
+] as const
+
+export type StripeEndpoint = (typeof ENDPOINTS)[number]
 
 interface Call {
   endpoint: StripeEndpoint
@@ -54,7 +64,7 @@ export class StripeBudget {
   constructor({ livemode }: { livemode: boolean }, clock: Clock = monotonic) {
     this.#clock = clock
     this.#account = new Pace(OURS * ACCOUNT_PER_SECOND[livemode ? "live" : "sandbox"], clock.now())
-    for (const endpoint of ["retrieve", "capture", "cancel", "refund"] as const) {
+    for (const endpoint of ENDPOINTS) {
       this.#endpoints.set(endpoint, new Pace(OURS * ENDPOINT_PER_SECOND, clock.now()))
     }
   }

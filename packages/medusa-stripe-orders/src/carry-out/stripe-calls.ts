@@ -57,3 +57,30 @@ export async function orCurrent(
     throw error
   }
 }
+
+/** The payment intent as it is now with all its refunds, the newest first: one read, where they are ten at most. */
+export async function retrieveWithRefunds(
+  plugin: Plugin,
+  id: string,
+): Promise<{ intent: Stripe.PaymentIntent; refunds: Stripe.Refund[] }> {
+  const { budget, stripe } = plugin
+  const intent = await budget.run("retrieve", () =>
+    stripe.paymentIntents.retrieve(id, { expand: ["latest_charge.refunds"] }),
+  )
+  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
+  if (!charge?.refunds?.has_more) {
+    return { intent, refunds: charge?.refunds?.data ?? [] }
+  }
+  const { data } = await budget.run("list refunds", () =>
+    stripe.refunds.list({ payment_intent: id, limit: 100 }),
+  )
+  return { intent, refunds: data }
+}
+
+/** The disputes of a payment, the newest first. */
+export async function listDisputes({ budget, stripe }: Plugin, id: string): Promise<Stripe.Dispute[]> {
+  const { data } = await budget.run("list disputes", () =>
+    stripe.disputes.list({ payment_intent: id, limit: 100 }),
+  )
+  return data
+}

@@ -133,7 +133,7 @@ function alreadyOrdered(
   const { order_id } = earlier
   const reason = "Medusa's own cart completion made the order"
   const now = new Date()
-  // Medusa has announced its order; the money is captured as for an order of ours.
+  // Medusa has announced its order; what follows is as for an order of ours.
   const facts = {
     order_id,
     cart_id,
@@ -142,7 +142,7 @@ function alreadyOrdered(
     ...(own.captured && { captured_at: now }),
   }
   const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  return batch.outcome(id, own.captured ? "completed" : "ordered", line, { reason, facts })
+  return batch.outcome(id, "ordered", line, { reason, facts })
 }
 
 /** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */

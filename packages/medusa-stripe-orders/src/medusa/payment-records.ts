@@ -1,6 +1,6 @@
-import type Stripe from "stripe"
 import { newId } from "../ids"
 import type { OrderDraft } from "../order-draft/order-draft"
+import { intentData, markCaptured } from "./money-rows"
 import { amount, insertRows } from "./rows"
 import type { SharedTransaction } from "./shared-transaction"
 
@@ -92,7 +92,7 @@ function newCollection({ draft, payment_collection_id, captured_at }: RecordDraf
   return [row]
 }
 
-export async function updateCollections(
+async function updateCollections(
   sql: SharedTransaction["sql"],
   collections: { id: string; total: number; captured_at: Date | null }[],
 ): Promise<void> {
@@ -172,28 +172,8 @@ function newPayment({ draft, payment_id, payment_collection_id, session_id, ...r
   return [row]
 }
 
-/** Medusa had authorized these before; where Stripe has captured since, Medusa's admin must not offer it again. */
-export async function markCaptured(
-  sql: SharedTransaction["sql"],
-  rows: { id: string; data: Record<string, unknown>; captured_at: Date }[],
-): Promise<void> {
-  if (rows.length > 0) {
-    await sql.raw(
-      `UPDATE payment SET captured_at = COALESCE(payment.captured_at, r.captured_at), data = r.data, updated_at = now()
-         FROM jsonb_to_recordset(CAST(? AS jsonb)) AS r(id text, data jsonb, captured_at timestamptz)
-        WHERE payment.id = r.id`,
-      [JSON.stringify(rows)],
-    )
-  }
-}
-
 function newCapture({ draft, payment_id, capture_id, known }: RecordDraft) {
   return capture_id && !known?.capture_id ? [{ id: capture_id, payment_id, amount: draft.total }] : []
-}
-
-/** What Medusa's Stripe provider finds again when it refunds or captures; the client's secret isn't kept. */
-export function intentData({ client_secret, ...intent }: Stripe.PaymentIntent): Record<string, unknown> {
-  return { ...intent }
 }
 
 /** A session may have been authorized by Medusa already, for instance by a complete-cart that then failed. */

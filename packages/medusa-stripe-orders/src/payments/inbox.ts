@@ -1,4 +1,4 @@
-import { HARMLESS_TYPES, type StoredEvent } from "../events"
+import { type News, type StoredEvent, typesThatTell } from "../events"
 import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
 import { AFTER_EVENT } from "./states"
 
@@ -18,6 +18,7 @@ export interface EventConcern {
   payment_intent_id: string
   /** makes the row where there is none */
   opens?: boolean
+  news: News
   facts?: PaymentFacts
 }
 
@@ -26,16 +27,20 @@ export interface Received {
   concern: EventConcern | null
 }
 
-const AFTER = `CAST(:afterEvent AS jsonb) ->> payment.status`
-
-/** What an event makes of its payment's row. A step that is at work on a payment that moves on can no longer write. */
-const LOOK_AGAIN = `
+/**
+ * What an event makes of its payment's row, by what it tells. A step that is at work on a payment that moves on can no
+ * longer write.
+ */
+const lookAgain = (news: string) => {
+  const after = `CAST(:afterEvent AS jsonb) -> ${news} ->> payment.status`
+  return `
   revision = payment.revision + 1,
-  status = COALESCE(${AFTER}, payment.status),
-  status_since = CASE WHEN ${AFTER} <> payment.status THEN clock_timestamp() ELSE payment.status_since END,
-  claim = CASE WHEN ${AFTER} <> payment.status THEN NULL ELSE payment.claim END,
-  claimed_until = CASE WHEN ${AFTER} <> payment.status THEN NULL ELSE payment.claimed_until END,
+  status = COALESCE(${after}, payment.status),
+  status_since = CASE WHEN ${after} <> payment.status THEN clock_timestamp() ELSE payment.status_since END,
+  claim = CASE WHEN ${after} <> payment.status THEN NULL ELSE payment.claim END,
+  claimed_until = CASE WHEN ${after} <> payment.status THEN NULL ELSE payment.claimed_until END,
   due_at = clock_timestamp(), updated_at = now()`
+}
 
 /**
  * Stores events and makes their payments due, in one statement: afterwards Stripe may be told 200. A delivery of the
@@ -52,7 +57,7 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
     `WITH incoming AS MATERIALIZED (
        SELECT * FROM jsonb_to_recordset(CAST(:incoming AS jsonb)) AS e(
          position int, id text, type text, api_version text, event_livemode boolean, event_created float8,
-         payload text, payment_intent_id text, opens boolean, ${FACT_COLUMNS})),
+         payload text, payment_intent_id text, opens boolean, news text, ${FACT_COLUMNS})),
      fresh AS MATERIALIZED (
        SELECT * FROM incoming
         WHERE payment_intent_id IS NOT NULL
@@ -63,10 +68,10 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
      opened AS (
        INSERT INTO stripe_payment AS payment (id, arrival, revision, ${facts})
        SELECT payment_intent_id, arrival, 1, ${facts} FROM numbered ORDER BY payment_intent_id
-       ON CONFLICT (id) DO UPDATE SET ${LOOK_AGAIN}, ${newerFacts}
+       ON CONFLICT (id) DO UPDATE SET ${lookAgain("'progress'")}, ${newerFacts}
        RETURNING payment.id, payment.revision, payment.status),
      woken AS (
-       UPDATE stripe_payment AS payment SET ${LOOK_AGAIN}
+       UPDATE stripe_payment AS payment SET ${lookAgain("fresh.news")}
          FROM fresh WHERE NOT fresh.opens AND payment.id = fresh.payment_intent_id
        RETURNING payment.id, payment.revision, payment.status),
      looked AS (SELECT * FROM opened UNION ALL SELECT * FROM woken),
@@ -83,7 +88,10 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
      SELECT looked.id, 'event', 'Stripe', looked.status, 'Stripe sent ' || stored.type,
             jsonb_build_object('event_id', stored.id)
        FROM stored JOIN looked ON looked.id = stored.payment_intent_id WHERE stored.deliveries = 1`,
-    { incoming: JSON.stringify(received.map(toRecord)), afterEvent: JSON.stringify(AFTER_EVENT) },
+    {
+      incoming: JSON.stringify(received.map(toRecord)),
+      afterEvent: JSON.stringify(AFTER_EVENT),
+    },
   )
 }
 
@@ -97,6 +105,7 @@ function toRecord({ event, concern }: Received, position: number) {
     event_created: created,
     payment_intent_id: concern?.payment_intent_id ?? null,
     opens: concern?.opens ?? false,
+    news: concern?.news ?? "progress",
   }
 }
 
@@ -127,11 +136,11 @@ export async function movedSince(
        FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS int[])) AS read(id, revision)
        JOIN stripe_event AS event ON event.payment_intent_id = read.id AND event.revision > read.revision
          AND event.deleted_at IS NULL
-      WHERE event.type <> ALL(:harmless)`,
+      WHERE event.type <> ALL(:progress)`,
     {
       ids: read.map(({ id }) => id),
       revisions: read.map(({ revision }) => revision),
-      harmless: HARMLESS_TYPES,
+      progress: typesThatTell("progress"),
     },
   )
   return new Set(rows.map(({ id }: { id: string }) => id))

@@ -1,5 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
-import { AFTER_EVENT, afterReview, mayBecome, type PaymentState, statesOf } from "./states"
+import { typesThatTell } from "../events"
+import { AFTER_EVENT, AFTER_RETRY, mayBecome, type PaymentState, statesOf } from "./states"
 import { parseStorable, storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
@@ -164,8 +165,12 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
          captured_at timestamptz, placed_at timestamptz, snapshot text)),
      written AS (
        UPDATE stripe_payment AS p
-          SET status = CASE WHEN p.revision > o.revision
-                            THEN COALESCE(CAST(:afterEvent AS jsonb) ->> o."to", o."to") ELSE o."to" END,
+          SET status = CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(
+                (SELECT CAST(:afterEvent AS jsonb) -> (CASE WHEN bool_or(type = ANY(:money)) THEN 'money'
+                          WHEN bool_or(type = ANY(:refund)) THEN 'refund' ELSE 'progress' END) ->> o."to"
+                   FROM stripe_event AS later
+                  WHERE later.payment_intent_id = p.id AND later.revision > o.revision AND later.deleted_at IS NULL),
+                o."to") END,
               status_since = CASE WHEN p.status = o."to" THEN p.status_since ELSE clock_timestamp() END,
               reason = o.reason,
               due_at = clock_timestamp() +
@@ -198,6 +203,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
       lines: JSON.stringify(lines),
       actor,
       afterEvent: JSON.stringify(AFTER_EVENT),
+      money: typesThatTell("money"),
+      refund: typesThatTell("refund"),
     },
   )
   return new Set(written.map(({ id }: { id: string }) => id))
@@ -212,7 +219,9 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
   const { rows } = await db.raw(
     `WITH retried AS (
        UPDATE stripe_payment
-          SET status = CASE WHEN order_id IS NULL THEN :undecided ELSE :ordered END, status_since = clock_timestamp(),
+          SET status = CASE WHEN order_id IS NULL THEN :withoutOrder
+                            WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
+              status_since = clock_timestamp(),
               reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
               claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
               updated_at = now()
@@ -221,7 +230,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
      SELECT id, 'action', :person, status, 'Taken up again' FROM retried
      RETURNING payment_intent_id AS id`,
-    { undecided: afterReview(false), ordered: afterReview(true), reviewed: statesOf("person"), person, ids },
+    { ...AFTER_RETRY, reviewed: statesOf("person"), person, ids },
   )
   return rows.map(({ id }: { id: string }) => id)
 }

@@ -109,12 +109,17 @@ export async function claimByHand(db: Database, ids: string[]): Promise<ClaimedP
   const { rows } = await db.raw(
     `WITH free AS MATERIALIZED (
        SELECT id, claim FROM stripe_payment
-        WHERE id = ANY(:ids) AND CAST(:afterEvent AS jsonb) ->> status = ANY(:states) AND deleted_at IS NULL
+        WHERE id = ANY(:ids) AND COALESCE(CAST(:afterEvent AS jsonb) ->> status, status) = ANY(:states) AND deleted_at IS NULL
           AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
         ORDER BY id FOR UPDATE SKIP LOCKED)
-     ${SET_CLAIM}, status = CAST(:afterEvent AS jsonb) ->> payment.status
+     ${SET_CLAIM}, status = COALESCE(CAST(:afterEvent AS jsonb) ->> payment.status, payment.status)
        FROM free WHERE payment.id = free.id RETURNING payment.*, free.claim AS lapsed_claim`,
-    { ...newClaim(BY_HAND), ids, states: statesOf("decide"), afterEvent: JSON.stringify(AFTER_EVENT) },
+    {
+      ...newClaim(BY_HAND),
+      ids,
+      states: statesOf("decide"),
+      afterEvent: JSON.stringify(AFTER_EVENT.progress),
+    },
   )
   return inOrderOfArrival(rows)
 }

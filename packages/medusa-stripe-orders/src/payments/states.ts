@@ -5,6 +5,8 @@
  * person, or a new event, moves it on.
  */
 
+import type { News } from "../events"
+
 /** Who acts on a payment: the ordered part, the slow part, a person; null where nothing is left to do. */
 export type Actor = "decide" | "carry out" | "person" | null
 
@@ -14,6 +16,10 @@ interface StateRow {
   readonly next: readonly string[]
   /** Where an event takes the payment, due at once; null where it is only noted on the timeline. */
   readonly onEvent: string | null
+  /** The same where money moved: a refund that failed, a dispute, a cancellation. As `onEvent` where left out. */
+  readonly onMoney?: string
+  /** The same where a refund was made. As `onMoney` where left out. */
+  readonly onRefund?: string
   /** For a person. */
   readonly says: string
 }
@@ -39,39 +45,55 @@ const table = {
   },
   ordered: {
     actor: "carry out",
-    next: ["awaiting_capture", "completed", "review"],
+    next: ["awaiting_capture", "completed", "money_moved", "canceled", "review"],
     onEvent: "ordered",
     says: "The order and its stock are committed; the money is to be captured, or the order to be announced.",
   },
   awaiting_capture: {
     actor: "carry out",
-    next: ["completed", "review"],
+    next: ["completed", "money_moved", "canceled", "review"],
     onEvent: "awaiting_capture",
     says: "The order is placed; the shop captures the money when it ships, or by hand.",
   },
   completed: {
     actor: null,
-    next: [],
+    next: ["money_moved"],
     onEvent: null,
+    onMoney: "money_moved",
     says: "The order is placed and paid.",
+  },
+  money_moved: {
+    actor: "carry out",
+    next: ["completed", "disputed", "review"],
+    onEvent: "money_moved",
+    says: "Money moved in Stripe after the order: it is recorded on the order.",
+  },
+  disputed: {
+    actor: "person",
+    next: ["money_moved"],
+    onEvent: null,
+    onMoney: "money_moved",
+    says: "The buyer disputes the payment: don't ship before the dispute is decided.",
   },
   refunding: {
     actor: "carry out",
     next: ["refunded", "canceled", "review"],
     onEvent: "refunding",
-    says: "There was no stock: the money is on its way back.",
+    says: "The money is on its way back; the reason says why.",
   },
   refunded: {
     actor: null,
-    next: [],
+    next: ["refunding"],
     onEvent: null,
-    says: "There was no stock: the captured money was refunded.",
+    onMoney: "refunding",
+    onRefund: "refunded",
+    says: "The captured money was refunded; the reason says why.",
   },
   canceled: {
     actor: null,
     next: [],
     onEvent: null,
-    says: "There was no stock: the authorization was canceled, the buyer was not charged.",
+    says: "The authorization was canceled, the buyer was not charged; the reason says why.",
   },
   void: {
     actor: null,
@@ -81,7 +103,7 @@ const table = {
   },
   review: {
     actor: "person",
-    next: ["lookup", "ordered"],
+    next: ["lookup", "ordered", "money_moved"],
     onEvent: null,
     says: "Needs review: the reason says why.",
   },
@@ -112,15 +134,28 @@ export function mayBecome(state: PaymentState): PaymentState[] {
   return PAYMENT_STATES.filter((from) => from === state || states[from].next.includes(state))
 }
 
-/** What an event makes of each state that it moves, for SQL: `{ "void": "pending", … }`. */
-export const AFTER_EVENT: Readonly<Record<string, string>> = Object.fromEntries(
-  PAYMENT_STATES.flatMap((state) => {
-    const { onEvent } = states[state]
-    return onEvent ? [[state, onEvent]] : []
-  }),
-)
-
-/** Where a person's retry takes a payment in review: an order that was made stands; without one Stripe is asked anew. */
-export function afterReview(hasOrder: boolean): PaymentState {
-  return hasOrder ? "ordered" : "lookup"
+/** What an event makes of each state that it moves, by what it tells; for SQL: `{ progress: { void: "pending", … }, … }`. */
+export const AFTER_EVENT: Readonly<Record<News, Readonly<Record<string, string>>>> = {
+  progress: nextStates(({ onEvent }) => onEvent),
+  refund: nextStates(({ onRefund, onMoney, onEvent }) => onRefund ?? onMoney ?? onEvent),
+  money: nextStates(({ onMoney, onEvent }) => onMoney ?? onEvent),
 }
+
+function nextStates(next: (row: StateRow) => string | null): Record<string, string> {
+  return Object.fromEntries(
+    PAYMENT_STATES.flatMap((state) => {
+      const to = next(states[state])
+      return to && to !== state ? [[state, to]] : []
+    }),
+  )
+}
+
+/**
+ * Where a person's retry takes a payment that waits for a person: without an order Stripe is asked anew; an order that was
+ * made stands, and what is missing on it is done.
+ */
+export const AFTER_RETRY = {
+  withoutOrder: "lookup",
+  orderToFinish: "ordered",
+  orderFinished: "money_moved",
+} as const satisfies Record<string, PaymentState>

@@ -127,6 +127,7 @@ export class StripeOrdersModuleService
         concern: concern && {
           payment_intent_id: concern.payment_intent_id,
           opens: concern.opens,
+          news: concern.news,
           facts: concern.snapshot && factsOf(event),
         },
       })

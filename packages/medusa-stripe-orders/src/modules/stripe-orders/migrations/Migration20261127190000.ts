@@ -115,7 +115,10 @@ export class Migration20261127190000 extends Migration {
         WHERE name IS NOT NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_latest_charge" ON stripe_payment (latest_charge)
         WHERE latest_charge IS NOT NULL;
-      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_cart_id" ON stripe_payment (cart_id) WHERE cart_id IS NOT NULL;`)
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_cart_id" ON stripe_payment (cart_id) WHERE cart_id IS NOT NULL;
+      -- An order that is edited after it was paid has a second payment.
+      DROP INDEX IF EXISTS "IDX_stripe_payment_order_id_unique";
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_order_id" ON stripe_payment (order_id) WHERE order_id IS NOT NULL;`)
   }
 
   override async down(): Promise<void> {
@@ -137,6 +140,12 @@ export class Migration20261127190000 extends Migration {
       DROP INDEX IF EXISTS "IDX_stripe_payment_status_due_at";
       DROP INDEX IF EXISTS "IDX_stripe_payment_arrival";
       DROP INDEX IF EXISTS "IDX_stripe_payment_cart_id";
+      DROP INDEX IF EXISTS "IDX_stripe_payment_order_id";
+      UPDATE stripe_payment AS later SET order_id = NULL
+       WHERE EXISTS (SELECT 1 FROM stripe_payment AS first
+                      WHERE first.order_id = later.order_id AND first.arrival < later.arrival);
+      CREATE UNIQUE INDEX IF NOT EXISTS "IDX_stripe_payment_order_id_unique" ON stripe_payment (order_id)
+        WHERE order_id IS NOT NULL AND deleted_at IS NULL;
       ALTER TABLE stripe_payment ALTER COLUMN due_at DROP NOT NULL, ALTER COLUMN due_at DROP DEFAULT,
         ALTER COLUMN arrival TYPE integer,
         DROP COLUMN amount, DROP COLUMN currency, DROP COLUMN email, DROP COLUMN name, DROP COLUMN created,
@@ -146,7 +155,8 @@ export class Migration20261127190000 extends Migration {
       ALTER SEQUENCE stripe_payment_arrival_seq AS integer;
       UPDATE stripe_payment SET status = CASE status WHEN 'refunding' THEN 'returning' WHEN 'canceled' THEN 'cancelled'
         WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'awaiting_capture' THEN 'completed'
-        ELSE status END;
+        WHEN 'money_moved' THEN 'completed' WHEN 'disputed' THEN 'review' WHEN 'ignored' THEN 'void'
+        WHEN 'dismissed' THEN 'void' ELSE status END;
       UPDATE stripe_payment SET due_at = NULL WHERE status NOT IN ('pending', 'ordered', 'returning');
       ALTER TABLE stripe_payment ADD CONSTRAINT stripe_payment_status_check CHECK (status IN ('pending', 'ordered',
         'completed', 'returning', 'refunded', 'cancelled', 'void', 'review'));

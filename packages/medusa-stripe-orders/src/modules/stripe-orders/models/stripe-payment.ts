@@ -55,7 +55,7 @@ const StripePayment = model
     { on: ["status", "arrival"] },
     { on: ["status", "due_at"] },
     { on: ["arrival"] },
-    { on: ["order_id"], unique: true, where: "order_id IS NOT NULL" },
+    { on: ["order_id"], where: "order_id IS NOT NULL" },
     { on: ["claim"], where: "claim IS NOT NULL" },
   ])
 

@@ -1,0 +1,142 @@
+import type { MedusaContainer } from "@medusajs/framework/types"
+import { Modules, PaymentEvents } from "@medusajs/framework/utils"
+import type Stripe from "stripe"
+import { creditRefunds } from "../medusa/credit-lines"
+import { type RecordedMoney, recordMoney } from "../medusa/money-rows"
+import { flagOrder } from "../medusa/order-flags"
+import { inOneTransaction } from "../medusa/shared-transaction"
+import { cancelOrder } from "../medusa/take-back"
+import { formatMinorUnits } from "../order-draft/amounts"
+import { movedSince } from "../payments/inbox"
+import { type Database, type Line, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
+import type { ClaimedPayment } from "../payments/queue"
+import type { CarryOut } from "./context"
+import { listDisputes, retrieveWithRefunds } from "./stripe-calls"
+
+/** Of these payments, those that a refund, a dispute or a cancellation has come for: their orders must show it. */
+export async function haveMoved(db: Database, payments: { id: string }[]): Promise<Set<string>> {
+  return await movedSince(
+    db,
+    payments.map(({ id }) => ({ id, revision: 0 })),
+  )
+}
+
+/** The state of a payment whose order is placed and paid. */
+export function whenPaid(hasMoved: boolean): "completed" | "money_moved" {
+  return hasMoved ? "money_moved" : "completed"
+}
+
+/** A refund that is pending is looked at again after a day, if no event comes before. */
+const PENDING_RETRY_MS = 86_400_000
+
+/**
+ * Makes the order show what moved in Stripe since it was paid: captures, refunds and disputes. What Stripe's events say
+ * is not needed: all of it is read anew, and only what the order doesn't show yet is written.
+ */
+export async function recordMovedMoney(work: CarryOut, payment: ClaimedPayment): Promise<Outcome | null> {
+  const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
+  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
+  const disputes = charge?.disputed ? await listDisputes(work.plugin, payment.id) : []
+  const written = await record(work, payment, { intent, refunds, dispute: disputes[0] })
+  if (!written) {
+    return null
+  }
+  await creditRefunds(work.container, payment)
+  const isGone = intent.amount_received > 0 && refundedOf(refunds) >= intent.amount_received
+  if (isGone && work.plugin.options.orderWithoutMoney === "cancel") {
+    await cancelOrder(work.container, payment.order_id)
+  }
+  return outcome(payment, written, intent, disputes[0])
+}
+
+interface Moved {
+  intent: Stripe.PaymentIntent
+  refunds: Stripe.Refund[]
+  /** the newest */
+  dispute: Stripe.Dispute | undefined
+}
+
+/** Null where the payment is another worker's by now: it records the same. */
+async function record(
+  { container }: CarryOut,
+  payment: ClaimedPayment,
+  { intent, refunds, dispute }: Moved,
+): Promise<RecordedMoney | null> {
+  return await inOneTransaction(container, async (transaction) => {
+    const rows = await lockPayments(transaction.sql, [payment.id])
+    if (rows.get(payment.id)?.claim !== payment.claim) {
+      return null
+    }
+    const recorded = await recordMoney(container, transaction, [{ ...payment, intent, refunds }])
+    await flagOrder(transaction, payment.order_id, dispute)
+    const written = recorded.get(payment.payment_id ?? "")
+    if (!written) {
+      throw new Error(`order ${payment.order_id} has no payment ${payment.payment_id} in Medusa any more`)
+    }
+    await tell(container, payment, written)
+    return written
+  })
+}
+
+/** Medusa's own events: a store that listens to them hears of what was done in Stripe as well. */
+async function tell(container: MedusaContainer, { payment_id }: ClaimedPayment, written: RecordedMoney) {
+  const names = [
+    ...(written.captured > 0 ? [PaymentEvents.CAPTURED] : []),
+    ...(written.refunded.length > 0 ? [PaymentEvents.REFUNDED] : []),
+  ]
+  if (names.length > 0) {
+    await container.resolve(Modules.EVENT_BUS).emit(
+      names.map((name) => ({ name, data: { id: payment_id } })),
+      {},
+    )
+  }
+}
+
+function outcome(
+  payment: ClaimedPayment,
+  written: RecordedMoney,
+  intent: Stripe.PaymentIntent,
+  dispute: Stripe.Dispute | undefined,
+): Outcome {
+  const { order_id } = payment
+  const sum = (minor: number) => formatMinorUnits(minor, intent.currency)
+  const data = { order_id, refund_ids: written.refunded.map(({ id }) => id), dispute_id: dispute?.id }
+  const line = (text: string): Line => ({ kind: "stripe_call", text, data })
+  const [failed] = written.failed as Stripe.Refund[]
+  if (failed) {
+    const why = failed.failure_reason ?? failed.status
+    const reason = `refund ${failed.id} of ${sum(failed.amount)} failed in Stripe (${why}): the buyer has not got it, and order ${order_id} no longer shows it`
+    return outcomeOf(payment, "review", line(reason), { reason })
+  }
+  if (dispute && isOpen(dispute)) {
+    const reason = `the buyer disputes ${sum(dispute.amount)} of order ${order_id} (${dispute.reason}): dispute ${dispute.id} is ${dispute.status}`
+    return outcomeOf(payment, "disputed", line(reason), { reason })
+  }
+  if (dispute?.status === "lost") {
+    const reason = `the dispute ${dispute.id} is lost: the bank gave the buyer ${sum(dispute.amount)} of order ${order_id} back`
+    return outcomeOf(payment, "review", line(reason), { reason })
+  }
+  if (intent.amount_received < intent.amount) {
+    const reason = `order ${order_id} was made, but Stripe captured ${sum(intent.amount_received)} of ${sum(intent.amount)}`
+    return outcomeOf(payment, "review", line(reason), { reason })
+  }
+  const text = [
+    ...(written.captured > 0 ? [`captured ${sum(written.captured)}`] : []),
+    ...written.refunded.map(({ id, amount }) => `refund ${id} of ${sum(amount)}`),
+    ...written.pending.map(({ id, amount, status }) => `refund ${id} of ${sum(amount)} is ${status}`),
+    ...(dispute ? [`the dispute ${dispute.id} is ${dispute.status}`] : []),
+  ].join(", ")
+  const recorded = line(text ? `Recorded on the order: ${text}` : "Nothing new: the order and Stripe agree")
+  return written.pending.length > 0
+    ? outcomeOf(payment, "money_moved", recorded, { due_in_ms: PENDING_RETRY_MS, reason: payment.reason })
+    : outcomeOf(payment, "completed", recorded, { reason: payment.reason })
+}
+
+/** https://docs.stripe.com/api/disputes/object#dispute_object-status */
+function isOpen({ status }: Stripe.Dispute): boolean {
+  return ["needs_response", "under_review", "warning_needs_response", "warning_under_review"].includes(status)
+}
+
+function refundedOf(refunds: Stripe.Refund[]): number {
+  return refunds.reduce((sum, { status, amount }) => sum + (status === "succeeded" ? amount : 0), 0)
+}
