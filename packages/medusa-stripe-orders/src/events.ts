@@ -20,6 +20,8 @@ interface Meaning {
 export type News = "progress" | "refund" | "money"
 
 const PAID: Meaning = { opens: true, snapshot: true, news: "progress" }
+/** The money of a slow method (a debit, a voucher) is on its way: Medusa may have made the order already. */
+const PROCESSING: Meaning = { opens: true, snapshot: true, news: "progress" }
 const PROGRESS: Meaning = { news: "progress" }
 const REFUND: Meaning = { news: "refund" }
 const MOVED: Meaning = { news: "money" }
@@ -28,7 +30,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["payment_intent.succeeded", PAID],
   ["payment_intent.amount_capturable_updated", PAID],
   ["payment_intent.created", PROGRESS],
-  ["payment_intent.processing", PROGRESS],
+  ["payment_intent.processing", PROCESSING],
   ["payment_intent.requires_action", PROGRESS],
   ["payment_intent.payment_failed", PROGRESS],
   ["payment_intent.canceled", MOVED],

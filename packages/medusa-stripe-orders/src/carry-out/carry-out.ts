@@ -3,6 +3,7 @@ import type { ClaimedPayment } from "../payments/queue"
 import type { PaymentState } from "../payments/states"
 import { announce } from "./announce"
 import { capture } from "./capture"
+import { completeInMedusa } from "./complete-cart"
 import { type CarryOut, failure } from "./context"
 import { lookUp } from "./look-up"
 import { recordMovedMoney } from "./money-moved"
@@ -18,6 +19,7 @@ type Act = (work: CarryOut, payment: ClaimedPayment) => Promise<Outcome | null>
 const ACTS: Partial<Record<PaymentState, Act>> = {
   lookup: lookUp,
   awaiting_payment: lookUp,
+  completing: completeInMedusa,
   ordered: (work, payment) =>
     isAnnouncedNext(work, payment) ? announce(work, [payment]) : capture(work, payment),
   awaiting_capture: capture,

@@ -2,7 +2,7 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { Modules, PaymentEvents } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { creditRefunds } from "../medusa/credit-lines"
-import { type RecordedMoney, recordMoney } from "../medusa/money-rows"
+import { isPaidFor, type RecordedMoney, recordMoney } from "../medusa/money-rows"
 import { flagOrder } from "../medusa/order-flags"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { cancelOrder } from "../medusa/take-back"
@@ -35,6 +35,9 @@ const PENDING_RETRY_MS = 86_400_000
  */
 export async function recordMovedMoney(work: CarryOut, payment: ClaimedPayment): Promise<Outcome | null> {
   const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
+  if (!payment.payment_id) {
+    return await withoutPayment(work, payment, intent)
+  }
   const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
   const disputes = charge?.disputed ? await listDisputes(work.plugin, payment.id) : []
   const written = await record(work, payment, { intent, refunds, dispute: disputes[0] })
@@ -47,6 +50,33 @@ export async function recordMovedMoney(work: CarryOut, payment: ClaimedPayment):
     await cancelOrder(work.container, payment.order_id)
   }
   return outcome(payment, written, intent, disputes[0])
+}
+
+/** Medusa made the order while a slow payment was on its way, and the payment failed. */
+async function withoutPayment(
+  { container, db, plugin }: CarryOut,
+  payment: ClaimedPayment,
+  intent: Stripe.PaymentIntent,
+): Promise<Outcome> {
+  const order_id = payment.order_id ?? ""
+  const line = (text: string): Line => ({ kind: "decision", text, data: { order_id } })
+  if (intent.status !== "canceled" && intent.status !== "requires_payment_method") {
+    return outcomeOf(payment, "pending", line(`Is decided about again: it is ${intent.status} in Stripe`))
+  }
+  if (await isPaidFor(db, order_id)) {
+    const reason = `order ${order_id} was paid otherwise`
+    return outcomeOf(payment, "void", line(reason), { reason })
+  }
+  const why = intent.last_payment_error?.message ?? intent.cancellation_reason ?? intent.status
+  const reason = `order ${order_id} was placed while its payment was processing, and the payment failed: ${why}`
+  await inOneTransaction(container, (transaction) =>
+    flagOrder(transaction, order_id, "stripe_payment_failed", { id: payment.id, why }),
+  )
+  if (plugin.options.orderWithoutMoney === "cancel" && (await cancelOrder(container, order_id))) {
+    const text = `${reason}; the order was canceled`
+    return outcomeOf(payment, "canceled", line(text), { reason: text })
+  }
+  return outcomeOf(payment, "review", line(reason), { reason })
 }
 
 interface Moved {
@@ -68,7 +98,16 @@ async function record(
       return null
     }
     const recorded = await recordMoney(container, transaction, [{ ...payment, intent, refunds }])
-    await flagOrder(transaction, payment.order_id, dispute)
+    if (dispute) {
+      const { id, status, reason, amount, currency } = dispute
+      await flagOrder(transaction, payment.order_id, "stripe_dispute", {
+        id,
+        status,
+        reason,
+        amount,
+        currency,
+      })
+    }
     const written = recorded.get(payment.payment_id ?? "")
     if (!written) {
       throw new Error(`order ${payment.order_id} has no payment ${payment.payment_id} in Medusa any more`)

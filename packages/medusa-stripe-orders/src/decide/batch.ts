@@ -29,7 +29,7 @@ export class Batch {
   /** the worker, or `by hand` */
   readonly actor: string
   candidates: Candidate[] = []
-  drafts: (OrderDraft | OrderedCart)[] = []
+  drafts: (OrderDraft | ExistingOrder)[] = []
   /** the keys that are locked for each payment until its group is placed */
   readonly locked = new Map<string, string[]>()
   readonly #undecided: Set<string>
@@ -207,10 +207,10 @@ const BUSY_FOR_TOO_LONG_MS = 3_600_000
 /** Everything about an outcome but whose it is, where it leads and its line. */
 export type OutcomeParts = Omit<Outcome, "id" | "claim" | "revision" | "to" | "lines">
 
-/** A payment whose cart has become an order already, by Medusa's own cart completion or by another payment. */
-export interface OrderedCart {
+/** A payment whose order exists already: Medusa's own cart completion made it, or another payment, or it was edited. */
+export interface ExistingOrder {
   payment: PaidPayment
-  cart_id: string
+  cart_id: string | null
   payment_session_id: string | null
   order: null
   demands: []

@@ -1,10 +1,11 @@
+import { storeHooksCartCompletion } from "../medusa/complete-cart"
 import { ordersOfCarts } from "../medusa/medusa-was-first"
 import { draftOrders } from "../order-draft/draft"
 import { lacksCharge } from "../order-draft/from-items"
-import { NeedsReview } from "../order-draft/order-draft"
+import { NeedsReview, type OrderSource } from "../order-draft/order-draft"
 import type { SourcedPayment } from "../order-draft/shop"
 import { sourceFromHook } from "../order-draft/source"
-import type { Batch, OrderedCart } from "./batch"
+import type { Batch, ExistingOrder } from "./batch"
 import { CONTENDED_AFTER_MS, groupsByItem, underItemLocks, unlockCarts } from "./locks"
 import { type Entry, placeOrders } from "./place-orders"
 
@@ -34,6 +35,17 @@ export function assignSources(batch: Batch, answers: unknown): void {
         )
       }
       const { source } = candidate
+      if (source.kind === "cart" && source.payment_session_id && storeHooksCartCompletion()) {
+        const text = "The store has hooks of Medusa's cart completion: Medusa completes the cart"
+        const { cart_id } = source
+        batch.setAside(
+          candidate.id,
+          "completing",
+          { kind: "decision", text, data: { cart_id } },
+          { facts: { cart_id } },
+        )
+        return
+      }
       if (
         source.kind === "items" &&
         !candidate.isRead &&
@@ -53,10 +65,11 @@ export async function draftPayments(batch: Batch): Promise<void> {
   const sourced = batch.candidates as SourcedPayment[]
   const cartOf = ({ source }: SourcedPayment) => (source.kind === "cart" ? source.cart_id : "")
   const orders = await ordersOfCarts({ sql: batch.db }, sourced.map(cartOf).filter(Boolean))
-  const ordered = sourced.filter((payment) => orders.has(cartOf(payment)))
+  const isOrdered = (payment: SourcedPayment) =>
+    payment.source.kind === "order" || orders.has(cartOf(payment))
   const { drafts, reviews, failures } = await draftOrders(
     batch.container,
-    sourced.filter((payment) => !orders.has(cartOf(payment))),
+    sourced.filter((payment) => !isOrdered(payment)),
   )
   for (const { id, reason } of reviews) {
     batch.review(id, reason)
@@ -64,18 +77,12 @@ export async function draftPayments(batch: Batch): Promise<void> {
   for (const { id, error } of failures) {
     batch.failed(id, error)
   }
-  batch.drafts = [...drafts, ...ordered.map(orderedCart)]
+  batch.drafts = [...drafts, ...sourced.filter(isOrdered).map(existingOrder)]
 }
 
-function orderedCart(payment: SourcedPayment): OrderedCart {
-  const source = payment.source as SourcedPayment["source"] & { kind: "cart" }
-  return {
-    payment,
-    cart_id: source.cart_id,
-    payment_session_id: source.payment_session_id ?? null,
-    order: null,
-    demands: [],
-  }
+function existingOrder(payment: SourcedPayment): ExistingOrder {
+  const { cart_id, payment_session_id } = payment.source as Exclude<OrderSource, { kind: "items" }>
+  return { payment, cart_id, payment_session_id: payment_session_id ?? null, order: null, demands: [] }
 }
 
 /**

@@ -1,9 +1,16 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
-import { type OrderedPayment, ordersOfCarts, sessionsGivenBack } from "../medusa/medusa-was-first"
+import {
+  type OrderedPayment,
+  ordersOfCarts,
+  type SessionOfOrder,
+  sessionsGivenBack,
+  sessionsOfOrders,
+} from "../medusa/medusa-was-first"
 import { linkOrders, lockCarts } from "../medusa/order-links"
 import { createOrders } from "../medusa/order-rows"
+import { payOrders } from "../medusa/pay-orders"
 import { type PaymentRecord, recordPayments } from "../medusa/payment-records"
 import {
   inOneTransaction,
@@ -11,14 +18,15 @@ import {
   type SharedTransaction,
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
-import type { OrderDraft } from "../order-draft/order-draft"
+import { formatMinorUnits, toMinorUnits } from "../order-draft/amounts"
+import type { OrderDraft, PaidPayment } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
-import type { Batch, OrderedCart } from "./batch"
+import type { Batch, ExistingOrder } from "./batch"
 import { soldOut } from "./sold-out"
 import { takeStock } from "./take-stock"
 
-export type Entry = OrderDraft | OrderedCart
+export type Entry = OrderDraft | ExistingOrder
 
 /**
  * The heart of the plugin: take the stock and create the orders, for a whole group in one transaction, with the payments'
@@ -31,13 +39,15 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
   try {
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)
-      const { outcomes, drafts } = await stillToOrder(transaction, batch, mine)
+      const { outcomes, drafts, paid } = await stillToOrder(transaction, batch, mine)
       const requests = drafts.map(({ payment, demands }) => ({ id: payment.id, demands }))
       const { allocated, short } = await takeStock(transaction, options.stock, requests)
       outcomes.push(...[...short].map(([id, shortage]) => soldOut(batch, id, shortage)))
       const served = drafts.filter(({ payment }) => allocated.has(payment.id))
       const payments = await writeOrders(container, transaction, served, options)
       outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
+      const paymentIds = await payOrders(container, transaction, paid, options.paymentProvider)
+      outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
     })
   } catch (error) {
@@ -84,6 +94,12 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
     transaction,
     entries.flatMap(({ payment_session_id }) => payment_session_id ?? []),
   )
+  const sessions = await sessionsOfOrders(
+    transaction,
+    entries.flatMap(({ payment_session_id, cart_id, order }) =>
+      payment_session_id && (!order || orders.has(cart_id ?? "")) ? [payment_session_id] : [],
+    ),
+  )
   const readAt = (id: string) => batch.payment(id).revision
   const newer = entries.filter(({ row }) => row.revision > readAt(row.id))
   const moved = await movedSince(
@@ -92,25 +108,71 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
   )
   const outcomes: Outcome[] = []
   const drafts: OrderDraft[] = []
+  const paid: OrderPayment[] = []
   const taken = new Set<string>()
   for (const entry of entries) {
     const { cart_id, payment } = entry
     const earlier = cart_id ? orders.get(cart_id) : undefined
+    const session = sessions.get(entry.payment_session_id ?? "")
     if (moved.has(payment.id)) {
       const line = { kind: "decision" as const, text: "Moved in Stripe meanwhile: is looked at again" }
       outcomes.push(batch.outcome(payment.id, "pending", line, { attempts: "kept" }))
-    } else if (cart_id && (earlier || taken.has(cart_id))) {
-      outcomes.push(alreadyOrdered(batch, payment.id, cart_id, earlier))
+    } else if (session && isDue(session, payment.id) && !taken.has(session.payment_collection_id)) {
+      paid.push({ payment, session, cart_id })
+      taken.add(session.payment_collection_id)
+    } else if (session || earlier || (cart_id && taken.has(cart_id))) {
+      outcomes.push(alreadyOrdered(batch, entry, earlier, session))
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))
     } else if (entry.order) {
       drafts.push(entry)
       taken.add(cart_id ?? payment.id)
     } else {
-      throw new Error(`cart ${cart_id} was an order a moment ago, and is none now`)
+      throw new Error(`the payment's order was there a moment ago, and is gone now (cart ${cart_id})`)
     }
   }
-  return { outcomes, drafts }
+  return { outcomes, drafts, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
+}
+
+/** A payment for an order that exists, and that nothing has been paid for in its session yet. */
+export interface OrderPayment {
+  payment: PaidPayment
+  session: SessionOfOrder
+  cart_id: string | null
+}
+
+function isDue({ is_paid, payment_intent_id }: SessionOfOrder, id: string): boolean {
+  return !is_paid && payment_intent_id === id
+}
+
+/** Money for an order is recorded where it is what its session asks for; else it needs review. */
+function isExact(batch: Batch, { payment, session, cart_id }: OrderPayment, outcomes: Outcome[]): boolean {
+  const { order_id, currency } = session
+  const due = toMinorUnits(session.amount, currency)
+  if (payment.currency === currency && payment.amount === due) {
+    return true
+  }
+  const [paid, asked] = [formatMinorUnits(payment.amount, payment.currency), formatMinorUnits(due, currency)]
+  const reason = `paid ${paid}, but ${asked} was asked for order ${order_id}`
+  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
+  outcomes.push(batch.outcome(payment.id, "review", line, { reason, facts: { cart_id } }))
+  return false
+}
+
+function paidOrder(
+  batch: Batch,
+  { payment, session: { order_id }, cart_id }: OrderPayment,
+  payment_id: string | undefined,
+): Outcome {
+  const now = new Date()
+  const reason = "paid an order that existed before"
+  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
+  // Medusa has announced the order; the money is captured as for an order of ours.
+  const captured = payment.status === "succeeded" && { captured_at: now }
+  return batch.outcome(payment.id, "ordered", line, {
+    reason,
+    facts: { order_id, cart_id, payment_id, placed_at: now, ...captured },
+  })
 }
 
 /**
@@ -119,19 +181,23 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
  */
 function alreadyOrdered(
   batch: Batch,
-  id: string,
-  cart_id: string,
+  { payment: { id }, cart_id }: Entry,
   earlier: OrderedPayment | undefined,
+  session: SessionOfOrder | undefined,
 ): Outcome {
-  const own = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id)
-  if (!earlier || !own) {
-    const which = earlier ? `became order ${earlier.order_id}` : "is being ordered"
-    const reason = `cart ${cart_id} ${which} with another payment: this one was paid as well`
-    const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id: earlier?.order_id } }
+  const inSession = session?.payment && session.payment_intent_id === id ? session.payment : undefined
+  const own = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id) ?? inSession
+  const order_id = earlier?.order_id ?? session?.order_id
+  if (!order_id || !own) {
+    const what = cart_id ? `cart ${cart_id}` : "the payment's session"
+    const which = order_id ? `became order ${order_id}` : "is being ordered"
+    const reason = `${what} ${which} with another payment: this one was paid as well`
+    const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id } }
     return batch.outcome(id, "review", line, { reason, facts: { cart_id } })
   }
-  const { order_id } = earlier
-  const reason = "Medusa's own cart completion made the order"
+  const reason = cart_id
+    ? "Medusa's own cart completion made the order"
+    : "Medusa recorded the payment itself"
   const now = new Date()
   // Medusa has announced its order; what follows is as for an order of ours.
   const facts = {

@@ -2,7 +2,7 @@ import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { lookUp } from "../carry-out/look-up"
 import { FRESH_MS, hasMoved, type StoredEvent, snapshotOf } from "../events"
-import { loadSessions, sourceOf } from "../order-draft/source"
+import { loadSessions, type Sessions, sourceOf } from "../order-draft/source"
 import { readEvents } from "../payments/inbox"
 import { BY_HAND, type ClaimedPayment } from "../payments/queue"
 import { parseStorable } from "../payments/storable"
@@ -32,7 +32,12 @@ export async function readPayments(batch: Batch): Promise<void> {
   )
   for (const { intent, isRead } of known) {
     const standing = standingOf(intent)
-    if (standing.kind === "void") {
+    const unpaidOrder = standing.kind === "paid" ? null : unpaidOrderOf(intent, sessions)
+    if (unpaidOrder) {
+      const text = `The order was placed before it was paid, and the payment is ${intent.status} in Stripe`
+      const facts = { ...unpaidOrder, placed_at: new Date() }
+      batch.setAside(intent.id, "money_moved", { kind: "decision", text, data: unpaidOrder }, { facts })
+    } else if (standing.kind === "void") {
       const { reason } = standing
       batch.setAside(intent.id, "void", { kind: "decision", text: reason }, { reason })
     } else if (standing.kind === "unpaid") {
@@ -41,7 +46,7 @@ export async function readPayments(batch: Batch): Promise<void> {
         intent.id,
         "awaiting_payment",
         { kind: "decision", text },
-        { due_in_ms: UNPAID_RETRY_MS },
+        { due_in_ms: standing.status === "processing" ? PROCESSING_RETRY_MS : UNPAID_RETRY_MS },
       )
     } else {
       batch.orReview(intent.id, () => {
@@ -52,6 +57,21 @@ export async function readPayments(batch: Batch): Promise<void> {
 }
 
 const UNPAID_RETRY_MS = 60_000
+/** Slow methods take days. */
+const PROCESSING_RETRY_MS = 3_600_000
+
+/** The order that Medusa made while this payment was on its way, where the payment has failed since. */
+function unpaidOrderOf(
+  intent: Stripe.PaymentIntent,
+  sessions: Sessions,
+): { order_id: string; cart_id: string | null } | null {
+  const session = sessions.get(intent.metadata.session_id ?? "")
+  const order_id = session?.payment_collection?.order?.id
+  const hasFailed = intent.status === "canceled" || intent.status === "requires_payment_method"
+  return order_id && hasFailed && !session?.payment
+    ? { order_id, cart_id: session?.payment_collection?.cart?.id ?? null }
+    : null
+}
 
 /** What Stripe answered lately, unless the payment has moved since; or what the events say by themselves. */
 function knownIntent({ plugin }: Batch, payment: ClaimedPayment, events: StoredEvent[]): KnownIntent | null {

@@ -34,6 +34,49 @@ export async function ordersOfCarts(
   return new Map((rows as (OrderedPayment & { cart_id: string })[]).map((row) => [row.cart_id, row]))
 }
 
+/** A payment session of an order that exists. */
+export interface SessionOfOrder {
+  id: string
+  order_id: string
+  payment_collection_id: string
+  /** major units */
+  amount: number
+  currency: string
+  /** the payment intent that Medusa's provider made for it */
+  payment_intent_id: string | null
+  /** Medusa's payment, once it is authorized */
+  payment: { id: string; captured: boolean } | null
+  /** A payment of the collection, of this session or another, has been made. */
+  is_paid: boolean
+}
+
+/** These sessions, locked until the transaction ends; those that belong to no order are left out. */
+export async function sessionsOfOrders(
+  { sql }: SharedTransaction,
+  sessionIds: string[],
+): Promise<Map<string, SessionOfOrder>> {
+  if (sessionIds.length === 0) {
+    return new Map()
+  }
+  await sql.raw(`SELECT id FROM payment_session WHERE id = ANY(?) ORDER BY id FOR UPDATE`, [sessionIds])
+  const { rows } = await sql.raw(
+    `SELECT session.id, link.order_id, session.payment_collection_id, session.amount::float8 AS amount,
+            session.currency_code AS currency, session.data->>'id' AS payment_intent_id,
+            CASE WHEN payment.id IS NOT NULL THEN jsonb_build_object('id', payment.id, 'captured',
+              payment.captured_at IS NOT NULL) END AS payment,
+            EXISTS (SELECT 1 FROM payment AS any_payment
+                     WHERE any_payment.payment_collection_id = session.payment_collection_id
+                       AND any_payment.deleted_at IS NULL AND any_payment.canceled_at IS NULL) AS is_paid
+       FROM payment_session AS session
+       JOIN order_payment_collection AS link
+         ON link.payment_collection_id = session.payment_collection_id AND link.deleted_at IS NULL
+       LEFT JOIN payment ON payment.payment_session_id = session.id AND payment.deleted_at IS NULL
+      WHERE session.id = ANY(?) AND session.deleted_at IS NULL`,
+    [sessionIds],
+  )
+  return new Map((rows as SessionOfOrder[]).map((row) => [row.id, row]))
+}
+
 /** The sessions whose money Medusa has given back meanwhile, as complete-cart does when it fails after it authorized. */
 export async function sessionsGivenBack(
   { sql }: SharedTransaction,

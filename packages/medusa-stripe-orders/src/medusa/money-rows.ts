@@ -82,6 +82,20 @@ export async function isCanceledInMedusa(
   return rows.length > 0
 }
 
+/** Whether a payment of this order is authorized or captured in Medusa. */
+export async function isPaidFor(
+  sql: { raw: SharedTransaction["sql"]["raw"] },
+  order_id: string,
+): Promise<boolean> {
+  const { rows } = await sql.raw(
+    `SELECT 1 FROM order_payment_collection AS link
+       JOIN payment ON payment.payment_collection_id = link.payment_collection_id
+      WHERE link.order_id = ? AND link.deleted_at IS NULL AND payment.deleted_at IS NULL AND payment.canceled_at IS NULL`,
+    [order_id],
+  )
+  return rows.length > 0
+}
+
 interface MedusaPayment {
   id: string
   /** major units, as all amounts of Medusa */
@@ -217,13 +231,19 @@ async function refreshCollections({ sql }: SharedTransaction, ids: string[]): Pr
   const raw = (value: string) => `jsonb_build_object('value', trim_scale(${value})::text, 'precision', 20)`
   await sql.raw(
     `UPDATE payment_collection AS collection
-        SET captured_amount = sums.captured, raw_captured_amount = ${raw("sums.captured")},
+        SET authorized_amount = sums.authorized, raw_authorized_amount = ${raw("sums.authorized")},
+            captured_amount = sums.captured, raw_captured_amount = ${raw("sums.captured")},
             refunded_amount = sums.refunded, raw_refunded_amount = ${raw("sums.refunded")},
-            status = CASE WHEN sums.captured >= collection.amount THEN 'completed' ELSE collection.status END,
+            status = CASE WHEN sums.captured >= collection.amount THEN 'completed'
+                          WHEN sums.authorized >= collection.amount THEN 'authorized'
+                          WHEN sums.authorized > 0 THEN 'partially_authorized' ELSE collection.status END,
             completed_at = CASE WHEN sums.captured >= collection.amount
                                 THEN COALESCE(collection.completed_at, now()) ELSE collection.completed_at END,
             updated_at = now()
        FROM (SELECT id,
+                    (SELECT COALESCE(sum(session.amount), 0) FROM payment_session AS session
+                      WHERE session.payment_collection_id = c.id AND session.status = 'authorized'
+                        AND session.deleted_at IS NULL) AS authorized,
                     (SELECT COALESCE(sum(capture.amount), 0) FROM capture JOIN payment ON payment.id = capture.payment_id
                       WHERE payment.payment_collection_id = c.id AND capture.deleted_at IS NULL
                         AND payment.deleted_at IS NULL) AS captured,

@@ -69,6 +69,9 @@ function outlineOf(payment: SourcedPayment, shop: Shop): OrderOutline {
     const nothing = { cart_id: null, payment_session_id: null, payment_collection_id: null }
     return { ...nothing, order, promotion_ids: [], promotion_usage: [] }
   }
+  if (source.kind === "order") {
+    throw new Error(`order ${source.order_id} exists: it is paid, not drafted`)
+  }
   const cart = shop.carts.get(source.cart_id)
   if (!cart) {
     throw new NeedsReview(`cart ${source.cart_id} does not exist`)

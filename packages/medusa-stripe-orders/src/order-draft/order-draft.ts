@@ -8,6 +8,8 @@ export type Query = Pick<RemoteQueryFunction, "graph">
 export type OrderSource =
   | { kind: "cart"; cart_id: string; payment_session_id?: string; payment_collection_id?: string }
   | { kind: "items"; items: ItemRequest[]; details: OrderDetails }
+  /** It exists: Medusa made it while the payment was on its way, or it was edited and something is due. */
+  | { kind: "order"; order_id: string; cart_id: string | null; payment_session_id: string }
 
 /** A line as a checkout outside Medusa names it. */
 export interface ItemRequest {

@@ -22,10 +22,12 @@ const hookAnswer = z.union([
   }),
 ])
 
-interface Session {
+export interface Session {
   id: string
   payment_collection_id: string
   payment_collection?: { cart?: { id: string }; order?: { id: string } }
+  /** Medusa's payment, once it is authorized */
+  payment?: { id: string }
 }
 
 export type Sessions = Map<string, Session>
@@ -38,7 +40,13 @@ export async function loadSessions(query: Query, intents: Stripe.PaymentIntent[]
   }
   const { data } = await query.graph({
     entity: "payment_session",
-    fields: ["id", "payment_collection_id", "payment_collection.cart.id", "payment_collection.order.id"],
+    fields: [
+      "id",
+      "payment_collection_id",
+      "payment_collection.cart.id",
+      "payment_collection.order.id",
+      "payment.id",
+    ],
     filters: { id: ids },
   })
   return new Map((data as unknown as Session[]).map((session) => [session.id, session]))
@@ -54,6 +62,10 @@ export function sourceOf(intent: Stripe.PaymentIntent, sessions: Sessions): Orde
   const { session_id, cart_id, items } = intent.metadata
   const session = session_id ? sessions.get(session_id) : undefined
   const collection = session?.payment_collection
+  if (session && collection?.order) {
+    const cart_id = collection.cart?.id ?? null
+    return { kind: "order", order_id: collection.order.id, cart_id, payment_session_id: session.id }
+  }
   if (session && collection?.cart) {
     const { payment_collection_id } = session
     return {
@@ -62,9 +74,6 @@ export function sourceOf(intent: Stripe.PaymentIntent, sessions: Sessions): Orde
       payment_session_id: session.id,
       payment_collection_id,
     }
-  }
-  if (collection?.order) {
-    throw new NeedsReview(`the payment belongs to order ${collection.order.id}, which exists already`)
   }
   if (cart_id) {
     return { kind: "cart", cart_id }

@@ -219,7 +219,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
   const { rows } = await db.raw(
     `WITH retried AS (
        UPDATE stripe_payment
-          SET status = CASE WHEN order_id IS NULL THEN :withoutOrder
+          SET status = CASE WHEN order_id IS NULL OR payment_id IS NULL THEN :withoutOrder
                             WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
               status_since = clock_timestamp(),
               reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),

@@ -27,7 +27,16 @@ interface StateRow {
 const table = {
   pending: {
     actor: "decide",
-    next: ["lookup", "awaiting_payment", "ordered", "completed", "refunding", "void", "review"],
+    next: [
+      "lookup",
+      "awaiting_payment",
+      "completing",
+      "ordered",
+      "money_moved",
+      "refunding",
+      "void",
+      "review",
+    ],
     onEvent: "pending",
     says: "Waits for its turn to become an order.",
   },
@@ -42,6 +51,12 @@ const table = {
     next: ["pending", "lookup", "void", "review"],
     onEvent: "pending",
     says: "Is not paid yet.",
+  },
+  completing: {
+    actor: "carry out",
+    next: ["pending", "refunding", "review"],
+    onEvent: "completing",
+    says: "The store's hooks of Medusa's cart completion have a say: Medusa completes the cart.",
   },
   ordered: {
     actor: "carry out",
@@ -64,7 +79,7 @@ const table = {
   },
   money_moved: {
     actor: "carry out",
-    next: ["completed", "disputed", "review"],
+    next: ["completed", "disputed", "pending", "canceled", "void", "review"],
     onEvent: "money_moved",
     says: "Money moved in Stripe after the order: it is recorded on the order.",
   },
