@@ -6,6 +6,7 @@ import { closeDispute, type NewDispute, openDispute } from "./resources/disputes
 import { authenticate, confirm } from "./resources/payment-flow.js"
 import { createIntent } from "./resources/payment-intents.js"
 import { usePaymentMethod } from "./resources/payment-methods.js"
+import { payVoucher } from "./resources/slow-payments.js"
 
 type Session = Stripe.Checkout.Session
 
@@ -61,6 +62,14 @@ export class Buyer {
   authenticate(id: string, outcome: "passed" | "failed" = "passed"): Stripe.PaymentIntent {
     const intent = this.account.store.payment_intents.need(id, "intent")
     authenticate(this.account, intent, outcome === "passed")
+    this.changed()
+    return structuredClone(intent)
+  }
+
+  /** Pays the voucher (Boleto, OXXO) that a payment intent in `requires_action` waits for: it is `processing` then. */
+  payVoucher(id: string): Stripe.PaymentIntent {
+    const intent = this.account.store.payment_intents.need(id, "intent")
+    payVoucher(this.account, intent)
     this.changed()
     return structuredClone(intent)
   }
@@ -121,7 +130,7 @@ export class Buyer {
       }
     }
     confirm(account, intent, method)
-    if (intent.status === "requires_action") authenticate(account, intent, true)
+    if (intent.next_action?.type === "redirect_to_url") authenticate(account, intent, true)
     return intent
   }
 
@@ -135,7 +144,6 @@ export class Buyer {
       amount: session.amount_total ?? 0,
       currency: String(session.currency),
       customer: session.customer as string | null,
-      payment_method_types: session.payment_method_types,
     })
     session.payment_intent = intent.id
     return intent
