@@ -1,5 +1,12 @@
 import type Stripe from "stripe"
 import type { Account } from "./account.js"
+import {
+  cancelRefund,
+  failRefund,
+  type RefundFailure,
+  returnRefund,
+  settleRefund,
+} from "./resources/refund-flow.js"
 import { failSlowPayment, settle } from "./resources/slow-payments.js"
 import type { PaymentFailure } from "./resources/test-accounts.js"
 
@@ -22,6 +29,30 @@ export class Bank {
   /** Fails a slow payment, whatever its test account; an unpaid voucher expires. */
   failPayment(id: string, failure?: PaymentFailure): Stripe.PaymentIntent {
     return this.#change(this.#intent(id), (intent) => failSlowPayment(this.account, intent, failure))
+  }
+
+  /** A refund arrives: `pending` becomes `succeeded`; one that has succeeded gets the reference to trace it by. */
+  settleRefund(id: string): Stripe.Refund {
+    return this.#change(this.#refund(id), (refund) => settleRefund(this.account, refund))
+  }
+
+  /** A refund fails, also one that has succeeded long ago: the money is the shop's again. */
+  failRefund(id: string, reason: RefundFailure = "expired_or_canceled_card"): Stripe.Refund {
+    return this.#change(this.#refund(id), (refund) => failRefund(this.account, refund, reason))
+  }
+
+  /** The bank sends a refund back, and Stripe asks the buyer for bank details: `requires_action`. */
+  returnRefund(id: string): Stripe.Refund {
+    return this.#change(this.#refund(id), (refund) => returnRefund(this.account, refund))
+  }
+
+  /** The shop cancels a refund in Stripe's Dashboard; only there can a card's be cancelled. */
+  cancelRefund(id: string): Stripe.Refund {
+    return this.#change(this.#refund(id), (refund) => cancelRefund(this.account, refund))
+  }
+
+  #refund(id: string): Stripe.Refund {
+    return this.account.store.refunds.need(id, "refund")
   }
 
   #intent(id: string): Stripe.PaymentIntent {

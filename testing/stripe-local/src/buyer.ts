@@ -6,6 +6,7 @@ import { closeDispute, type NewDispute, openDispute } from "./resources/disputes
 import { authenticate, confirm } from "./resources/payment-flow.js"
 import { createIntent } from "./resources/payment-intents.js"
 import { usePaymentMethod } from "./resources/payment-methods.js"
+import { acceptBankDetails } from "./resources/refund-flow.js"
 import { payVoucher } from "./resources/slow-payments.js"
 
 type Session = Stripe.Checkout.Session
@@ -72,6 +73,14 @@ export class Buyer {
     payVoucher(this.account, intent)
     this.changed()
     return structuredClone(intent)
+  }
+
+  /** Gives the bank details that a refund in `requires_action` asks for: it is `pending` then. */
+  acceptRefund(id: string): Stripe.Refund {
+    const refund = this.account.store.refunds.need(id, "refund")
+    acceptBankDetails(this.account, refund)
+    this.changed()
+    return structuredClone(refund)
   }
 
   /** Disputes a payment: the bank takes it back. */

@@ -3,7 +3,7 @@ import type { Account } from "../account.js"
 import { refused, unexpectedState } from "../errors.js"
 import { mergeMetadata } from "../params.js"
 import { chargeOf, methodOf, succeed } from "./payment-outcomes.js"
-import { recordRefund } from "./refunds.js"
+import { recordRefund } from "./refund-flow.js"
 import { giveUp } from "./slow-payments.js"
 
 type Intent = Stripe.PaymentIntent

@@ -5,6 +5,7 @@ import { refused } from "../errors.js"
 import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import { text } from "../params.js"
+import { failRefund } from "./refund-flow.js"
 
 export interface NewDispute {
   /** "fraudulent" unless given. */
@@ -47,6 +48,11 @@ export function openDispute(account: Account, charge: Stripe.Charge, given: NewD
     reason: given.reason ?? "fraudulent",
     status: "needs_response",
   })
+  // "A customer disputed the charge while the refund is pending", says Stripe of this failure.
+  for (const refund of account.store.refunds) {
+    if (refund.charge !== charge.id || refund.status !== "pending") continue
+    failRefund(account, refund, "charge_for_pending_refund_disputed")
+  }
   account.emit("charge.dispute.created", dispute)
   account.emit("charge.dispute.funds_withdrawn", dispute)
   return dispute

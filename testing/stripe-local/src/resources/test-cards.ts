@@ -5,6 +5,8 @@ import { docUrl } from "../errors.js"
 export type CardOutcome =
   | { kind: "accept" }
   | { kind: "dispute" }
+  | { kind: "refundFails" }
+  | { kind: "refundPends" }
   | { kind: "authenticate" }
   | { kind: "decline"; code: string; declineCode?: string; message: string }
 
@@ -41,6 +43,10 @@ const VELOCITY = declined(
   "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
 )
 const DISPUTED = card("visa", "0259", { kind: "dispute" })
+// 4000000000007726 and 4000000000005126 in docs.stripe.com/testing, "Simulate an asynchronous refund". The refund of
+// the latter begins as any other's; its failure is the test's to bring about.
+const PENDING_REFUND = card("visa", "7726", { kind: "refundPends" })
+const FAILING_REFUND = card("visa", "5126", { kind: "refundFails" })
 const AUTHENTICATE = card("visa", "3220", { kind: "authenticate" })
 
 /** Stripe's test cards by the end of their names: `pm_card_…` and `tok_…` mean the same. */
@@ -68,6 +74,8 @@ const CARDS: Record<string, TestCard> = {
     "An error occurred while processing your card. Try again in a little bit.",
   ),
   createDispute: DISPUTED,
+  pendingRefund: PENDING_REFUND,
+  refundFail: FAILING_REFUND,
   authenticationRequired: AUTHENTICATE,
   threeDSecure2Required: AUTHENTICATE,
   threeDSecureRequired: AUTHENTICATE,
