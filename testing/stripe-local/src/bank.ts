@@ -1,5 +1,6 @@
 import type Stripe from "stripe"
 import type { Account } from "./account.js"
+import { expireAuthorization } from "./resources/captures.js"
 import {
   cancelRefund,
   failRefund,
@@ -29,6 +30,11 @@ export class Bank {
   /** Fails a slow payment, whatever its test account; an unpaid voucher expires. */
   failPayment(id: string, failure?: PaymentFailure): Stripe.PaymentIntent {
     return this.#change(this.#intent(id), (intent) => failSlowPayment(this.account, intent, failure))
+  }
+
+  /** An authorisation is not captured in time, whatever its `capture_before`: its payment intent is cancelled. */
+  expireAuthorization(id: string): Stripe.PaymentIntent {
+    return this.#change(this.#intent(id), (intent) => expireAuthorization(this.account, intent))
   }
 
   /** A refund arrives: `pending` becomes `succeeded`; one that has succeeded gets the reference to trace it by. */

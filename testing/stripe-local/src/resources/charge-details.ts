@@ -40,6 +40,8 @@ function card(
   intent: Stripe.PaymentIntent,
   { card }: Stripe.PaymentMethod,
 ): Stripe.Charge.PaymentMethodDetails.Card {
+  const options = intent.payment_method_options?.card as { request_multicapture?: string } | undefined
+  const several = options?.request_multicapture === "if_available"
   return {
     amount_authorized: intent.amount,
     authorization_code: null,
@@ -57,7 +59,7 @@ function card(
     installments: null,
     last4: card?.last4 ?? null,
     mandate: null,
-    multicapture: { status: "unavailable" },
+    multicapture: { status: several ? "available" : "unavailable" },
     network: card?.brand ?? null,
     network_token: { used: false },
     network_transaction_id: null,

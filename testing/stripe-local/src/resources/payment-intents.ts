@@ -199,9 +199,10 @@ export function paymentIntents(api: Api, account: Account): void {
   })
 
   const capturing = { amount_to_capture: positive, final_capture: boolean, metadata }
-  api.post("/v1/payment_intents/:id/capture", capturing, ({ amount_to_capture, metadata }, id) => {
+  api.post("/v1/payment_intents/:id/capture", capturing, (params, id) => {
     const intent = find(id)
-    capture(account, intent, amount_to_capture, metadata)
+    const { amount_to_capture: amount, final_capture: final, metadata } = params
+    capture(account, intent, { amount, final, metadata })
     return intent
   })
 

@@ -73,7 +73,11 @@ function cardDestination({ captured }: Stripe.Charge): Stripe.Refund.Destination
   return { card: { reference_status: "pending", reference_type, type: "refund" }, type: "card" }
 }
 
-function bankDetailsWanted(account: Account, charge: Stripe.Charge, given: NewRefund): Stripe.Refund.NextAction {
+function bankDetailsWanted(
+  account: Account,
+  charge: Stripe.Charge,
+  given: NewRefund,
+): Stripe.Refund.NextAction {
   const email_sent_to = given.instructions_email ?? charge.billing_details.email ?? "buyer@example.com"
   const email_sent = { email_sent_at: account.now(), email_sent_to }
   const expires_at = account.now() + EXPIRES_AFTER
