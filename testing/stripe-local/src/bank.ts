@@ -1,6 +1,7 @@
 import type Stripe from "stripe"
 import type { Account } from "./account.js"
 import { expireAuthorization } from "./resources/captures.js"
+import { closeDispute, type DisputeEnd, escalateDispute, reviewDispute } from "./resources/dispute-flow.js"
 import {
   cancelRefund,
   failRefund,
@@ -55,6 +56,25 @@ export class Bank {
   /** The shop cancels a refund in Stripe's Dashboard; only there can a card's be cancelled. */
   cancelRefund(id: string): Stripe.Refund {
     return this.#change(this.#refund(id), (refund) => cancelRefund(this.account, refund))
+  }
+
+  /** The bank turns an inquiry into a dispute, and takes the money. */
+  escalateDispute(id: string): Stripe.Dispute {
+    return this.#change(this.#dispute(id), (dispute) => escalateDispute(this.account, dispute))
+  }
+
+  /** The bank looks into a dispute. */
+  reviewDispute(id: string): Stripe.Dispute {
+    return this.#change(this.#dispute(id), (dispute) => reviewDispute(this.account, dispute))
+  }
+
+  /** The bank decides: for the shop ("won", also after "lost"), against it, or drops an inquiry. */
+  closeDispute(id: string, end: DisputeEnd): Stripe.Dispute {
+    return this.#change(this.#dispute(id), (dispute) => closeDispute(this.account, dispute, end))
+  }
+
+  #dispute(id: string): Stripe.Dispute {
+    return this.account.store.disputes.need(id, "dispute")
   }
 
   #refund(id: string): Stripe.Refund {

@@ -2,7 +2,7 @@ import type Stripe from "stripe"
 import type { Account } from "./account.js"
 import { refused } from "./errors.js"
 import { createCustomer } from "./resources/customers.js"
-import { closeDispute, type NewDispute, openDispute } from "./resources/disputes.js"
+import { closeDispute, type NewDispute, openDispute } from "./resources/dispute-flow.js"
 import { authenticate, confirm } from "./resources/payment-flow.js"
 import { createIntent } from "./resources/payment-intents.js"
 import { usePaymentMethod } from "./resources/payment-methods.js"
@@ -83,7 +83,7 @@ export class Buyer {
     return structuredClone(refund)
   }
 
-  /** Disputes a payment: the bank takes it back. */
+  /** Disputes a payment: the bank takes it back, or only asks (`inquiry`). */
   dispute(paymentIntent: string, given: NewDispute = {}): Stripe.Dispute {
     const intent = this.account.store.payment_intents.need(paymentIntent, "intent")
     const charge = this.account.store.charges.need(String(intent.latest_charge), "charge")

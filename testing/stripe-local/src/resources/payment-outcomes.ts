@@ -1,6 +1,6 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
-import { openDispute } from "./disputes.js"
+import { openDispute } from "./dispute-flow.js"
 import { debitOutcome } from "./test-accounts.js"
 import { outcomeOf } from "./test-cards.js"
 
@@ -25,8 +25,8 @@ export function succeed(account: Account, intent: Intent, amount: number): void 
   account.emit("payment_intent.succeeded", intent)
   const method = methodOf(account, intent)
   if (!method) return
-  const { kind } = method.card ? outcomeOf(method.card.last4) : debitOutcome(method)
-  if (kind === "dispute") openDispute(account, chargeOf(account, intent))
+  const outcome = method.card ? outcomeOf(method.card.last4) : debitOutcome(method)
+  if (outcome.kind === "dispute") openDispute(account, chargeOf(account, intent), outcome)
 }
 
 /** The attempt is over; the payment intent waits for another payment method. */

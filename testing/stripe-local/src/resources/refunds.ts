@@ -4,13 +4,14 @@ import type { Api } from "../api.js"
 import { refused } from "../errors.js"
 import { created, page, paging } from "../pages.js"
 import { mergeMetadata, metadata, oneOf, positive, text } from "../params.js"
+import { barsRefunds } from "./dispute-flow.js"
 import { cancelRefund, changed, failRefund, type NewRefund, recordRefund } from "./refund-flow.js"
 import { outcomeOf } from "./test-cards.js"
 
 /** Applies Stripe's rules to a requested refund; `amount` defaults to the unrefunded rest. */
 export function refund(account: Account, charge: Stripe.Charge, given: Partial<NewRefund>): Stripe.Refund {
   const left = charge.amount - charge.amount_refunded
-  if (charge.disputed) {
+  if (barsRefunds(account, charge)) {
     throw refused(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
       code: "charge_disputed",
     })

@@ -3,7 +3,7 @@ import type Stripe from "stripe"
 /** What becomes of a debit once the bank has answered. */
 export type DebitOutcome =
   | { kind: "accept" }
-  | { kind: "dispute" }
+  | { kind: "dispute"; reason?: string }
   | { kind: "hang" }
   | { kind: "fail"; failure: PaymentFailure }
 
