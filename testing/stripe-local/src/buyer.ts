@@ -2,7 +2,7 @@ import type Stripe from "stripe"
 import type { Account } from "./account.js"
 import { refused } from "./errors.js"
 import { createCustomer } from "./resources/customers.js"
-import { closeDispute, type NewDispute, openDispute } from "./resources/dispute-flow.js"
+import { type NewDispute, openDispute } from "./resources/dispute-flow.js"
 import { authenticate, confirm } from "./resources/payment-flow.js"
 import { createIntent } from "./resources/payment-intents.js"
 import { usePaymentMethod } from "./resources/payment-methods.js"
@@ -90,12 +90,6 @@ export class Buyer {
     const dispute = openDispute(this.account, charge, given)
     this.changed()
     return structuredClone(dispute)
-  }
-
-  /** The bank's decision about a dispute. */
-  closeDispute(id: string, status: "won" | "lost"): void {
-    closeDispute(this.account, this.account.store.disputes.need(id, "dispute"), status)
-    this.changed()
   }
 
   #fillIn(session: Session, form: CheckoutForm): void {
