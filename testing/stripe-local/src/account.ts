@@ -34,14 +34,21 @@ export class Account {
     }
   }
 
-  /** Stores and publishes an event; its object is a snapshot of this moment. */
-  emit<T extends Stripe.Event.Type>(type: T, object: EventOf<T>["data"]["object"]): Stripe.Event {
+  /**
+   * Stores and publishes an event; its object is a snapshot of this moment. `previous` are the former values of what
+   * has changed.
+   */
+  emit<T extends Stripe.Event.Type>(
+    type: T,
+    object: EventOf<T>["data"]["object"],
+    previous?: Partial<EventOf<T>["data"]["object"]>,
+  ): Stripe.Event {
     const event = {
       id: newId("evt"),
       object: "event",
       api_version: this.apiVersion,
       created: this.now(),
-      data: { object: structuredClone(object) },
+      data: { object: structuredClone(object), ...(previous && { previous_attributes: previous }) },
       livemode: false,
       pending_webhooks: 0,
       request: this.#request,

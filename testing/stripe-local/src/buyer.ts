@@ -2,10 +2,12 @@ import type Stripe from "stripe"
 import type { Account } from "./account.js"
 import { refused } from "./errors.js"
 import { createCustomer } from "./resources/customers.js"
-import { closeDispute, type NewDispute, openDispute } from "./resources/disputes.js"
+import { type NewDispute, openDispute } from "./resources/dispute-flow.js"
 import { authenticate, confirm } from "./resources/payment-flow.js"
 import { createIntent } from "./resources/payment-intents.js"
 import { usePaymentMethod } from "./resources/payment-methods.js"
+import { acceptBankDetails } from "./resources/refund-flow.js"
+import { payVoucher } from "./resources/slow-payments.js"
 
 type Session = Stripe.Checkout.Session
 
@@ -65,19 +67,29 @@ export class Buyer {
     return structuredClone(intent)
   }
 
-  /** Disputes a payment: the bank takes it back. */
+  /** Pays the voucher (Boleto, OXXO) that a payment intent in `requires_action` waits for: it is `processing` then. */
+  payVoucher(id: string): Stripe.PaymentIntent {
+    const intent = this.account.store.payment_intents.need(id, "intent")
+    payVoucher(this.account, intent)
+    this.changed()
+    return structuredClone(intent)
+  }
+
+  /** Gives the bank details that a refund in `requires_action` asks for: it is `pending` then. */
+  acceptRefund(id: string): Stripe.Refund {
+    const refund = this.account.store.refunds.need(id, "refund")
+    acceptBankDetails(this.account, refund)
+    this.changed()
+    return structuredClone(refund)
+  }
+
+  /** Disputes a payment: the bank takes it back, or only asks (`inquiry`). */
   dispute(paymentIntent: string, given: NewDispute = {}): Stripe.Dispute {
     const intent = this.account.store.payment_intents.need(paymentIntent, "intent")
     const charge = this.account.store.charges.need(String(intent.latest_charge), "charge")
     const dispute = openDispute(this.account, charge, given)
     this.changed()
     return structuredClone(dispute)
-  }
-
-  /** The bank's decision about a dispute. */
-  closeDispute(id: string, status: "won" | "lost"): void {
-    closeDispute(this.account, this.account.store.disputes.need(id, "dispute"), status)
-    this.changed()
   }
 
   #fillIn(session: Session, form: CheckoutForm): void {
@@ -121,7 +133,7 @@ export class Buyer {
       }
     }
     confirm(account, intent, method)
-    if (intent.status === "requires_action") authenticate(account, intent, true)
+    if (intent.next_action?.type === "redirect_to_url") authenticate(account, intent, true)
     return intent
   }
 
@@ -135,7 +147,6 @@ export class Buyer {
       amount: session.amount_total ?? 0,
       currency: String(session.currency),
       customer: session.customer as string | null,
-      payment_method_types: session.payment_method_types,
     })
     session.payment_intent = intent.id
     return intent

@@ -115,7 +115,9 @@ export class Store {
   static readonly #PREFIXES: Record<string, keyof Store> = {
     pi: "payment_intents",
     ch: "charges",
+    py: "charges",
     re: "refunds",
+    pyr: "refunds",
     du: "disputes",
     cus: "customers",
     pm: "payment_methods",

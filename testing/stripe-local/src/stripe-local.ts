@@ -4,6 +4,7 @@ import { createAdaptorServer } from "@hono/node-server"
 import Stripe from "stripe"
 import { Account } from "./account.js"
 import { Api } from "./api.js"
+import { Bank } from "./bank.js"
 import { Buyer } from "./buyer.js"
 import { refused } from "./errors.js"
 import type { ApiRequest, Faults } from "./faults.js"
@@ -49,6 +50,8 @@ export class StripeLocal {
   readonly driverKey: string
   /** What the buyer does without the shop: pays a checkout session, passes 3-D Secure, disputes a payment. */
   readonly buyer: Buyer
+  /** What banks do and time brings: slow payments end, refunds arrive or fail, authorisations expire. */
+  readonly bank: Bank
 
   constructor(readonly options: StripeLocalOptions) {
     const { host = "127.0.0.1", apiKey = "sk_test_local", stateFile } = options
@@ -66,6 +69,7 @@ export class StripeLocal {
     this.#api = new Api(this.#account, keys, clock, includables(this.#account), changed)
     this.#api.limits = limits
     this.buyer = new Buyer(this.#account, changed)
+    this.bank = new Bank(this.#account, changed)
     serveAll(this.#api, this.#account)
     // The shop under test may live in this process: its Request and Response stay what they are.
     this.#server = createAdaptorServer({ fetch: this.#api.app.fetch, overrideGlobalObjects: false })

@@ -75,6 +75,53 @@ describe("the list of events", () => {
     expect((await stripe.events.list({ created: { lt: now - 60 } })).data).toEqual([])
   })
 
+  it("goes back thirty days", async () => {
+    const [oldest, next] = local.events as [Stripe.Event, Stripe.Event]
+    const thirtyDays = 30 * 24 * 60 * 60
+    oldest.created -= thirtyDays + 1
+    next.created -= thirtyDays - 60
+    expect(ids(await stripe.events.list())).toEqual(
+      local.events
+        .slice(1)
+        .map(({ id }) => id)
+        .reverse(),
+    )
+    expect(await refusal(stripe.events.retrieve(oldest.id))).toMatchObject({
+      statusCode: 404,
+      code: "resource_missing",
+    })
+    expect((await stripe.events.retrieve(next.id)).id).toBe(next.id)
+  })
+
+  it("pages through what several filters leave", async () => {
+    const paid = local.events.filter(({ type }) => type === "payment_intent.succeeded").map(({ id }) => id)
+    const query = {
+      types: ["payment_intent.succeeded", "payment_intent.canceled"],
+      created: { gte: (local.events[0]?.created ?? 0) - 1, lte: Math.floor(Date.now() / 1000) + 1 },
+      limit: 2,
+    }
+    const first = await stripe.events.list(query)
+    expect([ids(first), first.has_more]).toEqual([paid.slice(1).reverse(), true])
+    const rest = await stripe.events.list({ ...query, starting_after: first.data[1]?.id })
+    expect([ids(rest), rest.has_more]).toEqual([paid.slice(0, 1), false])
+    const back = await stripe.events.list({ ...query, ending_before: rest.data[0]?.id })
+    expect(ids(back)).toEqual(ids(first))
+  })
+
+  it("takes type or types, and no more than twenty", async () => {
+    const both = stripe.events.list({ type: "charge.succeeded", types: ["charge.failed"] })
+    expect(await refusal(both)).toMatchObject({ statusCode: 400, param: "types" })
+    const many = stripe.events.list({ types: Array.from({ length: 21 }, () => "charge.failed") })
+    expect(await refusal(many)).toMatchObject({ statusCode: 400, param: "types" })
+  })
+
+  it("is read on the shop's budget", async () => {
+    local.limits = "sandbox"
+    for (let call = 0; call < 25; call++) await stripe.events.list()
+    expect(await refusal(stripe.events.list())).toMatchObject({ statusCode: 429 })
+    expect(await refusal(stripe.paymentIntents.list())).toMatchObject({ statusCode: 429 })
+  })
+
   it("refuses a cursor or a limit that makes no sense", async () => {
     expect(await refusal(stripe.events.list({ starting_after: "evt_none" }))).toMatchObject({
       code: "resource_missing",

@@ -114,7 +114,7 @@ describe("a dispute", () => {
     expect(await refusal(stripe.refunds.create({ payment_intent: id }))).toMatchObject({
       code: "charge_disputed",
     })
-    local.buyer.closeDispute(dispute.id, "won")
+    local.bank.closeDispute(dispute.id, "won")
     expect((await stripe.disputes.list({ payment_intent: id })).data[0]?.status).toBe("won")
     expect(types().slice(-4)).toEqual([
       "charge.dispute.created",

@@ -297,6 +297,16 @@ describe("the list", () => {
     const all = await stripe.paymentIntents.list({ limit: 5 }).autoPagingToArray({ limit: 12 })
     expect(all.map(({ id }) => id)).toEqual([...made].reverse())
   })
+
+  it("is narrowed by customer and by time", async () => {
+    const customer = await stripe.customers.create()
+    const { id, created } = await stripe.paymentIntents.create({ ...usd, customer: customer.id })
+    const of = async (created: Stripe.RangeQueryParam) =>
+      (await stripe.paymentIntents.list({ customer: customer.id, created })).data.map(({ id }) => id)
+    expect(await of({ gte: created, lte: created })).toEqual([id])
+    expect(await of({ gt: created })).toEqual([])
+    expect(await of({ lt: created })).toEqual([])
+  })
 })
 
 describe("3-D Secure", () => {

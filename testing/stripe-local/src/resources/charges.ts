@@ -4,23 +4,25 @@ import type { Api } from "../api.js"
 import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import { assignGiven, mergeMetadata, metadata, text } from "../params.js"
+import { isCard, paymentMethodDetails } from "./charge-details.js"
 import type { Decline } from "./test-cards.js"
 
 interface Attempt {
   captured: boolean
   failure?: Decline
+  /** The bank has not answered yet. */
+  pending?: boolean
 }
-
-const AUTHORISED_FOR = 7 * 24 * 60 * 60
 
 /** The charge of one attempt to pay. */
 export function createCharge(
   account: Account,
   intent: Stripe.PaymentIntent,
   method: Stripe.PaymentMethod,
-  { captured, failure }: Attempt,
+  { captured, failure, pending = false }: Attempt,
 ): Stripe.Charge {
-  const id = newId("ch")
+  // Stripe names a card's charge `ch_` and every other one `py_`.
+  const id = newId(isCard(method) ? "ch" : "py")
   return account.store.charges.add({
     id,
     object: "charge",
@@ -30,7 +32,7 @@ export function createCharge(
     application: null,
     application_fee: null,
     application_fee_amount: null,
-    balance_transaction: captured ? newId("txn") : null,
+    balance_transaction: captured && !pending ? newId("txn") : null,
     billing_details: structuredClone(method.billing_details),
     calculated_statement_descriptor: "HOLDFAST",
     captured,
@@ -47,10 +49,10 @@ export function createCharge(
     metadata: { ...intent.metadata },
     on_behalf_of: null,
     outcome: outcome(failure),
-    paid: !failure,
+    paid: !failure && !pending,
     payment_intent: intent.id,
     payment_method: method.id,
-    payment_method_details: cardDetails(account, intent, method),
+    payment_method_details: paymentMethodDetails(account, intent, method),
     receipt_email: intent.receipt_email,
     receipt_number: null,
     receipt_url: failure ? null : `https://pay.stripe.com/receipts/payment/${id}`,
@@ -61,7 +63,7 @@ export function createCharge(
     source_transfer: null,
     statement_descriptor: null,
     statement_descriptor_suffix: null,
-    status: failure ? "failed" : "succeeded",
+    status: failure ? "failed" : pending ? "pending" : "succeeded",
     transfer_data: null,
     transfer_group: null,
   })
@@ -78,43 +80,6 @@ function outcome(failure: Attempt["failure"]): Stripe.Charge.Outcome {
     risk_score: 1,
     seller_message: failure ? "The bank declined the payment." : "Payment complete.",
     type: failure ? "issuer_declined" : "authorized",
-  }
-}
-
-function cardDetails(
-  account: Account,
-  intent: Stripe.PaymentIntent,
-  { card }: Stripe.PaymentMethod,
-): Stripe.Charge.PaymentMethodDetails {
-  return {
-    type: "card",
-    card: {
-      amount_authorized: intent.amount,
-      authorization_code: null,
-      brand: card?.brand ?? null,
-      ...(intent.capture_method === "manual" && { capture_before: account.now() + AUTHORISED_FOR }),
-      checks: card?.checks ?? null,
-      country: card?.country ?? null,
-      electronic_commerce_indicator: null,
-      exp_month: card?.exp_month ?? 12,
-      exp_year: card?.exp_year ?? 2099,
-      extended_authorization: { status: "disabled" },
-      fingerprint: null,
-      funding: card?.funding ?? null,
-      incremental_authorization: { status: "unavailable" },
-      installments: null,
-      last4: card?.last4 ?? null,
-      mandate: null,
-      multicapture: { status: "unavailable" },
-      network: card?.brand ?? null,
-      network_token: { used: false },
-      network_transaction_id: null,
-      overcapture: { maximum_amount_capturable: intent.amount, status: "unavailable" },
-      regulated_status: "unregulated",
-      three_d_secure: null,
-      transaction_link_id: null,
-      wallet: null,
-    },
   }
 }
 

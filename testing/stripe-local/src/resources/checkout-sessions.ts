@@ -39,6 +39,7 @@ const creation = {
   mode: required(oneOf("payment")),
   line_items: required(list(lineItem)),
   allow_promotion_codes: boolean,
+  allowed_payment_method_types: list(text),
   billing_address_collection: oneOf("auto", "required"),
   cancel_url: text,
   client_reference_id: text,
@@ -76,7 +77,9 @@ function createSession(account: Account, params: Creation): Session {
     shipping_rate: newId("shr"),
   }))
   const session = draft(account, params, { currency: first.currency, subtotal, shipping })
-  session_lines.add({ id: session.id, items, payment: params.payment_intent_data ?? {} })
+  const { allowed_payment_method_types, payment_method_types } = params
+  const payment = { ...params.payment_intent_data, allowed_payment_method_types, payment_method_types }
+  session_lines.add({ id: session.id, items, payment })
   return checkout_sessions.add(session)
 }
 
@@ -95,7 +98,7 @@ function draft(account: Account, params: Creation, { currency, subtotal, shippin
     adaptive_pricing: null,
     after_expiration: null,
     allow_promotion_codes: params.allow_promotion_codes ?? null,
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: params.allowed_payment_method_types ?? null,
     amount_subtotal: subtotal,
     amount_total: subtotal + (chosen?.shipping_amount ?? 0),
     automatic_tax: { enabled: false, liability: null, provider: null, status: null },
@@ -137,7 +140,7 @@ function draft(account: Account, params: Creation, { currency, subtotal, shippin
     payment_method_collection: "always",
     payment_method_configuration_details: null,
     payment_method_options: (params.payment_method_options ?? {}) as Session["payment_method_options"],
-    payment_method_types: params.payment_method_types ?? ["card"],
+    payment_method_types: params.payment_method_types ?? params.allowed_payment_method_types ?? ["card"],
     payment_status: "unpaid",
     permissions: null,
     phone_number_collection: { enabled: params.phone_number_collection?.enabled ?? false },

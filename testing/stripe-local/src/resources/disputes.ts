@@ -1,74 +1,64 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { refused } from "../errors.js"
-import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
-import { text } from "../params.js"
+import { boolean, mergeMetadata, metadata, nested, oneOf, text } from "../params.js"
+import { type EvidenceText, TEXTS } from "./dispute-evidence.js"
+import { changeDispute, closeDispute, escalateDispute, isInquiry } from "./dispute-flow.js"
 
-export interface NewDispute {
-  /** "fraudulent" unless given. */
-  reason?: string
-  /** In minor units; the whole charge unless given. */
-  amount?: number
-}
+type Dispute = Stripe.Dispute
+type GivenEvidence = Partial<Record<EvidenceText, string | null>>
 
-const TEN_DAYS = 10 * 24 * 60 * 60
-
-/** The buyer's bank takes the money back; the shop may answer. */
-export function openDispute(account: Account, charge: Stripe.Charge, given: NewDispute = {}): Stripe.Dispute {
-  if (!charge.captured || charge.disputed) throw refused(`Charge ${charge.id} can't be disputed.`)
-  charge.disputed = true
-  const dispute = account.store.disputes.add({
-    id: newId("du"),
-    object: "dispute",
-    amount: given.amount ?? charge.amount_captured,
-    balance_transactions: [],
-    charge: charge.id,
-    created: account.now(),
-    currency: charge.currency,
-    enhanced_eligibility_types: [],
-    // Holdfast reads no evidence, and its thirty fields would all be null.
-    evidence: {} as Stripe.Dispute.Evidence,
-    evidence_details: {
-      due_by: account.now() + TEN_DAYS,
-      enhanced_eligibility: {},
-      has_evidence: false,
-      past_due: false,
-      submission_count: 0,
-      submission_method: null,
-    } as unknown as Stripe.Dispute.EvidenceDetails,
-    intended_submission_method: null,
-    is_charge_refundable: false,
-    livemode: false,
-    metadata: {},
-    payment_intent: charge.payment_intent,
-    payment_method_details: cardDetails(charge),
-    reason: given.reason ?? "fraudulent",
-    status: "needs_response",
+/** The shop answers. Evidence is final once it is submitted, which it is unless the shop says otherwise. */
+function submit(account: Account, dispute: Dispute, evidence: GivenEvidence, final: boolean): void {
+  changeDispute(account, dispute, () => {
+    for (const [name, value] of Object.entries(evidence)) {
+      if (value !== undefined) dispute.evidence[name as EvidenceText] = value
+    }
+    dispute.evidence_details.has_evidence = TEXTS.some((name) => dispute.evidence[name] !== null)
+    if (!final) return
+    dispute.evidence_details.submission_count += 1
+    dispute.evidence_details.submission_method = "manual"
+    dispute.status = isInquiry(dispute) ? "warning_under_review" : "under_review"
   })
-  account.emit("charge.dispute.created", dispute)
-  account.emit("charge.dispute.funds_withdrawn", dispute)
-  return dispute
+  if (final) decideTestEvidence(account, dispute)
 }
 
-function cardDetails(charge: Stripe.Charge): Stripe.Dispute.PaymentMethodDetails {
-  const brand = charge.payment_method_details?.card?.brand ?? "unknown"
-  return { type: "card", card: { brand, case_type: "chargeback", network: brand, network_reason_code: null } }
-}
-
-/** The bank decides; a dispute that the shop wins gives the money back to it. */
-export function closeDispute(account: Account, dispute: Stripe.Dispute, status: "won" | "lost"): void {
-  if (["won", "lost"].includes(dispute.status)) throw refused(`Dispute ${dispute.id} is already closed.`)
-  dispute.status = status
-  account.emit("charge.dispute.closed", dispute)
-  if (status === "won") account.emit("charge.dispute.funds_reinstated", dispute)
+/** docs.stripe.com/testing, "Evidence": these texts decide a dispute of a test. */
+function decideTestEvidence(account: Account, dispute: Dispute): void {
+  const text = dispute.evidence.uncategorized_text
+  const inquiry = isInquiry(dispute)
+  if (text === "winning_evidence") closeDispute(account, dispute, inquiry ? "warning_closed" : "won")
+  if (text === "losing_evidence") closeDispute(account, dispute, inquiry ? "warning_closed" : "lost")
+  if (text === "escalate_inquiry_evidence" && inquiry) escalateDispute(account, dispute)
 }
 
 export function disputes(api: Api, account: Account): void {
   const { disputes } = account.store
 
-  api.get("/v1/disputes/:id", {}, (_, id) => disputes.need(id, "dispute"))
+  const find = (id: string) => disputes.need(id, "dispute")
+
+  api.get("/v1/disputes/:id", {}, (_, id) => find(id))
+
+  const evidence = nested(Object.fromEntries(TEXTS.map((name) => [name, text])))
+  const changes = {
+    evidence,
+    intended_submission_method: oneOf("manual", "prefer_manual"),
+    metadata,
+    submit: boolean,
+  }
+  api.post("/v1/disputes/:id", changes, (given, id) => {
+    const dispute = find(id)
+    dispute.metadata = mergeMetadata(dispute.metadata, given.metadata)
+    submit(account, dispute, given.evidence ?? {}, given.submit ?? Boolean(given.evidence))
+    return dispute
+  })
+
+  api.post("/v1/disputes/:id/close", {}, (_, id) => {
+    const dispute = find(id)
+    closeDispute(account, dispute, isInquiry(dispute) ? "warning_closed" : "lost")
+    return dispute
+  })
 
   const query = { ...paging, created, charge: text, payment_intent: text }
   api.get("/v1/disputes", query, (query) =>

@@ -22,4 +22,7 @@ const { customer: _, ...sessionDetails } = intentDetails
 export const paymentIntentData = nested(sessionDetails)
 
 /** The details of a checkout session's payment intent. */
-export type SessionPayment = Params<typeof sessionDetails>
+export interface SessionPayment extends Params<typeof sessionDetails> {
+  allowed_payment_method_types: string[] | undefined
+  payment_method_types: string[] | undefined
+}

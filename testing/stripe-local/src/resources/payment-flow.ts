@@ -2,16 +2,14 @@ import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import { ApiError, docUrl, refused, unexpectedState } from "../errors.js"
 import { random } from "../ids.js"
-import { mergeMetadata } from "../params.js"
 import { createCharge } from "./charges.js"
-import { openDispute } from "./disputes.js"
 import { attach } from "./payment-methods.js"
-import { recordRefund } from "./refunds.js"
+import { failAttempt, methodOf, succeed } from "./payment-outcomes.js"
+import { beginSlowPayment, isSlow } from "./slow-payments.js"
 import { cardError, type Decline, outcomeOf } from "./test-cards.js"
 
 type Intent = Stripe.PaymentIntent
 
-const CANCELABLE = ["requires_payment_method", "requires_capture", "requires_confirmation", "requires_action"]
 const CONFIRMABLE = ["requires_payment_method", "requires_confirmation", "requires_action"]
 
 /** Pays: throws 402 where the card is declined, and leaves behind what Stripe leaves (a failed charge, an event). */
@@ -23,97 +21,48 @@ export function confirm(account: Account, intent: Intent, method: Stripe.Payment
       intent,
     )
   }
+  refuseOtherType(intent, method)
   intent.payment_method = method.id
   intent.last_payment_error = null
+  if (isSlow(method)) beginSlowPayment(account, intent, method)
+  else payByCard(account, intent, method)
+}
+
+function payByCard(account: Account, intent: Intent, method: Stripe.PaymentMethod): void {
   const outcome = outcomeOf(method.card?.last4)
   if (outcome.kind === "decline") throw decline(account, intent, method, outcome)
   if (outcome.kind === "authenticate") askForAuthentication(account, intent)
   else accept(account, intent, method)
 }
 
+function refuseOtherType(intent: Intent, { type }: Stripe.PaymentMethod): void {
+  const { allowed_payment_method_types, automatic_payment_methods, payment_method_types } = intent
+  const allowed = allowed_payment_method_types ?? (automatic_payment_methods ? [type] : payment_method_types)
+  if (allowed.includes(type)) return
+  throw refused(
+    `The PaymentMethod provided (${type}) is not allowed for this PaymentIntent. Please attach a PaymentMethod with one of the following types: ${allowed.join(", ")}.`,
+    { code: "payment_intent_invalid_parameter", param: "payment_method" },
+  )
+}
+
 /** The buyer passed the bank's check (3-D Secure), or failed it. */
 export function authenticate(account: Account, intent: Intent, passed: boolean): void {
-  const method = account.store.payment_methods.get(String(intent.payment_method))
-  if (intent.status !== "requires_action" || !method) throw notConfirmable(intent)
+  const method = methodOf(account, intent)
+  if (intent.next_action?.type !== "redirect_to_url" || !method) throw notConfirmable(intent)
   intent.next_action = null
   if (passed) accept(account, intent, method)
   else failAuthentication(account, intent, method)
 }
 
 function failAuthentication(account: Account, intent: Intent, method: Stripe.PaymentMethod): void {
-  intent.status = "requires_payment_method"
-  intent.payment_method = null
-  intent.last_payment_error = {
+  failAttempt(account, intent, {
     type: "invalid_request_error",
     code: "payment_intent_authentication_failure",
     doc_url: docUrl("payment_intent_authentication_failure"),
     message:
       "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
     payment_method: structuredClone(method),
-  }
-  account.emit("payment_intent.payment_failed", intent)
-}
-
-/** Captures `amount` (default: all) of an authorisation; the rest is released to the buyer. */
-export function capture(
-  account: Account,
-  intent: Intent,
-  amount = intent.amount_capturable,
-  metadata?: Stripe.Metadata | null,
-): void {
-  if (intent.status === "succeeded") {
-    throw unexpectedState(
-      "This PaymentIntent could not be captured because it has already been captured.",
-      intent,
-    )
-  }
-  if (intent.status !== "requires_capture") {
-    throw unexpectedState(
-      `This PaymentIntent could not be captured because it has a status of ${intent.status}. Only a PaymentIntent with one of the following statuses may be captured: requires_capture.`,
-      intent,
-    )
-  }
-  if (amount > intent.amount_capturable) {
-    throw refused(
-      "The payment could not be captured because the requested capture amount is greater than the amount you can capture for this charge.",
-      { code: "amount_too_large", param: "amount_to_capture", payment_intent: structuredClone(intent) },
-    )
-  }
-  intent.metadata = mergeMetadata(intent.metadata, metadata)
-  const charge = chargeOf(account, intent)
-  charge.captured = true
-  charge.amount_captured = amount
-  if (amount < charge.amount) recordRefund(account, charge, { amount: charge.amount - amount })
-  account.emit("charge.captured", charge)
-  succeed(account, intent, amount)
-}
-
-/** Cancels a payment intent that has captured nothing; its authorisation is released to the buyer. */
-export function cancel(
-  account: Account,
-  intent: Intent,
-  reason: Stripe.PaymentIntent.CancellationReason | null,
-): void {
-  if (!CANCELABLE.includes(intent.status)) {
-    throw unexpectedState(
-      `You cannot cancel this PaymentIntent because it has a status of ${intent.status}. Only a PaymentIntent with one of the following statuses may be canceled: ${CANCELABLE.join(", ")}, processing.`,
-      intent,
-    )
-  }
-  const authorised = intent.status === "requires_capture"
-  intent.status = "canceled"
-  intent.canceled_at = account.now()
-  intent.cancellation_reason = reason
-  intent.amount_capturable = 0
-  intent.next_action = null
-  account.emit("payment_intent.canceled", intent)
-  if (authorised) giveBack(account, chargeOf(account, intent))
-}
-
-/** Stripe reports a released authorisation as a refund of a charge that was never captured. */
-function giveBack(account: Account, charge: Stripe.Charge): void {
-  recordRefund(account, charge, { amount: charge.amount })
-  account.emit("charge.refunded", charge)
+  })
 }
 
 function accept(account: Account, intent: Intent, method: Stripe.PaymentMethod): void {
@@ -132,25 +81,12 @@ function accept(account: Account, intent: Intent, method: Stripe.PaymentMethod):
   }
 }
 
-function succeed(account: Account, intent: Intent, amount: number): void {
-  intent.status = "succeeded"
-  intent.amount_capturable = 0
-  intent.amount_received = amount
-  account.emit("payment_intent.succeeded", intent)
-  const method = account.store.payment_methods.get(String(intent.payment_method))
-  const disputed = outcomeOf(method?.card?.last4).kind === "dispute"
-  if (disputed) openDispute(account, chargeOf(account, intent))
-}
-
 function decline(account: Account, intent: Intent, method: Stripe.PaymentMethod, why: Decline): ApiError {
   const charge = createCharge(account, intent, method, { captured: false, failure: why })
   const error = { ...cardError(why, method), charge: charge.id }
   intent.latest_charge = charge.id
-  intent.status = "requires_payment_method"
-  intent.payment_method = null
-  intent.last_payment_error = error
   account.emit("charge.failed", charge)
-  account.emit("payment_intent.payment_failed", intent)
+  failAttempt(account, intent, error)
   return new ApiError(402, { ...error, payment_intent: structuredClone(intent) })
 }
 
@@ -169,10 +105,4 @@ function notConfirmable(intent: Intent): ApiError {
       ? "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
       : `You cannot confirm this PaymentIntent because it has a status of ${intent.status}. Only a PaymentIntent with one of the following statuses may be confirmed: ${CONFIRMABLE.join(", ")}.`
   return unexpectedState(why, intent)
-}
-
-function chargeOf(account: Account, intent: Intent): Stripe.Charge {
-  const charge = account.store.charges.get(String(intent.latest_charge))
-  if (!charge) throw new Error(`${intent.id} has no charge`)
-  return charge
 }

@@ -21,16 +21,19 @@ import {
   shipping,
   text,
 } from "../params.js"
+import { cancel, capture } from "./captures.js"
 import { needCustomer } from "./customers.js"
 import { intentDetails } from "./intent-details.js"
-import { cancel, capture, confirm } from "./payment-flow.js"
+import { confirm } from "./payment-flow.js"
 import { chosenMethod, methodChoice } from "./payment-methods.js"
 
 type Intent = Stripe.PaymentIntent
 
 const method = {
   ...methodChoice,
+  allowed_payment_method_types: list(text),
   payment_method_options: anything,
+  // Gone from the newest versions of the API in favour of `allowed_payment_method_types`; older callers send it.
   payment_method_types: list(text),
 }
 
@@ -38,6 +41,7 @@ const confirmation = {
   ...method,
   capture_method: intentDetails.capture_method,
   error_on_requires_action: boolean,
+  mandate_data: anything,
   off_session: boolean,
   receipt_email: text,
   return_url: text,
@@ -71,7 +75,7 @@ export function createIntent(
   const intent = account.store.payment_intents.add({
     id,
     object: "payment_intent",
-    allowed_payment_method_types: null,
+    allowed_payment_method_types: params.allowed_payment_method_types ?? null,
     amount: params.amount,
     amount_capturable: 0,
     amount_details: { tip: {} },
@@ -102,7 +106,7 @@ export function createIntent(
     payment_method: chosen?.id ?? null,
     payment_method_configuration_details: null,
     payment_method_options: (params.payment_method_options ?? {}) as Intent["payment_method_options"],
-    payment_method_types: params.payment_method_types ?? ["card"],
+    payment_method_types: params.payment_method_types ?? params.allowed_payment_method_types ?? ["card"],
     payment_record: null,
     processing: null,
     receipt_email: params.receipt_email ?? null,
@@ -148,9 +152,11 @@ function update(account: Account, intent: Intent, change: Params<typeof changes>
 }
 
 function apply(intent: Intent, change: Partial<Params<typeof changes>>): void {
-  const { capture_method, customer, description, payment_method_types, receipt_email } = change
+  const { capture_method, customer, description, receipt_email } = change
+  const { allowed_payment_method_types, payment_method_types = allowed_payment_method_types } = change
   const { setup_future_usage, transfer_group } = change
-  assignGiven(intent, { capture_method, customer, description, payment_method_types, receipt_email })
+  assignGiven(intent, { capture_method, customer, description, receipt_email })
+  assignGiven(intent, { allowed_payment_method_types, payment_method_types })
   assignGiven(intent, { setup_future_usage, transfer_group })
   if (change.shipping !== undefined) intent.shipping = shippingOf(change.shipping)
   intent.metadata = mergeMetadata(intent.metadata, change.metadata)
@@ -193,9 +199,10 @@ export function paymentIntents(api: Api, account: Account): void {
   })
 
   const capturing = { amount_to_capture: positive, final_capture: boolean, metadata }
-  api.post("/v1/payment_intents/:id/capture", capturing, ({ amount_to_capture, metadata }, id) => {
+  api.post("/v1/payment_intents/:id/capture", capturing, (params, id) => {
     const intent = find(id)
-    capture(account, intent, amount_to_capture, metadata)
+    const { amount_to_capture: amount, final_capture: final, metadata } = params
+    capture(account, intent, { amount, final, metadata })
     return intent
   })
 

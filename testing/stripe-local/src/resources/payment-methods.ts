@@ -1,7 +1,7 @@
 import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
-import { noSuch, refused } from "../errors.js"
+import { badParam, noSuch, refused } from "../errors.js"
 import { newId } from "../ids.js"
 import { page, paging } from "../pages.js"
 import {
@@ -16,14 +16,29 @@ import {
   text,
 } from "../params.js"
 import { needCustomer } from "./customers.js"
-import { testCard } from "./test-cards.js"
+import {
+  type MethodDetails,
+  sepaDetails,
+  testAccountDetails,
+  testCardDetails,
+  usBankDetails,
+} from "./method-details.js"
 
 const billing = nested({ address, email: text, name: text, phone: text, tax_id: text })
 
 /** The data of a new payment method; of cards, only Stripe's test tokens are taken. */
 export const paymentMethodData = {
-  type: required(oneOf("card")),
+  type: required(oneOf("card", "sepa_debit", "us_bank_account", "boleto", "oxxo")),
   card: nested({ token: text }),
+  sepa_debit: nested({ iban: required(text) }),
+  us_bank_account: nested({
+    account_number: required(text),
+    routing_number: required(text),
+    account_holder_type: oneOf("company", "individual"),
+    account_type: oneOf("checking", "savings"),
+  }),
+  boleto: nested({ tax_id: required(text) }),
+  oxxo: nested({}),
   billing_details: billing,
   metadata,
 }
@@ -39,54 +54,57 @@ export function chosenMethod(
   return given.payment_method_data ? newPaymentMethod(account, given.payment_method_data) : undefined
 }
 
-/** The payment method that `pm_card_…` or an id stands for: a test card becomes a payment method of its own. */
+/**
+ * The payment method of this id, or of one of Stripe's names (`pm_card_visa`, `pm_success_de`): each use of a name
+ * makes a payment method of its own.
+ */
 export function usePaymentMethod(account: Account, given: string): Stripe.PaymentMethod {
   const known = account.store.payment_methods.get(given)
   if (known) return known
-  if (!given.startsWith("pm_card_")) throw noSuch("PaymentMethod", given, "payment_method", 400)
-  return createPaymentMethod(account, { token: given, param: "payment_method" })
+  const details = given.startsWith("pm_card_") ? testCardDetails(given) : testAccountDetails(given)
+  if (!details) throw noSuch("PaymentMethod", given, "payment_method", 400)
+  return createPaymentMethod(account, details)
 }
 
 export function newPaymentMethod(
   account: Account,
   data: Params<typeof paymentMethodData>,
 ): Stripe.PaymentMethod {
-  const method = createPaymentMethod(account, { token: data.card?.token ?? "tok_visa", param: "card[token]" })
+  const method = createPaymentMethod(account, givenDetails(data))
   assignGiven(method.billing_details, data.billing_details ?? {})
   method.metadata = mergeMetadata({}, data.metadata)
   return method
 }
 
-function createPaymentMethod(account: Account, { token, param }: { token: string; param: string }) {
-  const card = testCard(token)
-  if (!card) throw noSuch(param === "payment_method" ? "PaymentMethod" : "token", token, param, 400)
+function givenDetails(data: Params<typeof paymentMethodData>): MethodDetails {
+  const { type, boleto, sepa_debit, us_bank_account } = data
+  if (type === "sepa_debit") return sepaDetails(given(sepa_debit, type).iban)
+  if (type === "us_bank_account") return usBankDetails(given(us_bank_account, type))
+  if (type === "boleto") return { type, boleto: given(boleto, type) }
+  if (type === "oxxo") return { type, oxxo: {} }
+  const token = data.card?.token ?? "tok_visa"
+  const card = testCardDetails(token)
+  if (!card) throw noSuch("token", token, "card[token]", 400)
+  return card
+}
+
+function given<T>(details: T | null | undefined, type: string): T {
+  if (!details) throw badParam(`Missing required param: ${type}.`, type, "parameter_missing")
+  return details
+}
+
+function createPaymentMethod(account: Account, details: MethodDetails): Stripe.PaymentMethod {
   return account.store.payment_methods.add({
     id: newId("pm"),
     object: "payment_method",
     allow_redisplay: "unspecified",
     billing_details: { address: null, email: null, name: null, phone: null, tax_id: null },
-    card: {
-      brand: card.brand,
-      checks: { address_line1_check: null, address_postal_code_check: null, cvc_check: "pass" },
-      country: "US",
-      display_brand: card.brand,
-      exp_month: 12,
-      exp_year: new Date().getFullYear() + 5,
-      fingerprint: null,
-      funding: card.funding,
-      generated_from: null,
-      last4: card.last4,
-      networks: { available: [card.brand], preferred: null },
-      regulated_status: "unregulated",
-      three_d_secure_usage: { supported: true },
-      wallet: null,
-    },
     created: account.now(),
     customer: null,
     customer_account: null,
     livemode: false,
     metadata: {},
-    type: "card",
+    ...details,
   })
 }
 

@@ -2,47 +2,16 @@ import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
 import { refused } from "../errors.js"
-import { newId } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import { mergeMetadata, metadata, oneOf, positive, text } from "../params.js"
-
-interface NewRefund {
-  amount: number
-  reason?: Stripe.Refund.Reason | null
-  metadata?: Stripe.Metadata
-}
-
-/** Refunds `amount` of a charge. As in Stripe, the release of an authorisation is a refund too. */
-export function recordRefund(account: Account, charge: Stripe.Charge, refund: NewRefund): Stripe.Refund {
-  charge.amount_refunded += refund.amount
-  charge.refunded = charge.amount_refunded === charge.amount
-  return account.store.refunds.add({
-    id: newId("re"),
-    object: "refund",
-    amount: refund.amount,
-    balance_transaction: charge.captured ? newId("txn") : null,
-    charge: charge.id,
-    created: account.now(),
-    currency: charge.currency,
-    customer: charge.customer,
-    customer_account: null,
-    // An authorisation that was never captured is reversed, not paid back.
-    destination_details: { card: { type: charge.captured ? "refund" : "reversal" }, type: "card" },
-    metadata: refund.metadata ?? {},
-    payment_intent: charge.payment_intent,
-    payment_method: charge.payment_method,
-    reason: refund.reason ?? null,
-    receipt_number: null,
-    source_transfer_reversal: null,
-    status: "succeeded",
-    transfer_reversal: null,
-  })
-}
+import { barsRefunds } from "./dispute-flow.js"
+import { cancelRefund, changed, failRefund, type NewRefund, recordRefund } from "./refund-flow.js"
+import { outcomeOf } from "./test-cards.js"
 
 /** Applies Stripe's rules to a requested refund; `amount` defaults to the unrefunded rest. */
 export function refund(account: Account, charge: Stripe.Charge, given: Partial<NewRefund>): Stripe.Refund {
   const left = charge.amount - charge.amount_refunded
-  if (charge.disputed) {
+  if (barsRefunds(account, charge)) {
     throw refused(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
       code: "charge_disputed",
     })
@@ -59,10 +28,23 @@ export function refund(account: Account, charge: Stripe.Charge, given: Partial<N
       { param: "amount" },
     )
   }
-  const made = recordRefund(account, charge, { ...given, amount })
+  const made = recordRefund(account, charge, { ...given, amount, status: firstStatus(account, charge) })
   account.emit("refund.created", made)
   account.emit("charge.refunded", charge)
   return made
+}
+
+/**
+ * A card's refund succeeds at once, unless the test card is made to wait; a debit's is under way for days. Stripe asks
+ * the payer of a Boleto for bank details (docs.stripe.com/refunds), and gives nothing back to that of an OXXO.
+ */
+function firstStatus(account: Account, charge: Stripe.Charge): NewRefund["status"] {
+  const type = charge.payment_method_details?.type
+  if (type === "oxxo") throw refused(`Charge ${charge.id} can't be refunded: OXXO has no refunds.`)
+  if (type === "boleto") return "requires_action"
+  if (type === "sepa_debit" || type === "us_bank_account") return "pending"
+  const method = account.store.payment_methods.get(String(charge.payment_method))
+  return outcomeOf(method?.card?.last4).kind === "refundPends" ? "pending" : "succeeded"
 }
 
 function money(minorUnits: number, currency: string): string {
@@ -76,6 +58,7 @@ export function refunds(api: Api, account: Account): void {
   const creation = {
     amount: positive,
     charge: text,
+    instructions_email: text,
     payment_intent: text,
     reason: oneOf("duplicate", "fraudulent", "requested_by_customer"),
     metadata,
@@ -89,8 +72,27 @@ export function refunds(api: Api, account: Account): void {
 
   api.post("/v1/refunds/:id", { metadata }, (change, id) => {
     const refund = refunds.need(id)
+    const before = structuredClone(refund)
     refund.metadata = mergeMetadata(refund.metadata ?? {}, change.metadata)
-    account.emit("refund.updated", refund)
+    account.emit("refund.updated", refund, changed(before, refund))
+    account.emit("charge.refund.updated", refund, changed(before, refund))
+    return refund
+  })
+
+  api.post("/v1/refunds/:id/cancel", {}, (_, id) => {
+    const refund = refunds.need(id)
+    // A card's refund can be cancelled in the Dashboard only, says Stripe: `bank.cancelRefund` stands in for it.
+    if (refund.status !== "requires_action") throw refused("Canceling this refund is unsupported.")
+    cancelRefund(account, refund)
+    return refund
+  })
+
+  api.post("/v1/test_helpers/refunds/:id/expire", {}, (_, id) => {
+    const refund = refunds.need(id)
+    if (refund.status !== "requires_action") {
+      throw refused(`Refund ${id} has a status of ${refund.status} and can't expire.`)
+    }
+    failRefund(account, refund, "unknown")
     return refund
   })
 

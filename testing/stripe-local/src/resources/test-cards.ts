@@ -4,7 +4,9 @@ import { docUrl } from "../errors.js"
 /** The outcome of a payment with a test card. */
 export type CardOutcome =
   | { kind: "accept" }
-  | { kind: "dispute" }
+  | { kind: "dispute"; reason?: string; inquiry?: boolean }
+  | { kind: "refundFails" }
+  | { kind: "refundPends" }
   | { kind: "authenticate" }
   | { kind: "decline"; code: string; declineCode?: string; message: string }
 
@@ -41,6 +43,12 @@ const VELOCITY = declined(
   "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
 )
 const DISPUTED = card("visa", "0259", { kind: "dispute" })
+const NOT_RECEIVED = card("visa", "2685", { kind: "dispute", reason: "product_not_received" })
+const INQUIRED = card("visa", "1976", { kind: "dispute", inquiry: true })
+// 4000000000007726 and 4000000000005126 in docs.stripe.com/testing, "Simulate an asynchronous refund". The refund of
+// the latter begins as any other's; its failure is the test's to bring about.
+const PENDING_REFUND = card("visa", "7726", { kind: "refundPends" })
+const FAILING_REFUND = card("visa", "5126", { kind: "refundFails" })
 const AUTHENTICATE = card("visa", "3220", { kind: "authenticate" })
 
 /** Stripe's test cards by the end of their names: `pm_card_…` and `tok_…` mean the same. */
@@ -68,6 +76,10 @@ const CARDS: Record<string, TestCard> = {
     "An error occurred while processing your card. Try again in a little bit.",
   ),
   createDispute: DISPUTED,
+  createDisputeProductNotReceived: NOT_RECEIVED,
+  createDisputeInquiry: INQUIRED,
+  pendingRefund: PENDING_REFUND,
+  refundFail: FAILING_REFUND,
   authenticationRequired: AUTHENTICATE,
   threeDSecure2Required: AUTHENTICATE,
   threeDSecureRequired: AUTHENTICATE,
