@@ -56,6 +56,7 @@ export default defineConfig({
               apiKey: env.STRIPE_API_KEY,
               webhookSecret: env.STRIPE_WEBHOOK_SECRET,
               capture: env.CAPTURE_METHOD === "automatic",
+              asyncPaymentMethodTypes: ["sepa_debit", "us_bank_account"],
               ...stripe,
             },
           },

@@ -22,6 +22,7 @@ export type News = "progress" | "refund" | "money"
 const PAID: Meaning = { opens: true, snapshot: true, news: "progress" }
 /** The money of a slow method (a debit, a voucher) is on its way: Medusa may have made the order already. */
 const PROCESSING: Meaning = { opens: true, snapshot: true, news: "progress" }
+const FAILED: Meaning = { snapshot: true, news: "progress" }
 const PROGRESS: Meaning = { news: "progress" }
 const REFUND: Meaning = { news: "refund" }
 const MOVED: Meaning = { news: "money" }
@@ -32,7 +33,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["payment_intent.created", PROGRESS],
   ["payment_intent.processing", PROCESSING],
   ["payment_intent.requires_action", PROGRESS],
-  ["payment_intent.payment_failed", PROGRESS],
+  ["payment_intent.payment_failed", FAILED],
   ["payment_intent.canceled", MOVED],
   ["payment_intent.partially_funded", MOVED],
   ["charge.pending", PROGRESS],

@@ -15,6 +15,8 @@ function stored(type: string, at: Date, more: Partial<StoredEvent> = {}): Stored
 
 const SUCCEEDED = "payment_intent.succeeded"
 const CAPTURABLE = "payment_intent.amount_capturable_updated"
+const PROCESSING = "payment_intent.processing"
+const SNAPSHOTS = [SUCCEEDED, CAPTURABLE, PROCESSING, "payment_intent.payment_failed"]
 const snapshot = (events: StoredEvent[]) => snapshotOf(events, NEWEST, NOW)
 
 describe("a payment as its events tell it", () => {
@@ -68,9 +70,14 @@ describe("a payment as its events tell it", () => {
   it("is not made doubtful by what happened before it, or by what says nothing against it", () => {
     const paid = stored(SUCCEEDED, ago(2))
     const before = stored("charge.refunded", ago(3))
-    const harmless = typesThatTell("progress").filter((type) => type !== SUCCEEDED && type !== CAPTURABLE)
+    const harmless = typesThatTell("progress").filter((type) => !SNAPSHOTS.includes(type))
     const beside = harmless.map((type) => stored(type, ago(1)))
     expect(snapshot([paid, before, ...beside])).toBe(paid.payload)
+  })
+
+  it("is that it failed, where that came after it was on its way", () => {
+    const failed = stored("payment_intent.payment_failed", ago(1))
+    expect(snapshot([stored(PROCESSING, ago(2)), failed])).toBe(failed.payload)
   })
 
   it("does not depend on the order in which its events were stored", () => {
@@ -160,10 +167,11 @@ describe("the payment that an event concerns", () => {
     expect(concern(type, object)).toBeNull()
   })
 
-  it("gets its row by what says that it was paid, and by nothing else", () => {
+  it("gets its row by what says that it was paid or will be, and by nothing else", () => {
     const opens = (type: string) => concern(type, { object: "payment_intent", id: "pi_1" })?.opens ?? false
-    expect([SUCCEEDED, CAPTURABLE].map(opens)).toEqual([true, true])
-    const others = typesThatTell("progress").filter((type) => type !== SUCCEEDED && type !== CAPTURABLE)
+    const openers = [SUCCEEDED, CAPTURABLE, PROCESSING]
+    expect(openers.map(opens)).toEqual([true, true, true])
+    const others = typesThatTell("progress").filter((type) => !openers.includes(type))
     expect(others.filter(opens)).toEqual([])
     expect(["payment_intent.canceled", "charge.refunded", "refund.created"].filter(opens)).toEqual([])
   })

@@ -137,7 +137,7 @@ describe("money that moves after the order", () => {
       stripe_dispute: { id: dispute.id, status: "needs_response", amount: COST },
     })
     expect((await shop.payment(intent)).reason).toContain(dispute.id)
-    shop.stripe.buyer.closeDispute(dispute.id, "won")
+    shop.stripe.bank.closeDispute(dispute.id, "won")
     await recorded(intent)
     expect(await shop.payment(intent)).toMatchObject({ status: "completed" })
     expect((await order(orderId)).metadata).toMatchObject({ stripe_dispute: { status: "won" } })
@@ -146,7 +146,7 @@ describe("money that moves after the order", () => {
   it("needs review where the dispute is lost", async () => {
     const { intent } = await bought()
     const dispute = shop.stripe.buyer.dispute(intent)
-    shop.stripe.buyer.closeDispute(dispute.id, "lost")
+    shop.stripe.bank.closeDispute(dispute.id, "lost")
     const row = await shop.until("the review", async () => {
       const payment = await shop.payment(intent)
       return payment.status === "review" ? payment : undefined

@@ -219,7 +219,10 @@ export class StripeShop {
   }
 
   /** A storefront's checkout up to the payment: cart, address, shipping, payment session. */
-  async checkout(lines: Line[], options: { email?: string; currency?: Currency; promotion?: string } = {}) {
+  async checkout(
+    lines: Line[],
+    options: { email?: string; currency?: Currency; promotion?: string; paymentData?: object } = {},
+  ) {
     const checkout = { lines, email: "cart@shop.example", ...options }
     const { cartId, session } = await this.withLog(() => this.storefront.checkOut(checkout))
     return { cartId, intentId: session.data.id as string, sessionId: session.id }

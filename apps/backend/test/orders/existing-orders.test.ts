@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { closeShops } from "../setup/shop.ts"
+import { costOf, StripeShop } from "./stripe-shop.ts"
+
+const MUG = [{ sku: "MUG", quantity: 1 }]
+const CART_TOTAL = costOf(MUG, "usd") + 500
+
+interface AdminOrder {
+  status: string
+  payment_status: string
+  metadata: Record<string, unknown> | null
+  summary: Record<string, number>
+  payment_collections: { id: string; amount: number; status: string; payments?: { id: string }[] }[]
+}
+
+const orderOf = async (shop: StripeShop, id: string): Promise<AdminOrder> => {
+  const fields =
+    "+status,+payment_status,+metadata,*summary,*payment_collections,*payment_collections.payments"
+  return (await shop.admin("GET", `/admin/orders/${id}?fields=${fields}`)).order
+}
+
+/** Medusa makes the order while the money is on its way. */
+describe.each([
+  { policy: "keep", status: "review", order: "pending", reserved: 1 },
+  { policy: "cancel", status: "canceled", order: "canceled", reserved: 0 },
+])(
+  "an order whose payment is slow, in a shop that would $policy it without money",
+  ({ policy, ...failed }) => {
+    let shop: StripeShop
+    beforeAll(async () => {
+      shop = await StripeShop.open({ HOLDFAST_ORDER_WITHOUT_MONEY: policy, CAPTURE_METHOD: "automatic" })
+    })
+    afterAll(() => shop?.close())
+    afterAll(closeShops)
+
+    const ordered = async (paymentMethod = "pm_success_de") => {
+      await shop.putStock("MUG", 10)
+      const paymentData = { payment_method_types: ["sepa_debit"] }
+      const cart = await shop.checkout(MUG, { paymentData, currency: "eur" })
+      await shop.client.paymentIntents.confirm(cart.intentId, {
+        payment_method: paymentMethod,
+        mandate_data: { customer_acceptance: { type: "offline" } },
+      })
+      const { order } = await shop.store("POST", `/store/carts/${cart.cartId}/complete`)
+      return { ...cart, orderId: order.id as string }
+    }
+
+    it("gets the money when it comes", async () => {
+      const { intentId, orderId } = await ordered()
+      await shop.until(
+        "the row",
+        async () => (await shop.payment(intentId))?.status === "awaiting_payment" || undefined,
+      )
+      shop.stripe.bank.settlePayment(intentId)
+      await shop.until(
+        "the payment",
+        async () => (await shop.payment(intentId)).status === "completed" || undefined,
+      )
+      const [row] = await shop.settled([intentId])
+      expect(row).toMatchObject({ status: "completed", order_id: orderId })
+      const order = await orderOf(shop, orderId)
+      expect(order).toMatchObject({ payment_status: "captured", summary: { pending_difference: 0 } })
+      expect(order.payment_collections).toMatchObject([{ status: "completed" }])
+      expect(shop.announcements(orderId)).toBe(1)
+      expect(await shop.count(`"order"`)).toBe(await shop.count("order_cart"))
+    })
+
+    it("is flagged when the money does not come, and kept or canceled as the store chose", async () => {
+      const { intentId, orderId } = await ordered()
+      shop.stripe.bank.failPayment(intentId)
+      const row = await shop.until("the failure", async () => {
+        const payment = await shop.payment(intentId)
+        return payment?.status === failed.status ? payment : undefined
+      })
+      expect(row.reason).toContain(`order ${orderId} was placed while its payment was processing`)
+      expect(await orderOf(shop, orderId)).toMatchObject({
+        status: failed.order,
+        metadata: { stripe_payment_failed: { id: intentId } },
+      })
+      expect(await shop.stock("MUG")).toMatchObject({ stocked: 10, reserved: failed.reserved })
+    })
+  },
+)
+
+describe("an order that is edited after it was paid", () => {
+  let shop: StripeShop
+  beforeAll(async () => {
+    shop = await StripeShop.open()
+  })
+  afterAll(() => shop?.close())
+  afterAll(closeShops)
+
+  it("shows the payment of what was due, and nothing is due any more", async () => {
+    const { intentId } = await shop.checkout(MUG)
+    await shop.confirm(intentId)
+    const [first] = await shop.settled([intentId])
+    const orderId = first?.order_id as string
+    const edit = (await shop.admin("POST", "/admin/order-edits", { order_id: orderId })).order_change
+    await shop.admin("POST", `/admin/order-edits/${orderId}/items`, {
+      items: [{ variant_id: shop.variant("MUG").id, quantity: 1 }],
+    })
+    await shop.admin("POST", `/admin/order-edits/${orderId}/request`)
+    await shop.admin("POST", `/admin/order-edits/${orderId}/confirm`)
+    expect(edit.order_id).toBe(orderId)
+    const before = await orderOf(shop, orderId)
+    const due = before.summary.pending_difference as number
+    expect(due).toBeGreaterThan(0)
+    const collection = before.payment_collections.find(({ status }) => status === "not_paid")
+    const { payment_collection } = await shop.store(
+      "POST",
+      `/store/payment-collections/${collection?.id}/payment-sessions`,
+      { provider_id: "pp_stripe_stripe" },
+    )
+    const second = payment_collection.payment_sessions[0].data.id as string
+    await shop.confirm(second)
+    const [paid] = await shop.settled([second])
+    expect(paid).toMatchObject({ status: "completed", order_id: orderId })
+    const after = await orderOf(shop, orderId)
+    expect(after.summary).toMatchObject({ pending_difference: 0, paid_total: CART_TOTAL / 100 + due })
+    expect(after.payment_status).toBe("captured")
+    expect(await shop.count(`"order"`)).toBe(1)
+    expect(await shop.client.paymentIntents.retrieve(second)).toMatchObject({ status: "succeeded" })
+  })
+})
+
+describe("a cart in whose completion the store's hooks have a say", () => {
+  let shop: StripeShop
+  beforeAll(async () => {
+    shop = await StripeShop.open({ SHOP_HOOKS_CART_COMPLETION: "true" })
+  })
+  afterAll(() => shop?.close())
+  afterAll(closeShops)
+
+  const told = (what: string) => shop.logs.split(what).length - 1
+
+  it("has them run once, when the webhook comes first", async () => {
+    const { cartId, intentId } = await shop.checkout(MUG)
+    await shop.confirm(intentId)
+    const [row] = await shop.settled([intentId])
+    expect(row).toMatchObject({ status: "completed" })
+    expect(told(`Gift card debited: ${cartId}`)).toBe(1)
+    expect(told(`Gift card linked: ${row?.order_id}`)).toBe(1)
+    expect(shop.announcements(row?.order_id as string)).toBe(1)
+    expect(await shop.client.paymentIntents.retrieve(intentId)).toMatchObject({ status: "succeeded" })
+  })
+
+  it("has them run once, when the storefront completes it at the same time", async () => {
+    const { cartId, intentId } = await shop.checkout(MUG)
+    await shop.confirm(intentId)
+    await shop.store("POST", `/store/carts/${cartId}/complete`)
+    const [row] = await shop.settled([intentId])
+    expect(row).toMatchObject({ status: "completed" })
+    expect(told(`Gift card debited: ${cartId}`)).toBe(1)
+    expect(told(`Gift card linked: ${row?.order_id}`)).toBe(1)
+  })
+
+  it("makes no order where they refuse, and says why", async () => {
+    const { intentId } = await shop.checkout(MUG, { email: "refused@shop.example" })
+    await shop.confirm(intentId)
+    const [row] = await shop.settled([intentId])
+    expect(row).toMatchObject({ status: "review", order_id: null })
+    expect(row?.reason).toContain("the gift card is empty")
+    expect(await shop.client.paymentIntents.retrieve(intentId)).toMatchObject({ status: "requires_capture" })
+  })
+
+  it("gives the money back where nothing is left", async () => {
+    const { intentId } = await shop.checkout(MUG)
+    await shop.putStock("MUG", 0)
+    await shop.confirm(intentId)
+    const [row] = await shop.settled([intentId])
+    expect(row).toMatchObject({ status: "canceled", order_id: null })
+    expect(row?.reason).toContain("out of stock")
+  })
+})
