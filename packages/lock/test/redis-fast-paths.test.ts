@@ -214,10 +214,22 @@ async function put(all: readonly Step[]): Promise<void> {
   }
 }
 
+const idle: Step = { ms: 3, session: 0, off: 0, takes: [], frees: [], cancels: [], renews: [] }
+
+/** The session that waits for a key is granted it, and another session releases the grant before it is collected. */
+const releasedUncollected: Step[] = [
+  { ...idle, takes: [equal] },
+  { ...idle, session: 2, takes: [equal] },
+  { ...idle, frees: [{ pick: 0, held: true, names: "its token", all: true }] },
+  { ...idle, frees: [{ pick: 1, held: false, names: "no token", all: true }] },
+  { ...idle, session: 2, off: 1 },
+]
+
 describe("the fast paths of the script", () => {
   it("answer as the rules do, and leave in Redis what the rules leave there", async () => {
     await fc.assert(fc.asyncProperty(histories, put), {
       numRuns: Number(process.env.HOLDFAST_RUNS ?? 400),
+      examples: [[releasedUncollected]],
     })
   }, 120_000)
 })

@@ -76,6 +76,20 @@ describe("the workflow that is run by hand", () => {
     expect(await shop.stock(HOT)).toEqual({ stocked: 2, reserved: 2, reservations: 2, raw: "2/2" })
   }, 120_000)
 
+  it("gives its payments back to the worker at once when it can't begin", async () => {
+    await shop.putStock(HOT, 2)
+    const ids = [await pay("automatic"), await pay("automatic")]
+    const fault = shop.stripe.faults.next(
+      ({ method, path }) => method === "GET" && path === `/v1/payment_intents/${ids[1]}`,
+      { status: 500, times: Number.POSITIVE_INFINITY },
+    )
+    await expect(shop.script("by-hand.mjs", ids).finished).rejects.toThrow("The script ended with 1")
+    for (const row of await inOrder(ids)) expect(row?.claimed_by).not.toBe("by hand")
+    fault.remove()
+    const rows = await shop.settled(ids)
+    expect(rows.map(({ status }) => status)).toEqual(["completed", "completed"])
+  })
+
   it("returns what became of each payment, completed ones and those of earlier runs too", async () => {
     await shop.putStock(HOT, 2)
     const [earlier] = await shop.rows<{ id: string; order_id: string }>(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
-import { holdDeciding } from "./standstill.ts"
+import { hold, holdDeciding } from "./standstill.ts"
 import { costOf, StripeShop, times } from "./stripe-shop.ts"
 
 const MUG = [{ sku: "MUG", quantity: 1 }]
@@ -238,5 +238,53 @@ describe("an order whose payment is authorized first", () => {
         expect(await moneyOf(order.id)).toMatchObject({ captured: false, captures: 0, transactions: 0 })
       })
     })
+
+    it("and goes to review when Stripe captured a part only, which is not booked as the whole", async () => {
+      const { intentId, order } = await placed("the plugin")
+      await shop.client.paymentIntents.capture(intentId, { amount_to_capture: 500 })
+      const { reason } = await become(intentId, "review")
+      expect(reason).toBe(`order ${order.id} was made, but Stripe captured 5.00 USD of 19.50 USD`)
+      expect(await moneyOf(order.id)).toMatchObject({ captured: false, captures: 0, transactions: 0 })
+    })
+
+    it.each(["the plugin", "the admin"])(
+      "in the admin and in Stripe at the same moment, and %s is the first to write it",
+      async (first) => {
+        const { intentId, order } = await placed("the plugin")
+        const question = shop.stripe.faults.next("GET /v1/payment_intents/*", { hang: "before" })
+        await shop.client.paymentIntents.capture(intentId)
+        await question.reached
+        const free = await hold(shop, "LOCK TABLE capture IN SHARE MODE")
+        let answer: Promise<string> | undefined
+        const write = {
+          "the plugin": () => question.release(),
+          "the admin": () => {
+            answer = captureInAdmin(order).then(
+              () => "captured",
+              (error: Error) => error.message,
+            )
+          },
+        }
+        try {
+          write[first as keyof typeof write]()
+          await untilWritersWait(1)
+          write[first === "the admin" ? "the plugin" : "the admin"]()
+          await untilWritersWait(2)
+        } finally {
+          await free()
+        }
+        expect(await answer).toContain(first === "the admin" ? "captured" : "cannot capture more")
+        await become(intentId, "completed")
+        await expectCapturedOnce([intentId])
+      },
+    )
+
+    const untilWritersWait = (count: number) =>
+      shop.until(`${count} to wait for rows or tables`, async () => {
+        const waiting = await shop.count(
+          `pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event <> 'advisory'`,
+        )
+        return waiting === count || undefined
+      })
   })
 })

@@ -244,7 +244,7 @@ describe("an order from a Stripe payment", () => {
     await shop.putStock("MUG", 1000)
   })
 
-  describe("goes to a person, with the reason, and takes no stock, when", () => {
+  describe("needs review, with the reason, and takes no stock, when", () => {
     const review = async (intent: string) => {
       const [payment] = await shop.settled([intent])
       expect(payment).toMatchObject({ status: "review", order_id: null })

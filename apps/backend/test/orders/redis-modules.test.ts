@@ -67,6 +67,48 @@ describe("a shop with its locks, its event bus and its workflow engine in Redis"
     expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
   })
 
+  it("answers a payment's webhooks and captures others while the event bus does not take its order.placed", async () => {
+    const [announced = "", other = ""] = await payments(2, "manual")
+    const calls = [announced, other].map((id) =>
+      shop.stripe.faults.next(`POST /v1/payment_intents/${id}/capture`, { hang: "before" }),
+    )
+    await Promise.all([announced, other].map((id) => shop.confirm(id)))
+    await Promise.all(calls.map(({ reached }) => reached))
+    await shop.stripe.idle()
+    const before = shop.stripe.deliveries.length
+    const capturedAt = async (id: string) =>
+      (await shop.rows("SELECT captured_at FROM stripe_payment WHERE id = $1", [id]))[0]?.captured_at ??
+      undefined
+    process.kill(redis.pid, "SIGSTOP")
+    try {
+      // Stripe's events about the capture come while it is announced.
+      shop.stripe.delivery = { hold: () => true }
+      calls[0]?.release()
+      const emitting =
+        "state = 'idle in transaction' AND state_change < clock_timestamp() - interval '500 ms'"
+      await shop.until("the announcement to hang", async () => {
+        const count = await shop.count(`pg_stat_activity WHERE datname = current_database() AND ${emitting}`)
+        return count > 0 || undefined
+      })
+      expect(await shop.payment(announced)).toMatchObject({ status: "ordered" })
+      shop.stripe.delivery = {}
+      await shop.stripe.releaseHeld()
+      const answers = shop.stripe.deliveries.slice(before).map(({ status, attempt }) => ({ status, attempt }))
+      expect(answers.length).toBeGreaterThan(0)
+      expect(answers).toEqual(answers.map(() => ({ status: 200, attempt: 1 })))
+      calls[1]?.release()
+      await shop.until("the other payment's capture", () => capturedAt(other))
+    } finally {
+      process.kill(redis.pid, "SIGCONT")
+    }
+    const rows = await shop.settled([announced, other])
+    expect(rows.map(({ status }) => status)).toEqual(["completed", "completed"])
+    for (const { order_id } of rows) {
+      await heard(`Order placed: ${order_id}`)
+      expect(shop.announcements(order_id)).toBe(1)
+    }
+  })
+
   it("works on 20 payments without a restart after Redis lost all its data", async () => {
     const intents = await payments(20, "manual")
     await redis.wipe()

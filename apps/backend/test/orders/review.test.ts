@@ -51,6 +51,45 @@ describe("a payment that waits for a person", () => {
     expect((await shop.admin("GET", "/admin/stripe-payments?status=review")).count).toBe(0)
   })
 
+  it("is one that Stripe calls paid and Medusa calls given back, though Stripe answers each time", async () => {
+    shop.stripe.delivery = { hold: () => true }
+    const { cartId, intentId, sessionId } = await shop.checkout(MUG)
+    await shop.confirm(intentId)
+    await shop.rows(
+      `INSERT INTO payment (id, amount, raw_amount, currency_code, provider_id, data, payment_session_id,
+                            payment_collection_id, canceled_at)
+       SELECT 'pay_given_back', amount, raw_amount, currency_code, provider_id, data, id, payment_collection_id, now()
+         FROM payment_session WHERE id = $1`,
+      [sessionId],
+    )
+    shop.stripe.delivery = {}
+    await shop.stripe.releaseHeld()
+    await shop.until(
+      "the first attempt",
+      async () => (await shop.payment(intentId)).attempts === 1 || undefined,
+    )
+    // What Stripe answered is too old to be believed by the second attempt, as it is after some back-offs.
+    await shop.rows("UPDATE stripe_payment SET snapshot_at = now() - interval '10 minutes' WHERE id = $1", [
+      intentId,
+    ])
+
+    const payment = await onReview(intentId)
+    const disagreement = "the payment was canceled or refunded in Medusa in the meantime"
+    expect(payment).toMatchObject({ order_id: null, reason: `gave up after 2 attempts: ${disagreement}` })
+    expect(await shop.count("order_cart WHERE cart_id = $1", [cartId])).toBe(0)
+    const lines = await shop.rows<{ text: string }>(
+      "SELECT text FROM stripe_timeline WHERE payment_intent_id = $1 AND kind <> 'event' ORDER BY id",
+      [intentId],
+    )
+    const asked = [`Stripe is asked: ${disagreement}`, "Stripe answered: the payment is requires_capture"]
+    expect(lines.map(({ text }) => text)).toEqual([
+      ...asked,
+      `Attempt 1 failed: ${disagreement}`,
+      ...asked,
+      `Attempt 2 failed: ${disagreement}`,
+    ])
+  })
+
   it("keeps the order that it has, which is then paid", async () => {
     const fault = broken("POST /v1/payment_intents/*/capture")
     const intent = await shop.pay({ items: MUG, capture: "manual" })

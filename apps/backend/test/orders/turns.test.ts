@@ -215,6 +215,31 @@ describe("whose turn it is", () => {
       }
     }
 
+    it("holds while the process that decides has a batch that takes longer than its lease", async () => {
+      const { first, second } = await twoBuyers()
+      await letDecide(shop, other.pid)
+      const free = await standstill("LOCK TABLE product_variant IN ACCESS EXCLUSIVE MODE")
+      await shop.confirm(first)
+      await untilItWaits(shop)
+      const [given] = await shop.rows(`
+        UPDATE stripe_lease SET expires_at = clock_timestamp() + interval '5 seconds' WHERE id = 'decide'
+        RETURNING expires_at`)
+      await shop.confirm(second)
+      await known([second])
+      await shop.until("the lease to have been renewed after its end", async () => {
+        const [lease] = await shop.rows<{ holder: string; renewed: boolean }>(
+          "SELECT holder, expires_at > $1::timestamptz + interval '5 seconds' AS renewed FROM stripe_lease WHERE id = 'decide'",
+          [given?.expires_at],
+        )
+        expect(pidOf(lease?.holder)).toBe(other.pid)
+        return lease?.renewed || undefined
+      })
+      expect(await shop.payment(second)).toMatchObject({ status: "pending", claimed_by: null })
+      await free()
+      await firstGetsIt(first, second)
+      for (const id of [first, second]) expect(await byPid(id, shop.pid)).not.toContain("Became an order")
+    })
+
     it.each(["is slow", "is paused"])(
       "holds when the process that decides about the first payment %s, and another takes over",
       async (how) => {
@@ -247,6 +272,35 @@ describe("whose turn it is", () => {
         await firstGetsIt(first, second)
       },
     )
+  })
+
+  it("a payment for which the store's tax provider throws holds up none that are due with it", async () => {
+    await shop.rows("INSERT INTO tax_provider (id, is_enabled) VALUES ('tp_gone', true)")
+    await shop.rows(
+      "INSERT INTO tax_region (id, country_code, provider_id) VALUES ('txreg_ca', 'ca', 'tp_gone')",
+    )
+    const intents = await times(5, (i) => shop.intent({ items: MUG, email: `taxed${i}@shop.example` }))
+    const bad = intents[2] as string
+    const address = { line1: "1 Quay", city: "Halifax", postal_code: "B3H 1W5", country: "CA" }
+    await shop.client.paymentIntents.update(bad, { shipping: { name: "Ada Lovelace", address } })
+    const decide = once(await holdDeciding(shop))
+    for (const id of intents) {
+      await shop.confirm(id)
+      await known([id])
+    }
+    await decide()
+
+    const rows = await shop.settled(intents.filter((id) => id !== bad))
+    for (const { id, status, attempts } of rows) {
+      expect({ status, attempts }).toEqual({ status: "completed", attempts: 0 })
+      const lines = (await timeline(id)).filter(({ kind }) => kind !== "event")
+      expect(lines.map(({ text }) => text)).toEqual(["Became an order", "Announced: order.placed"])
+    }
+    expect(await shop.payment(bad)).toMatchObject({ status: "pending", order_id: null })
+    const failed = expect.stringMatching(/^Attempt 1 failed: .*tax provider.*tp_gone/s)
+    expect(await timeline(bad)).toContainEqual(expect.objectContaining({ kind: "attempt", text: failed }))
+    await shop.rows("UPDATE tax_region SET provider_id = 'tp_system' WHERE id = 'txreg_ca'")
+    expect(await shop.settled([bad])).toMatchObject([{ status: "completed" }])
   })
 
   it("one busy cart holds up none of the payments that are due with it", async () => {

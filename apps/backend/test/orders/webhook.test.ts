@@ -88,6 +88,30 @@ describe("POST /hooks/stripe", () => {
     expect(message + shop.logs).not.toContain("whsec_")
   })
 
+  it("tells nothing of an event that the database refuses, neither in the answer nor in the log", async () => {
+    const id = "pi_refused"
+    const body = event("payment_intent.succeeded", {
+      id,
+      object: "payment_intent",
+      client_secret: `${id}_secret_of_the_buyer`,
+      receipt_email: "private@shop.example",
+    })
+    await shop.rows(
+      "ALTER TABLE stripe_event ADD CONSTRAINT refuses CHECK (type NOT LIKE 'payment%') NOT VALID",
+    )
+    const { status, message } = await deliver({ body }).finally(() =>
+      shop.rows("ALTER TABLE stripe_event DROP CONSTRAINT refuses"),
+    )
+    expect(status).toBe(500)
+    const cause = /The event could not be stored: .*violates check constraint/
+    await shop.until("the log to tell why", () => cause.test(shop.logs) || undefined)
+    for (const told of [message, shop.logs]) {
+      expect(told).not.toMatch(/_secret_of_the_buyer|private@|whsec_|evt_test_|jsonb_to_recordset/)
+    }
+    expect((await deliver({ body })).status).toBe(200)
+    expect(await shop.count("stripe_payment WHERE id = $1", [id])).toBe(1)
+  })
+
   it.each([WEBHOOK_SECRET, NEXT_SECRET])(
     "takes what either secret signed, while the secret is rotated",
     async (secret) => {

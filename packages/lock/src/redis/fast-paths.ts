@@ -160,8 +160,10 @@ local function collect(session, count)
   local waiting, granted = unpacked(values[2])
   local ref = granted[1]
   if not ref or granted[2] or waiting + 1 ~= count then return end
-  local number, id, owner, ttl, since, _, _, token, _, shared, left, keys =
-    unpacked(call('HGET', RECORDS, '\\0e' .. ref))
+  local lease = call('HGET', RECORDS, '\\0e' .. ref)
+  -- Another session has released it by its id: the rules tell this one that it is gone.
+  if not lease then return end
+  local number, id, owner, ttl, since, _, _, token, _, shared, left, keys = unpacked(lease)
   if shared or ttl == 0 then return end
   local due = now + ttl * 1000
   local latest_wakeup = may_end(due, session, known, horizon)

@@ -109,6 +109,11 @@ export class Batch {
     return outcomeOf(this.payment(id), to, line, more)
   }
 
+  /** Stripe is asked. That settles nothing: a payment that fails whatever Stripe answers needs review in the end. */
+  lookup(id: string, text: string): Outcome {
+    return this.outcome(id, "lookup", { kind: "decision", text }, { attempts: "kept" })
+  }
+
   /** Takes a payment out of the batch; the others go on. */
   setAside(id: string, to: PaymentState, line: Line, more?: Partial<OutcomeParts>): void {
     if (this.#undecided.has(id)) {

@@ -51,10 +51,8 @@ export function assignSources(batch: Batch, answers: unknown): void {
         !candidate.isRead &&
         lacksCharge({ ...candidate, source }, options.billingAddress)
       ) {
-        batch.setAside(candidate.id, "lookup", {
-          kind: "decision",
-          text: "The order needs the charge's billing details: Stripe is asked",
-        })
+        const text = "The order needs the charge's billing details: Stripe is asked"
+        batch.setAsideWith(batch.lookup(candidate.id, text))
       }
     })
   }

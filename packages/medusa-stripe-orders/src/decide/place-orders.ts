@@ -215,9 +215,7 @@ function alreadyOrdered(
 function movedInMedusa(batch: Batch, id: string): Outcome {
   const text = "the payment was canceled or refunded in Medusa in the meantime"
   const isRead = batch.candidates.find((candidate) => candidate.id === id)?.isRead
-  return isRead
-    ? batch.failure(id, new Error(text))
-    : batch.outcome(id, "lookup", { kind: "decision", text: `Stripe is asked: ${text}` })
+  return isRead ? batch.failure(id, new Error(text)) : batch.lookup(id, `Stripe is asked: ${text}`)
 }
 
 function ordered(batch: Batch, draft: OrderDraft, payments: Map<string, PaymentRecord>): Outcome {

@@ -89,8 +89,7 @@ function knownIntent({ plugin }: Batch, payment: ClaimedPayment, events: StoredE
 /** A workflow that is run by hand asks Stripe itself, within its own time. */
 async function readOrSetAside(batch: Batch, payment: ClaimedPayment): Promise<KnownIntent | null> {
   if (batch.actor !== BY_HAND) {
-    const text = "Its events don't say enough: Stripe is asked"
-    batch.setAside(payment.id, "lookup", { kind: "decision", text })
+    batch.setAsideWith(batch.lookup(payment.id, "Its events don't say enough: Stripe is asked"))
     return null
   }
   const outcome = await lookUp(batch, payment)

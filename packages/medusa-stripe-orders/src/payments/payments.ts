@@ -278,8 +278,8 @@ function storableLine({ kind, text, data }: Line) {
 }
 
 /**
- * An error's message for logs, rows and people. Knex puts the whole statement with its values before the message of
- * Postgres; they may be a buyer's address or a secret of Stripe's.
+ * An error's message for logs, rows and people. Knex puts the whole statement before the message of Postgres, with
+ * values where an escaped `?` stands; they may be a buyer's address or a secret of Stripe's.
  */
 export function messageOf(error: Error): string {
   const isOfPostgres = "severity" in error

@@ -132,7 +132,7 @@ export class StripeOrdersModuleService
         },
       })
       .catch((error) => {
-        // Stripe delivers it again. Knex would tell the whole event, the client's secret included.
+        // Stripe delivers it again. The detail of Postgres's error has the whole event, the client's secret included.
         throw new MedusaError(
           MedusaError.Types.DB_ERROR,
           `The event could not be stored: ${messageOf(error)}`,
