@@ -6,10 +6,12 @@ import { Account } from "./account.js"
 import { Api } from "./api.js"
 import { Bank } from "./bank.js"
 import { Buyer } from "./buyer.js"
+import { Elsewhere } from "./elsewhere.js"
 import { refused } from "./errors.js"
 import type { ApiRequest, Faults } from "./faults.js"
 import type { Limits } from "./limits.js"
 import { includables, serveAll } from "./resources/index.js"
+import { createThinEvent, type NewThinEvent } from "./resources/thin-events.js"
 import { createEndpoint, deleteEndpoint, rollSecret } from "./resources/webhook-endpoints.js"
 import { StateFile } from "./state-file.js"
 import { Store } from "./store.js"
@@ -52,6 +54,8 @@ export class StripeLocal {
   readonly buyer: Buyer
   /** What banks do and time brings: slow payments end, refunds arrive or fail, authorisations expire. */
   readonly bank: Bank
+  /** Payments in the account that the shop did not begin: of invoices, and at card readers. */
+  readonly elsewhere: Elsewhere
 
   constructor(readonly options: StripeLocalOptions) {
     const { host = "127.0.0.1", apiKey = "sk_test_local", stateFile } = options
@@ -70,6 +74,7 @@ export class StripeLocal {
     this.#api.limits = limits
     this.buyer = new Buyer(this.#account, changed)
     this.bank = new Bank(this.#account, changed)
+    this.elsewhere = new Elsewhere(this.#account, changed)
     serveAll(this.#api, this.#account)
     // The shop under test may live in this process: its Request and Response stay what they are.
     this.#server = createAdaptorServer({ fetch: this.#api.app.fetch, overrideGlobalObjects: false })
@@ -189,6 +194,16 @@ export class StripeLocal {
     const known = typeof event === "string" ? this.#account.store.events.get(event) : event
     if (!known) throw new Error(`No such event: ${event}`)
     return this.#deliveries.byHand(known, options)
+  }
+
+  /**
+   * Makes a thin event (`v2.core.event`) and delivers its notification by hand: to every enabled endpoint, unless one
+   * is named, as endpoints here don't subscribe to thin events.
+   */
+  async deliverThin(event: NewThinEvent, options: ByHand = {}): Promise<Delivery[]> {
+    const made = createThinEvent(this.#account, event)
+    this.#file?.changed()
+    return this.#deliveries.byHand(made, options)
   }
 
   /** Resolves when no delivery is under way, waits for its turn or is to be tried again. */

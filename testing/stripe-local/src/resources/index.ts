@@ -8,10 +8,12 @@ import { checkoutSessions } from "./checkout-sessions.js"
 import { customers } from "./customers.js"
 import { disputes } from "./disputes.js"
 import { events } from "./events.js"
+import { invoicePayments } from "./invoice-payments.js"
 import { paymentIntents } from "./payment-intents.js"
 import { paymentMethods } from "./payment-methods.js"
 import { refunds } from "./refunds.js"
 import { setupIntents } from "./setup-intents.js"
+import { thinEvents } from "./thin-events.js"
 import { webhookEndpoints } from "./webhook-endpoints.js"
 
 /** Registers every endpoint of local Stripe. */
@@ -24,7 +26,9 @@ export function serveAll(api: Api, account: Account): void {
   customers(api, account)
   paymentMethods(api, account)
   setupIntents(api, account)
+  invoicePayments(api, account)
   events(api, account)
+  thinEvents(api, account)
   webhookEndpoints(api, account)
 }
 
