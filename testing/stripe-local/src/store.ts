@@ -66,6 +66,8 @@ export class Collection<T extends { id: string }> {
 export interface EndpointSecrets {
   id: string
   secrets: string[]
+  /** Takes the events of connected accounts, and those only. */
+  connect?: boolean
 }
 
 /** What an idempotency key remembers. `at` is in milliseconds. */
@@ -97,6 +99,7 @@ export interface SessionLines {
 
 /** Everything that local Stripe remembers; it is all plain JSON. */
 export class Store {
+  readonly accounts = new Collection<Stripe.Account>("account")
   readonly payment_intents = new Collection<Stripe.PaymentIntent>("payment_intent")
   readonly charges = new Collection<Stripe.Charge>("charge")
   readonly refunds = new Collection<Stripe.Refund>("refund")
@@ -116,6 +119,7 @@ export class Store {
   readonly undelivered = new Collection<Undelivered>()
 
   static readonly #PREFIXES: Record<string, keyof Store> = {
+    acct: "accounts",
     pi: "payment_intents",
     ch: "charges",
     py: "charges",

@@ -5,6 +5,7 @@ import { page } from "../pages.js"
 import { charges } from "./charges.js"
 import { lineItems } from "./checkout-lines.js"
 import { checkoutSessions } from "./checkout-sessions.js"
+import { connectedAccounts } from "./connected-accounts.js"
 import { customers } from "./customers.js"
 import { disputes } from "./disputes.js"
 import { events } from "./events.js"
@@ -23,6 +24,7 @@ export function serveAll(api: Api, account: Account): void {
   refunds(api, account)
   disputes(api, account)
   checkoutSessions(api, account)
+  connectedAccounts(api, account)
   customers(api, account)
   paymentMethods(api, account)
   setupIntents(api, account)

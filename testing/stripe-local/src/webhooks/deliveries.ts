@@ -68,6 +68,8 @@ export class Deliveries {
     readonly store: Store,
     readonly options: DeliveryOptions,
     readonly changed: () => void,
+    /** Finds an event of whichever account. */
+    readonly find: (id: string) => Stripe.Event | undefined,
   ) {
     this.#sender = new Sender(options.timeout)
   }
@@ -156,7 +158,7 @@ export class Deliveries {
 
   /** True when no other try is needed: the event was taken, or its endpoint is gone or disabled. */
   async #try(job: Undelivered): Promise<boolean> {
-    const event = this.store.events.get(job.event)
+    const event = this.find(job.event)
     const endpoint = this.store.webhook_endpoints.get(job.endpoint)
     if (!event || endpoint?.status !== "enabled") return true
     job.attempts += 1
@@ -217,8 +219,11 @@ export class Deliveries {
   #endpointsFor(event: AnyEvent): Stripe.WebhookEndpoint[] {
     const enabled = [...this.store.webhook_endpoints].filter(({ status }) => status === "enabled")
     if (event.object !== "event") return enabled
+    const { type, account } = event
     return enabled.filter(
-      ({ enabled_events }) => enabled_events.includes("*") || enabled_events.includes(event.type),
+      ({ id, enabled_events }) =>
+        (enabled_events.includes("*") || enabled_events.includes(type)) &&
+        Boolean(this.store.endpoint_secrets.get(id)?.connect) === Boolean(account),
     )
   }
 
