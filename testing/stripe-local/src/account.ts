@@ -1,4 +1,6 @@
 import type Stripe from "stripe"
+import type { Accounts } from "./accounts.js"
+import { refused } from "./errors.js"
 import { newId } from "./ids.js"
 import type { Store } from "./store.js"
 
@@ -8,16 +10,31 @@ const NO_REQUEST: RequestRef = { id: null, idempotency_key: null }
 
 type EventOf<T extends Stripe.Event.Type> = Extract<Stripe.Event, { type: T }>
 
-/** The Stripe account: its stored objects, and the events about their changes. */
+/** A connected account's id, and the platform that it is connected to. */
+export interface Connection {
+  id: string
+  platform: Account
+}
+
+/** A Stripe account: its stored objects, and the events about their changes. */
 export class Account {
   #request = NO_REQUEST
+  /** The accounts connected to this one, if it is a platform. */
+  connected: Accounts | undefined
 
   /** `publish` is given each event once, when it has just been stored. */
   constructor(
     readonly store: Store,
     readonly apiVersion: string,
     readonly publish: (event: Stripe.Event) => void,
+    readonly connection?: Connection,
   ) {}
+
+  /** Throws for an account that is connected itself. */
+  needConnected(): Accounts {
+    if (!this.connected) throw refused("Only a platform can have connected accounts.")
+    return this.connected
+  }
 
   /** Now, in seconds, as Stripe's objects have it. */
   now(): number {
@@ -46,6 +63,7 @@ export class Account {
     const event = {
       id: newId("evt"),
       object: "event",
+      ...(this.connection && { account: this.connection.id }),
       api_version: this.apiVersion,
       created: this.now(),
       data: { object: structuredClone(object), ...(previous && { previous_attributes: previous }) },

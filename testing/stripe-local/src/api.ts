@@ -6,10 +6,11 @@ import { parse } from "qs"
 import type { Account } from "./account.js"
 import { ApiError } from "./errors.js"
 import { expand, type Includable } from "./expand.js"
-import { type ApiRequest, Dropped, Faults, type Moment } from "./faults.js"
+import { type ApiRequest, Dropped, type Moment } from "./faults.js"
+import type { Gate } from "./gate.js"
 import { type Answer, Idempotency } from "./idempotency.js"
 import { newId } from "./ids.js"
-import { type LimitedCall, type Limits, RateLimiter, rateLimited } from "./limits.js"
+import { type LimitedCall, rateLimited } from "./limits.js"
 import { list, type Params, readParams, type Shape, text as string } from "./params.js"
 
 /** The work of a call. It is synchronous, so that no other call sees it half done. `id` is the one in the path. */
@@ -18,40 +19,21 @@ export type Work<S extends Shape> = (params: Params<S>, id: string) => object
 type HttpContext = Context<{ Bindings: HttpBindings }>
 type Strike = (moment: Moment) => Promise<void>
 
-/** The secret keys that are let in. */
-interface ApiKeys {
-  shop: string
-  driver: string
-}
-
 const common = { expand: list(string) }
 
-/** Stripe's HTTP interface without its resources: keys, rate limits, faults, idempotency and the request log. */
+/** Stripe's HTTP interface of one account, without its resources. */
 export class Api {
   readonly app = new Hono<{ Bindings: HttpBindings }>()
-  readonly faults = new Faults()
-  readonly requests: ApiRequest[] = []
   readonly #idempotency: Idempotency
-  #limiter: RateLimiter | undefined
 
   constructor(
     readonly account: Account,
-    readonly keys: ApiKeys,
-    readonly clock: () => number,
+    readonly gate: Gate,
     readonly include: Includable,
     readonly changed: () => void,
   ) {
     this.#idempotency = new Idempotency(account.store.answers)
     this.app.notFound((c) => this.#serve(c, "", "", async () => unrecognised(c)))
-  }
-
-  get limits(): Limits | undefined {
-    return this.#limiter?.mode
-  }
-
-  /** Begins with a full budget. */
-  set limits(mode: Limits | undefined) {
-    this.#limiter = mode && new RateLimiter(mode, this.clock)
   }
 
   get<S extends Shape>(path: string, shape: S, work: Work<S>): void {
@@ -87,9 +69,10 @@ export class Api {
   ): Promise<Response> {
     const request = this.#open(c, form)
     try {
-      request.driver = this.#authenticate(c) === this.keys.driver
+      request.driver = this.#authenticate(c) === this.gate.keys.driver
       this.#limit(request, { endpoint: `${request.method} ${path}`, id: c.req.param("id") })
-      const fault = this.faults.meet(request)
+      this.#checkAccount(c)
+      const fault = this.gate.faults.meet(request)
       const strike: Strike = async (moment) => fault?.strike(moment, request)
       const answer = await respond(request, strike)
       await strike("answer")
@@ -110,9 +93,10 @@ export class Api {
       params: parse(form, { depth: 10, arrayLimit: 1000, parameterLimit: 10_000 }),
       idempotencyKey: c.req.method === "POST" ? c.req.header("Idempotency-Key") : undefined,
       apiVersion: c.req.header("Stripe-Version"),
+      account: c.req.header("Stripe-Account"),
       at: Date.now(),
     }
-    this.requests.push(request)
+    this.gate.requests.push(request)
     return request
   }
 
@@ -141,11 +125,12 @@ export class Api {
 
   /** Refuses before anything is looked up or done, so that neither a fault nor an idempotency key is used up. */
   #limit(request: ApiRequest, call: LimitedCall): void {
-    if (request.driver || !this.#limiter) return
-    const reason = this.#limiter.refuses(call)
+    const { limiter } = this.gate
+    if (request.driver || !limiter) return
+    const reason = limiter.refuses(call)
     if (!reason) return
     request.limitedBy = reason
-    throw rateLimited(reason, this.#limiter.mode)
+    throw rateLimited(reason, limiter.mode)
   }
 
   #authenticate(c: HttpContext): string {
@@ -153,8 +138,16 @@ export class Api {
     const [scheme, given = ""] = header.split(" ")
     const key = scheme === "Basic" ? Buffer.from(given, "base64").toString().split(":")[0] : given
     if (!key) throw unauthenticated("You did not provide an API key.")
-    if (key === this.keys.shop || key === this.keys.driver) return key
+    if (key === this.gate.keys.shop || key === this.gate.keys.driver) return key
     throw unauthenticated(`Invalid API Key provided: ${masked(key)}`)
+  }
+
+  /** A call for a connected account comes to that account's own interface, unless it doesn't exist. */
+  #checkAccount(c: HttpContext): void {
+    const id = c.req.header("Stripe-Account")
+    if (!id || id === this.account.connection?.id) return
+    const message = `The provided key does not have access to account '${id}' (or that account does not exist). Application access may have been revoked.`
+    throw new ApiError(403, { type: "invalid_request_error", code: "account_invalid", message }, false)
   }
 
   #send(c: HttpContext, request: ApiRequest, answer: Answer): Response {

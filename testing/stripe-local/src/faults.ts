@@ -9,6 +9,8 @@ export interface ApiRequest {
   params: Record<string, unknown>
   idempotencyKey: string | undefined
   apiVersion: string | undefined
+  /** The connected account that the call is for (`Stripe-Account`). */
+  account?: string | undefined
   at: number
   status?: number
   /** Answered from what the idempotency key remembers. */

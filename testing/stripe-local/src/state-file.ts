@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
-import type { Store } from "./store.js"
+import type { Accounts } from "./accounts.js"
 
 const FORMAT = 1
 
@@ -12,7 +12,7 @@ export class StateFile {
 
   constructor(
     readonly path: string,
-    readonly store: Store,
+    readonly accounts: Accounts,
   ) {}
 
   /** Throws where the file is there but is not a state that this version reads. */
@@ -25,7 +25,8 @@ export class StateFile {
     try {
       const saved = JSON.parse(text)
       if (saved.format !== FORMAT) throw new Error(`format ${saved.format}, not ${FORMAT}`)
-      this.store.load(saved.store)
+      this.accounts.platform.store.load(saved.store)
+      this.accounts.load(saved.accounts)
     } catch (cause) {
       throw new Error(`${this.path} is not a state of local Stripe; delete it to start afresh`, { cause })
     }
@@ -46,7 +47,11 @@ export class StateFile {
 
   async #write(): Promise<void> {
     const started = performance.now()
-    const text = JSON.stringify({ format: FORMAT, store: this.store })
+    const text = JSON.stringify({
+      format: FORMAT,
+      store: this.accounts.platform.store,
+      accounts: this.accounts,
+    })
     this.#lastCost = performance.now() - started
     await mkdir(dirname(this.path), { recursive: true })
     await writeFile(`${this.path}.new`, text, { mode: 0o600 })

@@ -1,6 +1,7 @@
 import type Stripe from "stripe"
 import { noSuch } from "./errors.js"
 import type { SessionPayment } from "./resources/intent-details.js"
+import type { ThinEvent } from "./resources/thin-events.js"
 
 /** Objects of one kind in the order in which they were made, found by id in one step. */
 export class Collection<T extends { id: string }> {
@@ -65,6 +66,8 @@ export class Collection<T extends { id: string }> {
 export interface EndpointSecrets {
   id: string
   secrets: string[]
+  /** Takes the events of connected accounts, and those only. */
+  connect?: boolean
 }
 
 /** What an idempotency key remembers. `at` is in milliseconds. */
@@ -96,6 +99,7 @@ export interface SessionLines {
 
 /** Everything that local Stripe remembers; it is all plain JSON. */
 export class Store {
+  readonly accounts = new Collection<Stripe.Account>("account")
   readonly payment_intents = new Collection<Stripe.PaymentIntent>("payment_intent")
   readonly charges = new Collection<Stripe.Charge>("charge")
   readonly refunds = new Collection<Stripe.Refund>("refund")
@@ -103,16 +107,19 @@ export class Store {
   readonly customers = new Collection<Stripe.Customer | Stripe.DeletedCustomer>("customer")
   readonly payment_methods = new Collection<Stripe.PaymentMethod>("PaymentMethod")
   readonly setup_intents = new Collection<Stripe.SetupIntent>("setupintent")
+  readonly invoice_payments = new Collection<Stripe.InvoicePayment>("invoice_payment")
   readonly products = new Collection<Stripe.Product>("product")
   readonly checkout_sessions = new Collection<Stripe.Checkout.Session>("checkout.session")
   readonly session_lines = new Collection<SessionLines>()
   readonly events = new Collection<Stripe.Event>("event")
+  readonly thin_events = new Collection<ThinEvent>("event")
   readonly webhook_endpoints = new Collection<Stripe.WebhookEndpoint>("webhook endpoint")
   readonly endpoint_secrets = new Collection<EndpointSecrets>()
   readonly answers = new Collection<SavedAnswer>()
   readonly undelivered = new Collection<Undelivered>()
 
   static readonly #PREFIXES: Record<string, keyof Store> = {
+    acct: "accounts",
     pi: "payment_intents",
     ch: "charges",
     py: "charges",

@@ -1,48 +1,42 @@
-import { once } from "node:events"
-import type { AddressInfo } from "node:net"
-import { createAdaptorServer } from "@hono/node-server"
 import Stripe from "stripe"
 import { Account } from "./account.js"
-import { Api } from "./api.js"
+import { Accounts } from "./accounts.js"
 import { Bank } from "./bank.js"
 import { Buyer } from "./buyer.js"
+import { Elsewhere } from "./elsewhere.js"
 import { refused } from "./errors.js"
 import type { ApiRequest, Faults } from "./faults.js"
+import { Gate } from "./gate.js"
 import type { Limits } from "./limits.js"
-import { includables, serveAll } from "./resources/index.js"
+import type { StripeLocalOptions } from "./options.js"
+import type { NewConnectedAccount } from "./resources/connected-accounts.js"
+import { createThinEvent, type NewThinEvent } from "./resources/thin-events.js"
 import { createEndpoint, deleteEndpoint, rollSecret } from "./resources/webhook-endpoints.js"
+import { Server } from "./server.js"
 import { StateFile } from "./state-file.js"
 import { Store } from "./store.js"
 import { type ByHand, Deliveries, type Delivery } from "./webhooks/deliveries.js"
 import type { DeliveryPolicy } from "./webhooks/policy.js"
 
-export interface StripeLocalOptions {
-  /** 0, the default, takes any free port. */
-  port?: number
-  host?: string
-  /** The one secret key that is let in ("sk_test_local"). */
-  apiKey?: string
-  /** Keeps the state over restarts: read at start, written shortly after changes and on close. */
-  stateFile?: string
-  /** Milliseconds before each further try of a delivery; as many retries as there are numbers. */
-  retryDelays?: number[]
-  /** Milliseconds after which a webhook without an answer counts as failed (10,000). */
-  deliveryTimeout?: number
-  /** Enforces Stripe's published rate limits on the shop's calls; none without it. */
-  limits?: Limits
-  /** What the rate limits measure time by, in milliseconds (`performance.now`): a test's own needs no waiting. */
-  clock?: () => number
+/** An account connected to the shop's. */
+export interface ConnectedAccount {
+  readonly id: string
+  readonly buyer: Buyer
+  readonly bank: Bank
+  /** Its events, oldest first. */
+  readonly events: Stripe.Event[]
 }
 
 const RETRY_DELAYS = [1_000, 2_000, 4_000, 8_000, 16_000]
 
 /** A running local Stripe. */
 export class StripeLocal {
-  readonly #api: Api
+  readonly #gate: Gate
   readonly #deliveries: Deliveries
   readonly #account: Account
+  readonly #accounts: Accounts
   readonly #file: StateFile | undefined
-  readonly #server: ReturnType<typeof createAdaptorServer>
+  readonly #server: Server
   #closing: Promise<void> | undefined
   readonly host: string
   readonly apiKey: string
@@ -52,40 +46,69 @@ export class StripeLocal {
   readonly buyer: Buyer
   /** What banks do and time brings: slow payments end, refunds arrive or fail, authorisations expire. */
   readonly bank: Bank
+  /** Payments in the account that the shop did not begin: of invoices, and at card readers. */
+  readonly elsewhere: Elsewhere
 
   constructor(readonly options: StripeLocalOptions) {
     const { host = "127.0.0.1", apiKey = "sk_test_local", stateFile } = options
     this.host = host
     this.apiKey = apiKey
-    const store = new Store()
-    this.#file = stateFile === undefined ? undefined : new StateFile(stateFile, store)
-    const changed = () => this.#file?.changed()
-    const { retryDelays = RETRY_DELAYS, deliveryTimeout: timeout = 10_000 } = options
-    this.#deliveries = new Deliveries(store, { retryDelays, timeout }, changed)
-    this.#account = new Account(store, Stripe.API_VERSION, (event) => this.#deliveries.dispatch(event))
     this.driverKey = `${apiKey}_driver`
     const { clock = () => performance.now(), limits } = options
-    const keys = { shop: apiKey, driver: this.driverKey }
-    this.#api = new Api(this.#account, keys, clock, includables(this.#account), changed)
-    this.#api.limits = limits
-    this.buyer = new Buyer(this.#account, changed)
-    this.bank = new Bank(this.#account, changed)
-    serveAll(this.#api, this.#account)
-    // The shop under test may live in this process: its Request and Response stay what they are.
-    this.#server = createAdaptorServer({ fetch: this.#api.app.fetch, overrideGlobalObjects: false })
+    this.#gate = new Gate({ shop: apiKey, driver: this.driverKey }, clock)
+    this.#gate.limits = limits
+    this.#server = new Server(this.#gate, this.#changed)
+    const store = new Store()
+    const { retryDelays = RETRY_DELAYS, deliveryTimeout: timeout = 10_000 } = options
+    this.#deliveries = new Deliveries(store, { retryDelays, timeout }, this.#changed, (id) =>
+      this.#accounts.event(id),
+    )
+    this.#account = new Account(store, Stripe.API_VERSION, (event) => this.#deliveries.dispatch(event))
+    this.#accounts = new Accounts(this.#account, (connected) => this.#server.serve(connected))
+    this.#file = stateFile === undefined ? undefined : new StateFile(stateFile, this.#accounts)
+    this.buyer = new Buyer(this.#account, this.#changed)
+    this.bank = new Bank(this.#account, this.#changed)
+    this.elsewhere = new Elsewhere(this.#account, this.#changed)
+    this.#server.serve(this.#account)
+  }
+
+  readonly #changed = () => this.#file?.changed()
+
+  /** Connects an account to the shop's, which is its platform; Stripe clients name it in `stripeAccount`. */
+  connectAccount(given: NewConnectedAccount = {}): ConnectedAccount {
+    const account = this.#accounts.create(given)
+    this.#changed()
+    return this.#handle(account)
+  }
+
+  /** A connected account, with what happens in it; throws where there is none of this id. */
+  connectedAccount(id: string): ConnectedAccount {
+    const account = this.#accounts.get(id)
+    if (!account) throw new Error(`No such connected account: ${id}`)
+    return this.#handle(account)
+  }
+
+  #handle(account: Account): ConnectedAccount {
+    return {
+      id: account.connection?.id ?? "",
+      buyer: new Buyer(account, this.#changed),
+      bank: new Bank(account, this.#changed),
+      get events() {
+        return [...account.store.events]
+      },
+    }
   }
 
   /** Rejects where the port is taken or the state file can't be read. */
   async start(): Promise<this> {
     await this.#file?.load()
-    this.#server.listen(this.options.port ?? 0, this.host)
-    await once(this.#server, "listening")
+    await this.#server.listen(this.options.port ?? 0, this.host)
     this.#deliveries.resume()
     return this
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#server.port
   }
 
   get url(): string {
@@ -112,12 +135,17 @@ export class StripeLocal {
   }
 
   /** An endpoint of the same URL is replaced, so that a shop can say this at each of its starts. */
-  addWebhookEndpoint(endpoint: { url: string; secret?: string; enabledEvents?: string[] }): {
-    id: string
-    secret: string
-  } {
-    for (const { id, url } of this.#account.store.webhook_endpoints) {
-      if (url === endpoint.url) deleteEndpoint(this.#account, id)
+  addWebhookEndpoint(endpoint: {
+    url: string
+    secret?: string
+    enabledEvents?: string[]
+    /** For the events of connected accounts. */
+    connect?: boolean
+  }): { id: string; secret: string } {
+    const { endpoint_secrets, webhook_endpoints } = this.#account.store
+    for (const { id, url } of webhook_endpoints) {
+      const same = Boolean(endpoint_secrets.get(id)?.connect) === Boolean(endpoint.connect)
+      if (url === endpoint.url && same) deleteEndpoint(this.#account, id)
     }
     const { id, secret } = createEndpoint(this.#account, endpoint)
     this.#file?.changed()
@@ -133,21 +161,21 @@ export class StripeLocal {
   }
 
   get faults(): Faults {
-    return this.#api.faults
+    return this.#gate.faults
   }
 
   get limits(): Limits | undefined {
-    return this.#api.limits
+    return this.#gate.limits
   }
 
   /** Changes the enforced limits from the next call on, which begins with a full budget. */
   set limits(limits: Limits | undefined) {
-    this.#api.limits = limits
+    this.#gate.limits = limits
   }
 
   /** Every API call, in the order of arrival. */
   get requests(): ApiRequest[] {
-    return this.#api.requests
+    return this.#gate.requests
   }
 
   /** Every attempt to deliver a webhook, in the order in which they ended. */
@@ -176,7 +204,7 @@ export class StripeLocal {
     return this.#deliveries.releaseHeld(order)
   }
 
-  /** All events, oldest first. */
+  /** All events of the shop's own account, oldest first. */
   get events(): Stripe.Event[] {
     return [...this.#account.store.events]
   }
@@ -186,9 +214,19 @@ export class StripeLocal {
    * with the shop's answers. Throws where there is no such event.
    */
   async deliver(event: Stripe.Event | string, options: ByHand = {}): Promise<Delivery[]> {
-    const known = typeof event === "string" ? this.#account.store.events.get(event) : event
+    const known = typeof event === "string" ? this.#accounts.event(event) : event
     if (!known) throw new Error(`No such event: ${event}`)
     return this.#deliveries.byHand(known, options)
+  }
+
+  /**
+   * Makes a thin event (`v2.core.event`) and delivers its notification by hand: to every enabled endpoint, unless one
+   * is named, as endpoints here don't subscribe to thin events.
+   */
+  async deliverThin(event: NewThinEvent, options: ByHand = {}): Promise<Delivery[]> {
+    const made = createThinEvent(this.#account, event)
+    this.#file?.changed()
+    return this.#deliveries.byHand(made, options)
   }
 
   /** Resolves when no delivery is under way, waits for its turn or is to be tried again. */
@@ -203,12 +241,9 @@ export class StripeLocal {
   }
 
   async #close(): Promise<void> {
-    this.#api.faults.clear()
+    this.#gate.faults.clear()
     this.#deliveries.close()
-    const closed = once(this.#server, "close")
-    this.#server.close()
-    if ("closeAllConnections" in this.#server) this.#server.closeAllConnections()
-    await closed
+    await this.#server.close()
     await this.#file?.save()
   }
 

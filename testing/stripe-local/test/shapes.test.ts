@@ -112,7 +112,7 @@ describe("objects have all fields of Stripe's", () => {
     expect(lacking("setup_intent", await stripe.setupIntents.create())).toEqual([])
   })
 
-  it("event, which names no account, since there is no Connect here", () => {
+  it("event, which names no account, as it is of the platform's own", () => {
     const [event] = local.events
     expect(lacking("event", event)).toEqual([])
     expect(event).not.toHaveProperty("account")

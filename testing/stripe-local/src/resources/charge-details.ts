@@ -20,7 +20,33 @@ export function paymentMethodDetails(
   if (method.us_bank_account) return { type: method.type, us_bank_account: usBank(method.us_bank_account) }
   if (method.boleto) return { type: method.type, boleto: { ...method.boleto } }
   if (method.oxxo) return { type: method.type, oxxo: { number: null } }
+  if (method.card_present) {
+    return { type: method.type, card_present: cardPresent(account, intent, method.card_present) }
+  }
   return { type: "card", card: card(account, intent, method) }
+}
+
+const READER_AUTHORISED_FOR = 2 * 24 * 60 * 60
+
+function cardPresent(
+  account: Account,
+  intent: Stripe.PaymentIntent,
+  card: Stripe.PaymentMethod.CardPresent,
+): Details["card_present"] {
+  const { networks: _, offline: __, ...read } = card
+  return {
+    ...read,
+    amount_authorized: intent.amount,
+    ...(intent.capture_method === "manual" && { capture_before: account.now() + READER_AUTHORISED_FOR }),
+    emv_auth_data: null,
+    generated_card: null,
+    incremental_authorization_supported: false,
+    network: card.brand,
+    network_transaction_id: null,
+    offline: null,
+    overcapture_supported: false,
+    receipt: null,
+  }
 }
 
 function sepaDebit({ bank_code, branch_code, country, fingerprint, last4 }: Stripe.PaymentMethod.SepaDebit) {

@@ -5,13 +5,16 @@ import { page } from "../pages.js"
 import { charges } from "./charges.js"
 import { lineItems } from "./checkout-lines.js"
 import { checkoutSessions } from "./checkout-sessions.js"
+import { connectedAccounts } from "./connected-accounts.js"
 import { customers } from "./customers.js"
 import { disputes } from "./disputes.js"
 import { events } from "./events.js"
+import { invoicePayments } from "./invoice-payments.js"
 import { paymentIntents } from "./payment-intents.js"
 import { paymentMethods } from "./payment-methods.js"
 import { refunds } from "./refunds.js"
 import { setupIntents } from "./setup-intents.js"
+import { thinEvents } from "./thin-events.js"
 import { webhookEndpoints } from "./webhook-endpoints.js"
 
 /** Registers every endpoint of local Stripe. */
@@ -21,10 +24,13 @@ export function serveAll(api: Api, account: Account): void {
   refunds(api, account)
   disputes(api, account)
   checkoutSessions(api, account)
+  connectedAccounts(api, account)
   customers(api, account)
   paymentMethods(api, account)
   setupIntents(api, account)
+  invoicePayments(api, account)
   events(api, account)
+  thinEvents(api, account)
   webhookEndpoints(api, account)
 }
 

@@ -78,3 +78,25 @@ export function usBankDetails(given: UsBank): MethodDetails {
     },
   }
 }
+
+/** A card at a reader, read without contact. */
+export function presentCard(): MethodDetails {
+  return {
+    type: "card_present",
+    card_present: {
+      brand: "visa",
+      brand_product: null,
+      cardholder_name: null,
+      country: "US",
+      exp_month: 12,
+      exp_year: new Date().getFullYear() + 5,
+      fingerprint: null,
+      funding: "credit",
+      last4: "9969",
+      networks: { available: ["visa"], preferred: null },
+      offline: null,
+      preferred_locales: ["en"],
+      read_method: "contactless_emv",
+    },
+  }
+}

@@ -63,7 +63,8 @@ const intentCreation = {
   payment_method_configuration: text,
 }
 
-type NewIntent = Params<typeof intentCreation>
+/** Only what other products of Stripe do sets `payment_details` here. */
+type NewIntent = Params<typeof intentCreation> & Pick<Intent, "payment_details">
 
 export function createIntent(
   account: Account,
@@ -103,6 +104,7 @@ export function createIntent(
     metadata: mergeMetadata({}, params.metadata),
     next_action: null,
     on_behalf_of: null,
+    ...(params.payment_details && { payment_details: params.payment_details }),
     payment_method: chosen?.id ?? null,
     payment_method_configuration_details: null,
     payment_method_options: (params.payment_method_options ?? {}) as Intent["payment_method_options"],

@@ -18,6 +18,7 @@ import {
 import { needCustomer } from "./customers.js"
 import {
   type MethodDetails,
+  presentCard,
   sepaDetails,
   testAccountDetails,
   testCardDetails,
@@ -91,6 +92,11 @@ function givenDetails(data: Params<typeof paymentMethodData>): MethodDetails {
 function given<T>(details: T | null | undefined, type: string): T {
   if (!details) throw badParam(`Missing required param: ${type}.`, type, "parameter_missing")
   return details
+}
+
+/** The card that somebody has held to a reader. */
+export function terminalCard(account: Account): Stripe.PaymentMethod {
+  return createPaymentMethod(account, presentCard())
 }
 
 function createPaymentMethod(account: Account, details: MethodDetails): Stripe.PaymentMethod {

@@ -12,6 +12,8 @@ export interface NewEndpoint {
   enabledEvents?: string[]
   /** Fixed, for a shop that has it in its settings; otherwise a new one. */
   secret?: string
+  /** For the events of connected accounts instead of the platform's own. */
+  connect?: boolean
   description?: string | null
   metadata?: Stripe.Metadata
 }
@@ -34,7 +36,7 @@ export function createEndpoint(
     status: "enabled",
     url: validUrl(given.url),
   })
-  account.store.endpoint_secrets.add({ id: endpoint.id, secrets: [secret] })
+  account.store.endpoint_secrets.add({ id: endpoint.id, secrets: [secret], connect: given.connect })
   return { ...endpoint, secret }
 }
 
@@ -65,13 +67,15 @@ export function webhookEndpoints(api: Api, account: Account): void {
     url: required(text),
     enabled_events: required(list(text)),
     api_version: text,
+    connect: boolean,
     description: text,
     metadata,
   }
-  api.post("/v1/webhook_endpoints", creation, ({ url, enabled_events, description, metadata }) =>
+  api.post("/v1/webhook_endpoints", creation, ({ url, enabled_events, connect, description, metadata }) =>
     createEndpoint(account, {
       url,
       enabledEvents: enabled_events,
+      connect,
       description,
       metadata: mergeMetadata({}, metadata),
     }),

@@ -1,5 +1,6 @@
 import type Stripe from "stripe"
 import { newId } from "../ids.js"
+import type { ThinEvent } from "../resources/thin-events.js"
 import type { Store, Undelivered } from "../store.js"
 import type { DeliveryPolicy } from "./policy.js"
 import { Sender, type WebhookRequest } from "./sender.js"
@@ -8,7 +9,7 @@ import { signatureHeader } from "./signature.js"
 /** One attempt to deliver one event to one endpoint, as the log keeps it once it is over. */
 export interface Delivery {
   event: string
-  type: Stripe.Event.Type
+  type: string
   endpoint: string
   url: string
   /** 1 for the first try. */
@@ -43,9 +44,14 @@ export interface ByHand {
   secrets?: string[]
   /** Sign as of this time, in seconds, instead of now. */
   timestamp?: number
+  /** As an event of live mode (`true`) or not; as it is without this. */
+  livemode?: boolean
   /** Changes the request after it was signed. */
   tamper?(request: WebhookRequest): WebhookRequest
 }
+
+/** An event with its object, or the notification of a thin one. */
+type AnyEvent = Stripe.Event | ThinEvent
 
 /** Sends events to the webhook endpoints, and again where they fail, and keeps the log. */
 export class Deliveries {
@@ -62,6 +68,8 @@ export class Deliveries {
     readonly store: Store,
     readonly options: DeliveryOptions,
     readonly changed: () => void,
+    /** Finds an event of whichever account. */
+    readonly find: (id: string) => Stripe.Event | undefined,
   ) {
     this.#sender = new Sender(options.timeout)
   }
@@ -89,8 +97,10 @@ export class Deliveries {
   }
 
   /** One attempt for each endpoint and time, whatever the policy says; resolves with what came of them. */
-  async byHand(event: Stripe.Event, options: ByHand): Promise<Delivery[]> {
-    const endpoints = options.endpoint ? [this.#endpoint(options.endpoint)] : this.#endpointsFor(event)
+  async byHand(given: AnyEvent, options: ByHand): Promise<Delivery[]> {
+    const { livemode = given.livemode } = options
+    const event = { ...given, livemode }
+    const endpoints = options.endpoint ? [this.#endpoint(options.endpoint)] : this.#endpointsFor(given)
     const copies = Array.from({ length: options.times ?? 1 }, (_, copy) => copy)
     const sent = endpoints.flatMap((endpoint) =>
       copies.map(async (copy) => {
@@ -148,7 +158,7 @@ export class Deliveries {
 
   /** True when no other try is needed: the event was taken, or its endpoint is gone or disabled. */
   async #try(job: Undelivered): Promise<boolean> {
-    const event = this.store.events.get(job.event)
+    const event = this.find(job.event)
     const endpoint = this.store.webhook_endpoints.get(job.endpoint)
     if (!event || endpoint?.status !== "enabled") return true
     job.attempts += 1
@@ -160,7 +170,7 @@ export class Deliveries {
   }
 
   async #attempt(
-    event: Stripe.Event,
+    event: AnyEvent,
     endpoint: Stripe.WebhookEndpoint,
     turn: { attempt: number; copy: number },
     options: ByHand = {},
@@ -185,7 +195,7 @@ export class Deliveries {
     return delivery
   }
 
-  #sign(event: Stripe.Event, endpoint: Stripe.WebhookEndpoint, options: ByHand): WebhookRequest {
+  #sign(event: AnyEvent, endpoint: Stripe.WebhookEndpoint, options: ByHand): WebhookRequest {
     const body = JSON.stringify(event, null, 2)
     const secrets = options.secrets ?? this.store.endpoint_secrets.get(endpoint.id)?.secrets ?? []
     const timestamp = options.timestamp ?? Math.floor(Date.now() / 1000)
@@ -206,10 +216,14 @@ export class Deliveries {
     return endpoint
   }
 
-  #endpointsFor({ type }: Stripe.Event): Stripe.WebhookEndpoint[] {
-    return [...this.store.webhook_endpoints].filter(
-      ({ status, enabled_events }) =>
-        status === "enabled" && (enabled_events.includes("*") || enabled_events.includes(type)),
+  #endpointsFor(event: AnyEvent): Stripe.WebhookEndpoint[] {
+    const enabled = [...this.store.webhook_endpoints].filter(({ status }) => status === "enabled")
+    if (event.object !== "event") return enabled
+    const { type, account } = event
+    return enabled.filter(
+      ({ id, enabled_events }) =>
+        (enabled_events.includes("*") || enabled_events.includes(type)) &&
+        Boolean(this.store.endpoint_secrets.get(id)?.connect) === Boolean(account),
     )
   }
 
