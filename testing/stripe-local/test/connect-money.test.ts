@@ -176,6 +176,15 @@ describe("a refund", () => {
     expect(charge.refunded).toBe(false)
   })
 
+  it("in thirds leaves no cent of the fee behind", async () => {
+    const intent = await pay({ amount: 1000, application_fee_amount: 100 })
+    for (const amount of [333, 333, 334]) {
+      await stripe.refunds.create({ payment_intent: intent.id, amount, refund_application_fee: true })
+    }
+    const refunds = await stripe.applicationFees.listRefunds(moneyOf(intent).fee.id)
+    expect(refunds.data.map(({ amount }) => amount)).toEqual([34, 33, 33])
+  })
+
   it("of a payment that gave nothing away has nothing to take back", async () => {
     const { id } = await stripe.paymentIntents.create(card)
     const refund = (more: Stripe.RefundCreateParams) => stripe.refunds.create({ payment_intent: id, ...more })
