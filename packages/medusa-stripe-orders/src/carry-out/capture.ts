@@ -1,12 +1,12 @@
 import type Stripe from "stripe"
 import { Gatherer } from "../gatherer"
-import { isCanceledInMedusa, recordMoney } from "../medusa/money-rows"
+import { canceledInMedusa, isCanceledInMedusa, keepOrders, recordMoney } from "../medusa/money-rows"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
-import { haveMoved, whenPaid } from "./money-moved"
+import { haveMoved, takeBack, whenPaid } from "./money-moved"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
 
 /** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
@@ -18,6 +18,9 @@ const AUTHORIZED_FOR_MS = 7 * 86_400_000
  */
 export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<Outcome | null> {
   const { plugin } = work
+  if (await isCanceledInMedusa(work.db, payment)) {
+    return takeBack(payment)
+  }
   const isOurs = payment.status === "ordered"
   const answer: Answer<Stripe.PaymentIntent> = isOurs
     ? await orCurrent(plugin, payment.id, () =>
@@ -32,7 +35,7 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
   if (!isOurs && answer.value.status === "requires_capture") {
     return stillAuthorized(payment, answer.value)
   }
-  return (await isCanceledInMedusa(work.db, payment)) ? canceled(payment, answer) : lost(payment, answer)
+  return (await isCanceledInMedusa(work.db, payment)) ? takeBack(payment) : lost(payment, answer)
 }
 
 interface Captured {
@@ -68,7 +71,16 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
       captures.map(({ payment }) => payment.id),
     )
     // One that is another worker's by now is left to it: it asks Stripe the same, and writes it.
-    const mine = captures.filter(({ payment }) => rows.get(payment.id)?.claim === payment.claim)
+    const held = captures.filter(({ payment }) => rows.get(payment.id)?.claim === payment.claim)
+    const payments = held.map(({ payment }) => payment)
+    await keepOrders(transaction.sql, payments)
+    const canceled = await canceledInMedusa(transaction.sql, payments)
+    await applyOutcomes(
+      transaction.sql,
+      actor,
+      held.flatMap(({ payment }) => (canceled.has(payment.id) ? [takeBack(payment)] : [])),
+    )
+    const mine = held.filter(({ payment }) => !canceled.has(payment.id))
     await recordMoney(
       container,
       transaction,
@@ -109,12 +121,6 @@ function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.P
   const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
   const reason = `order ${payment.order_id} was made, but Stripe captured ${part} of ${whole}`
   return outcomeOf(payment, "review", { kind: "decision", text: reason, data: ids }, { reason })
-}
-
-/** The shop took the order back, and Medusa the authorization with it: nothing is left to do. */
-function canceled(payment: ClaimedPayment, { ids }: Answer<Stripe.PaymentIntent>): Outcome {
-  const reason = `order ${payment.order_id} was canceled in Medusa before it was paid`
-  return outcomeOf(payment, "canceled", { kind: "decision", text: reason, data: ids }, { reason })
 }
 
 function lost(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {

@@ -1,4 +1,5 @@
 import type Stripe from "stripe"
+import { markCanceled } from "../medusa/money-rows"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
@@ -11,12 +12,13 @@ const PENDING_RETRY_MS = 86_400_000
 /** Stripe's clock and the database's may differ by so much. */
 const CLOCK_SKEW_MS = 60_000
 
-/** No order is made: an authorization is canceled, captured money is refunded. */
+/** There is no order, or it was canceled: an authorization is canceled, captured money is refunded. */
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
   const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
-  return intent.status === "succeeded"
-    ? await refund(work, payment, intent, refunds)
-    : await cancel(work, payment)
+  if (intent.status === "succeeded") {
+    return await refund(work, payment, intent, refunds)
+  }
+  return intent.status === "canceled" ? await canceled(work, payment, {}) : await cancel(work, payment)
 }
 
 /**
@@ -42,7 +44,10 @@ async function refund(
   const key = [`holdfast-refund-${payment.id}`, ...failed.map(({ id }) => id).sort()].join("-")
   const { value, ids } = await askOnce(plugin, "refund", key, (options) =>
     plugin.stripe.refunds.create(
-      { payment_intent: payment.id, metadata: { reason: "out of stock" } },
+      {
+        payment_intent: payment.id,
+        metadata: { reason: payment.order_id ? "order canceled" : "out of stock" },
+      },
       options,
     ),
   )
@@ -54,7 +59,9 @@ function standing(payment: ClaimedPayment, refunds: Stripe.Refund[], ids: Answer
   const data = { refund_id: refunds[0]?.id, ...ids }
   const pending = refunds.find(({ status }) => status !== "succeeded")
   if (!pending) {
-    return outcomeOf(payment, "refunded", { kind: "stripe_call", text: "Refunded", data }, { reason })
+    // An order that was canceled shows the refund.
+    const to = payment.order_id && payment.payment_id ? "money_moved" : "refunded"
+    return outcomeOf(payment, to, { kind: "stripe_call", text: "Refunded", data }, { reason })
   }
   const text = `The refund is ${pending.status} in Stripe`
   return outcomeOf(
@@ -88,8 +95,9 @@ function sumOf(refunds: Stripe.Refund[]): number {
   return refunds.reduce((sum, { amount }) => sum + amount, 0)
 }
 
-async function cancel({ plugin }: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
-  const { id, reason } = payment
+async function cancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
+  const { plugin } = work
+  const { id } = payment
   const { value, ids } = await orCurrent(plugin, id, () =>
     askOnce(plugin, "cancel", `holdfast-cancel-${id}`, (options) =>
       plugin.stripe.paymentIntents.cancel(id, { cancellation_reason: "abandoned" }, options),
@@ -98,5 +106,15 @@ async function cancel({ plugin }: CarryOut, payment: ClaimedPayment): Promise<Ou
   if (value.status !== "canceled") {
     throw new Error(`the authorization could not be canceled: it is ${value.status} in Stripe`)
   }
+  return await canceled(work, payment, ids)
+}
+
+async function canceled(
+  { db }: CarryOut,
+  payment: ClaimedPayment,
+  ids: Answer<unknown>["ids"],
+): Promise<Outcome> {
+  const { payment_id, reason } = payment
+  await markCanceled(db, payment_id)
   return outcomeOf(payment, "canceled", { kind: "stripe_call", text: "Canceled", data: ids }, { reason })
 }
