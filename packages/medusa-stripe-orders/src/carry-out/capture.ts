@@ -1,3 +1,5 @@
+import type { Logger } from "@medusajs/framework/types"
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { Gatherer } from "../gatherer"
 import { canceledInMedusa, isCanceledInMedusa, keepOrders, recordMoney } from "../medusa/money-rows"
@@ -33,7 +35,7 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
     return await captured(work, payment, answer)
   }
   if (!isOurs && answer.value.status === "requires_capture") {
-    return stillAuthorized(payment, answer.value)
+    return stillAuthorized(work, payment, answer.value)
   }
   return (await isCanceledInMedusa(work.db, payment)) ? takeBack(payment) : lost(payment, answer)
 }
@@ -103,17 +105,38 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
   })
 }
 
-/** The shop captures when it ships. The authorization is looked at again when it ends, if no event comes before. */
-function stillAuthorized(payment: ClaimedPayment, intent: Stripe.PaymentIntent): Outcome {
-  const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
-  return outcomeOf(payment, "awaiting_capture", line, { due_in_ms: untilAuthorizationEnds(intent) })
+/** The shop captures when it ships. It is warned a day before the authorization ends, if no event comes before. */
+function stillAuthorized(
+  { container }: CarryOut,
+  payment: ClaimedPayment,
+  intent: Stripe.PaymentIntent,
+): Outcome {
+  const { due_in_ms, isEnding } = nextLook(authorizationEnd(intent), Date.now())
+  if (!isEnding) {
+    const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
+    return outcomeOf(payment, "awaiting_capture", line, { due_in_ms })
+  }
+  const end = new Date(authorizationEnd(intent)).toISOString()
+  const reason = `capture order ${payment.order_id} before ${end}: then its authorization ends`
+  const logger: Logger = container.resolve(ContainerRegistrationKeys.LOGGER)
+  logger.warn(`Stripe payment ${payment.id}: ${reason}`)
+  const line = { kind: "decision" as const, text: reason, data: { order_id: payment.order_id } }
+  return outcomeOf(payment, "awaiting_capture", line, { due_in_ms, reason })
 }
 
-function untilAuthorizationEnds({ created, latest_charge }: Stripe.PaymentIntent): number {
+function authorizationEnd({ created, latest_charge }: Stripe.PaymentIntent): number {
   const charge = typeof latest_charge === "object" ? latest_charge : null
   const before = charge?.payment_method_details?.card?.capture_before
-  const end = before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
-  return Math.max(3_600_000, end - Date.now())
+  return before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
+}
+
+const WARN_BEFORE_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+/** When an authorization that ends at `end` is looked at again, and whether the shop is to be warned now; milliseconds. */
+export function nextLook(end: number, now: number): { due_in_ms: number; isEnding: boolean } {
+  const isEnding = end - now <= WARN_BEFORE_MS
+  return { isEnding, due_in_ms: Math.max(HOUR_MS, end - now - (isEnding ? 0 : WARN_BEFORE_MS)) }
 }
 
 function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {

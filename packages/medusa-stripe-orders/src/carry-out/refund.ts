@@ -1,16 +1,13 @@
 import type Stripe from "stripe"
 import { markCanceled } from "../medusa/money-rows"
 import { formatMinorUnits } from "../order-draft/amounts"
-import { type Outcome, outcomeOf } from "../payments/payments"
+import { type Database, type Outcome, outcomeOf, readTimeline } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
 import { type Answer, askOnce, orCurrent, retrieveWithRefunds } from "./stripe-calls"
 
 /** A refund that is pending is looked at again after a day, if no event comes before. */
 const PENDING_RETRY_MS = 86_400_000
-
-/** Stripe's clock and the database's may differ by so much. */
-const CLOCK_SKEW_MS = 60_000
 
 /** There is no order, or it was canceled: an authorization is canceled, captured money is refunded. */
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
@@ -22,17 +19,18 @@ export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): P
 }
 
 /**
- * Refunds what is not refunded yet. A refund is what Stripe says it is: one that is pending is waited for; one that failed
- * has given the money back to the shop's balance. Then the rest is refunded once more, and a second failure needs review.
+ * Refunds what is not refunded yet. A refund is what Stripe says it is: one that is pending is waited for; one that failed,
+ * also days later, has given the money back to the shop's balance and needs review. A retry then makes a new one.
  */
 async function refund(
-  { plugin }: CarryOut,
+  { plugin, db }: CarryOut,
   payment: ClaimedPayment,
   { amount_received }: Stripe.PaymentIntent,
   refunds: Stripe.Refund[],
 ): Promise<Outcome> {
   const failed = refunds.filter(hasFailed)
-  const failedNow = failed.find((refund) => isSince(payment, refund))
+  const told = failed.length > 0 ? await reviewedRefunds(db, payment.id) : new Set()
+  const failedNow = failed.find(({ id }) => !told.has(id))
   const live = refunds.filter((refund) => !hasFailed(refund))
   if (failedNow) {
     return failedToRefund(payment, failedNow)
@@ -86,9 +84,10 @@ function hasFailed({ status }: Stripe.Refund): boolean {
   return status === "failed" || status === "canceled"
 }
 
-/** Whether the refund was made for this stay in the state, not for one before. */
-function isSince({ status_since }: ClaimedPayment, { created }: Stripe.Refund): boolean {
-  return created * 1000 > new Date(status_since).getTime() - CLOCK_SKEW_MS
+/** The failed refunds that a person has been told of before. */
+async function reviewedRefunds(db: Database, id: string): Promise<Set<unknown>> {
+  const lines = await readTimeline(db, id)
+  return new Set(lines.flatMap(({ status, data }) => (status === "review" ? [data?.refund_id] : [])))
 }
 
 function sumOf(refunds: Stripe.Refund[]): number {
