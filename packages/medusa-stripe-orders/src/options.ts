@@ -23,6 +23,7 @@ const schema = z.strictObject({
     .enum(["after_stock", "by_shop"], { error: 'must be "after_stock" or "by_shop"' })
     .default("after_stock"),
   billingAddress: z.enum(["shipping", "card"], { error: 'must be "shipping" or "card"' }).default("shipping"),
+  paidTwice: z.enum(["review", "refund"], { error: 'must be "review" or "refund"' }).default("review"),
   orderWithoutMoney: z.enum(["keep", "cancel"], { error: 'must be "keep" or "cancel"' }).default("keep"),
   lock: z
     .strictObject({

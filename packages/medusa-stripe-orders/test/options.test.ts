@@ -18,6 +18,7 @@ describe("the plugin's options", () => {
       ...valid,
       lockKey: "payment_intent",
       orderWithoutMoney: "keep",
+      paidTwice: "review",
       stock: "reserve",
       capture: "after_stock",
       billingAddress: "shipping",

@@ -210,7 +210,8 @@ function alreadyOrdered(
     const which = order_id ? `became order ${order_id}` : "is being ordered"
     const reason = `${what} ${which} with another payment: this one was paid as well`
     const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id } }
-    return batch.outcome(id, "review", line, { reason, facts: { cart_id } })
+    const to = batch.plugin.options.paidTwice === "refund" ? "refunding" : "review"
+    return batch.outcome(id, to, line, { reason, facts: { cart_id } })
   }
   const reason = cart_id
     ? "Medusa's own cart completion made the order"
