@@ -1,5 +1,5 @@
 import type Stripe from "stripe"
-import { markCanceled } from "../medusa/money-rows"
+import { markCanceled } from "../medusa/order-standing"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { type Database, type Outcome, outcomeOf, readTimeline } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
