@@ -84,3 +84,12 @@ export async function listDisputes({ budget, stripe }: Plugin, id: string): Prom
   )
   return data
 }
+
+/** A page of Stripe's events, the newest first. */
+export async function listEvents(
+  { budget, stripe }: Plugin,
+  params: Stripe.EventListParams,
+  account?: string,
+): Promise<Stripe.ApiList<Stripe.Event>> {
+  return await budget.run("list events", () => stripe.events.list(params, { stripeAccount: account }))
+}

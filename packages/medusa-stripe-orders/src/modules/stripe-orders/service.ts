@@ -12,8 +12,9 @@ import { type Received, receiveEvents } from "../../payments/inbox"
 import { messageOf, readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { parseStorable } from "../../payments/storable"
-import type { Plugin } from "../../plugin"
+import type { Plugin, ReceivedEvent } from "../../plugin"
 import { StripeWorker } from "../../worker"
+import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
 import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
@@ -21,13 +22,6 @@ import StripeTimeline from "./models/stripe-timeline"
 
 /** Stripe's own default: an older timestamp means a replay. */
 const SIGNATURE_TOLERANCE_SECONDS = 300
-
-/** An event whose signature was checked. */
-export interface SignedEvent {
-  event: Stripe.Event
-  /** what was signed */
-  payload: string
-}
 
 interface Dependencies {
   [ContainerRegistrationKeys.PG_CONNECTION]: Knex
@@ -41,6 +35,7 @@ export class StripeOrdersModuleService
     StripePayment,
     StripeTimeline,
     StripeLease,
+    StripeCursor,
   })
   implements Plugin
 {
@@ -88,7 +83,7 @@ export class StripeOrdersModuleService
    *
    * @throws MedusaError `invalid_data` where the signature is missing, wrong or older than 300 seconds
    */
-  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): SignedEvent {
+  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): ReceivedEvent {
     if (!rawBody?.length) {
       throw refuse("The request has no JSON body. Stripe sends events as application/json.")
     }
@@ -112,7 +107,7 @@ export class StripeOrdersModuleService
   }
 
   /** Stores the event; when this returns it is safe to answer 200. */
-  async receive({ event, payload }: SignedEvent): Promise<void> {
+  async receive({ event, payload, isFetched }: ReceivedEvent): Promise<void> {
     const concern = concernOf(event)
     await this.#inbox
       .add({
@@ -123,6 +118,7 @@ export class StripeOrdersModuleService
           livemode: event.livemode,
           created: event.created,
           payload,
+          isFetched,
         },
         concern: concern && {
           payment_intent_id: concern.payment_intent_id,
