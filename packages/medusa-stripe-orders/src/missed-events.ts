@@ -1,6 +1,7 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger } from "@medusajs/framework/types"
 import type Stripe from "stripe"
+import { accountsToRead } from "./accounts"
 import { listEvents } from "./carry-out/stripe-calls"
 import { typesToFetch } from "./events"
 import { oldestFirst, type Span } from "./oldest-first"
@@ -33,15 +34,10 @@ interface Fetching {
 /** Returns how many had been missed. */
 export async function fetchMissedEvents(fetching: Fetching): Promise<number> {
   let missed = 0
-  for (const account of accounts()) {
+  for (const account of accountsToRead()) {
     missed += await fetchOf(fetching, account)
   }
   return missed
-}
-
-/** Whose events are listed: undefined is the account of the API key. Each has a cursor of its own. */
-function accounts(): (string | undefined)[] {
-  return [undefined]
 }
 
 async function fetchOf(fetching: Fetching, account: string | undefined): Promise<number> {

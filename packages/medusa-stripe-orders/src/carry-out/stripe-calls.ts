@@ -93,3 +93,14 @@ export async function listEvents(
 ): Promise<Stripe.ApiList<Stripe.Event>> {
   return await budget.run("list events", () => stripe.events.list(params, { stripeAccount: account }))
 }
+
+/** A page of payment intents, the newest first. */
+export async function listPayments(
+  { budget, stripe }: Plugin,
+  params: Stripe.PaymentIntentListParams,
+  account?: string,
+): Promise<Stripe.ApiList<Stripe.PaymentIntent>> {
+  return await budget.run("list payments", () =>
+    stripe.paymentIntents.list(params, { stripeAccount: account }),
+  )
+}

@@ -12,7 +12,9 @@ import { type Received, receiveEvents } from "../../payments/inbox"
 import { messageOf, readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { parseStorable } from "../../payments/storable"
+import { retryKind, type WaitingKind } from "../../payments/waiting"
 import type { Plugin, ReceivedEvent } from "../../plugin"
+import { type ReconcileReport, reconcile } from "../../reconcile/reconcile"
 import { StripeWorker } from "../../worker"
 import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
@@ -22,6 +24,15 @@ import StripeTimeline from "./models/stripe-timeline"
 
 /** Stripe's own default: an older timestamp means a replay. */
 const SIGNATURE_TOLERANCE_SECONDS = 300
+
+export interface ReconcileOptions {
+  since: Date
+  /** the present, where it is left out */
+  until?: Date
+  /** who asks for it, for the timeline */
+  person?: string
+  onProgress?: (soFar: ReconcileReport) => void
+}
 
 interface Dependencies {
   [ContainerRegistrationKeys.PG_CONNECTION]: Knex
@@ -140,15 +151,35 @@ export class StripeOrdersModuleService
   }
 
   /**
-   * Takes payments in review up again, within a moment, as if they were new. Nothing happens twice.
+   * Takes payments in review up again, within a moment, as if they were new: these, or all of a kind. Nothing happens
+   * twice.
    *
    * @param person who asks for it, for the timeline
    * @returns the ids of those that were in review
    */
-  async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
-    const retried = await retryReviews(this.#database, person, paymentIntentIds)
+  async retry(which: string[] | WaitingKind, person = "the store's code"): Promise<string[]> {
+    const retried = Array.isArray(which)
+      ? await retryReviews(this.#database, person, which)
+      : await retryKind(this.#database, person, which)
     this.#worker.wake("anything")
     return retried
+  }
+
+  /**
+   * Compares what Stripe has of a span with what became of it here, and takes up what is missing. Afterwards each payment
+   * in Stripe has an order, a reason or a finding.
+   */
+  async reconcile({
+    since,
+    until = new Date(),
+    person = "the store's code",
+    onProgress,
+  }: ReconcileOptions): Promise<ReconcileReport> {
+    const progress = (soFar: ReconcileReport) => {
+      this.#worker.wake("anything")
+      onProgress?.(soFar)
+    }
+    return await reconcile({ db: this.#database, plugin: this, person, since, until, onProgress: progress })
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
