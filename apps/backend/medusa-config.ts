@@ -78,6 +78,7 @@ export default defineConfig({
         lock: { timeout: Number(env.HOLDFAST_LOCK_TIMEOUT ?? 30), ttl: Number(env.HOLDFAST_LOCK_TTL ?? 120) },
         paymentProvider: "pp_stripe_stripe",
         maxAttempts: Number(env.HOLDFAST_MAX_ATTEMPTS ?? 20),
+        fetchEventsEvery: Number(env.HOLDFAST_FETCH_EVENTS_EVERY ?? 300),
         stripe,
       },
     },

@@ -18,8 +18,11 @@ import {
 } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { parseStorable } from "../../payments/storable"
-import type { Plugin } from "../../plugin"
+import { retryKind, type WaitingKind } from "../../payments/waiting"
+import type { Plugin, ReceivedEvent } from "../../plugin"
+import { type ReconcileReport, reconcile } from "../../reconcile/reconcile"
 import { StripeWorker } from "../../worker"
+import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
 import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
@@ -28,11 +31,13 @@ import StripeTimeline from "./models/stripe-timeline"
 /** Stripe's own default: an older timestamp means a replay. */
 const SIGNATURE_TOLERANCE_SECONDS = 300
 
-/** An event whose signature was checked. */
-export interface SignedEvent {
-  event: Stripe.Event
-  /** what was signed */
-  payload: string
+export interface ReconcileOptions {
+  since: Date
+  /** the present, where it is left out */
+  until?: Date
+  /** who asks for it, for the timeline */
+  person?: string
+  onProgress?: (soFar: ReconcileReport) => void
 }
 
 interface Dependencies {
@@ -47,6 +52,7 @@ export class StripeOrdersModuleService
     StripePayment,
     StripeTimeline,
     StripeLease,
+    StripeCursor,
   })
   implements Plugin
 {
@@ -94,7 +100,7 @@ export class StripeOrdersModuleService
    *
    * @throws MedusaError `invalid_data` where the signature is missing, wrong or older than 300 seconds
    */
-  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): SignedEvent {
+  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): ReceivedEvent {
     if (!rawBody?.length) {
       throw refuse("The request has no JSON body. Stripe sends events as application/json.")
     }
@@ -118,7 +124,7 @@ export class StripeOrdersModuleService
   }
 
   /** Stores the event; when this returns it is safe to answer 200. */
-  async receive({ event, payload }: SignedEvent): Promise<void> {
+  async receive({ event, payload, isFetched }: ReceivedEvent): Promise<void> {
     const concern = concernOf(event)
     await this.#inbox
       .add({
@@ -129,6 +135,7 @@ export class StripeOrdersModuleService
           livemode: event.livemode,
           created: event.created,
           payload,
+          isFetched,
         },
         concern: concern && {
           payment_intent_id: concern.payment_intent_id,
@@ -150,13 +157,16 @@ export class StripeOrdersModuleService
   }
 
   /**
-   * Takes payments in review up again, within a moment, as if they were new. Nothing happens twice.
+   * Takes payments in review up again, within a moment, as if they were new: these, or all of a kind. Nothing happens
+   * twice.
    *
    * @param person who asks for it, for the timeline
    * @returns the ids of those that were in review
    */
-  async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
-    const retried = await retryReviews(this.#database, person, paymentIntentIds)
+  async retry(which: string[] | WaitingKind, person = "the store's code"): Promise<string[]> {
+    const retried = Array.isArray(which)
+      ? await retryReviews(this.#database, person, which)
+      : await retryKind(this.#database, person, which)
     this.#worker.wake("anything")
     return retried
   }
@@ -165,6 +175,23 @@ export class StripeOrdersModuleService
   async lookAgain(orderIds: string[]): Promise<void> {
     await lookAgainAtOrders(this.#database, orderIds)
     this.#worker.wake("anything")
+  }
+
+  /**
+   * Compares what Stripe has of a span with what became of it here, and takes up what is missing. Afterwards each payment
+   * in Stripe has an order, a reason or a finding.
+   */
+  async reconcile({
+    since,
+    until = new Date(),
+    person = "the store's code",
+    onProgress,
+  }: ReconcileOptions): Promise<ReconcileReport> {
+    const progress = (soFar: ReconcileReport) => {
+      this.#worker.wake("anything")
+      onProgress?.(soFar)
+    }
+    return await reconcile({ db: this.#database, plugin: this, person, since, until, onProgress: progress })
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
