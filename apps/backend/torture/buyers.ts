@@ -66,12 +66,14 @@ export class Buyers {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
         const made = await this.office.calm.among(() => this.office.store.checkOut(checkout))
-        return { intent: String(made.session.data.id), cartId: made.cartId }
+        // Where Stripe's answer was lost, Medusa's provider makes a session without a payment intent.
+        const { id } = made.session.data
+        if (typeof id === "string") return { intent: id, cartId: made.cartId }
       } catch (error) {
         // Stripe fails at times, and a buyer who sees an error tries again; but not where it is sold out.
         if (error instanceof ShopApiError && error.status < 500) break
-        await sleep(1_000)
       }
+      await sleep(1_000)
     }
     this.refused += 1
     return undefined
