@@ -124,6 +124,8 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       outcomes.push(alreadyOrdered(batch, entry, earlier, session))
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))
+    } else if (entry.order && entry.row.order_id) {
+      outcomes.push(hasOrder(batch, entry))
     } else if (entry.order) {
       drafts.push(entry)
       taken.add(cart_id ?? payment.id)
@@ -132,6 +134,13 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
     }
   }
   return { outcomes, drafts, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
+}
+
+/** Whatever leads here, a payment never makes a second order. */
+function hasOrder(batch: Batch, { payment, row: { order_id } }: LockedEntry): Outcome {
+  const reason = `order ${order_id} was made of this payment before, and is no longer found by it`
+  const line = { kind: "decision" as const, text: reason, data: { order_id } }
+  return batch.outcome(payment.id, "review", line, { reason })
 }
 
 /** A payment for an order that exists, and that nothing has been paid for in its session yet. */
@@ -161,17 +170,25 @@ function isExact(batch: Batch, { payment, session, cart_id }: OrderPayment, outc
 
 function paidOrder(
   batch: Batch,
-  { payment, session: { order_id }, cart_id }: OrderPayment,
+  { payment, session: { order_id, status }, cart_id }: OrderPayment,
   payment_id: string | undefined,
 ): Outcome {
   const now = new Date()
-  const reason = "paid an order that existed before"
+  // Cart completion announces its order at its end; one that waits for its payment has come to it.
+  const hasDied = cart_id !== null && status !== "pending_authorization"
+  const reason = hasDied
+    ? "Medusa's own cart completion made the order, and ended before it recorded the payment"
+    : "paid an order that existed before"
   const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  // Medusa has announced the order; the money is captured as for an order of ours.
-  const captured = payment.status === "succeeded" && { captured_at: now }
   return batch.outcome(payment.id, "ordered", line, {
     reason,
-    facts: { order_id, cart_id, payment_id, placed_at: now, ...captured },
+    facts: {
+      order_id,
+      cart_id,
+      payment_id,
+      ...(!hasDied && { placed_at: now }),
+      ...(payment.status === "succeeded" && { captured_at: now }),
+    },
   })
 }
 

@@ -7,7 +7,13 @@ import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
-import { messageOf, readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
+import {
+  lookAgainAtOrders,
+  messageOf,
+  readTimeline,
+  retryReviews,
+  type TimelineLine,
+} from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import type { Plugin } from "../../plugin"
 import { isLiveKey, receivedOf, type SignedEvent, verifyWebhook } from "../../webhook"
@@ -104,6 +110,12 @@ export class StripeOrdersModuleService
     const retried = await retryReviews(this.#database, person, paymentIntentIds)
     this.#worker.wake("anything")
     return retried
+  }
+
+  /** Looks again at the payments of these orders, which changed in Medusa. */
+  async lookAgain(orderIds: string[]): Promise<void> {
+    await lookAgainAtOrders(this.#database, orderIds)
+    this.#worker.wake("anything")
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
