@@ -69,6 +69,14 @@ export function concernOf(event: Stripe.Event): Concern | null {
   return payment_intent_id ? { ...meaning, payment_intent_id } : null
 }
 
+/** What the plugin reads of an event of this type: its payment intent, which one it is about, or nothing. */
+export function objectOf(type: string): "payment_intent" | "other" | "none" {
+  if (!MEANINGS.has(type)) {
+    return "none"
+  }
+  return type.startsWith("payment_intent.") ? "payment_intent" : "other"
+}
+
 /** Stripe writes ids of a payment intent in four places, as the id or as the whole object. */
 function paymentIntentIdOf(object: unknown): string | null {
   const { object: kind, id, payment_intent } = object as Record<string, unknown>

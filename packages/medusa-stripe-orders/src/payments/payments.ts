@@ -230,7 +230,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
      SELECT id, 'action', :person, status, 'Taken up again' FROM retried
      RETURNING payment_intent_id AS id`,
-    { ...AFTER_RETRY, reviewed: statesOf("person"), person, ids },
+    { ...AFTER_RETRY, reviewed: statesOf("person"), person, ids: ids.map(storableText) },
   )
   return rows.map(({ id }: { id: string }) => id)
 }
@@ -276,7 +276,7 @@ export interface TimelineLine extends Line {
 export async function readTimeline(db: Database, id: string): Promise<TimelineLine[]> {
   const { rows } = await db.raw(
     `SELECT at, kind, actor, status, text, data FROM stripe_timeline WHERE payment_intent_id = ? ORDER BY id`,
-    [id],
+    [storableText(id)],
   )
   return rows
 }

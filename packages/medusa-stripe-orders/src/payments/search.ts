@@ -1,5 +1,6 @@
 import { type Database, FACTS, type PaymentFacts, type PaymentRow } from "./payments"
 import { type PaymentState, states } from "./states"
+import { storableText } from "./storable"
 
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
@@ -33,7 +34,7 @@ const VIEW = [
 export async function viewPayments(db: Database, ids: string[]): Promise<PaymentView[]> {
   const { rows } = await db.raw(
     `SELECT ${VIEW} FROM stripe_payment WHERE id = ANY(?) AND deleted_at IS NULL`,
-    [ids],
+    [ids.map(storableText)],
   )
   return rows.map(withWords)
 }
@@ -66,8 +67,9 @@ const MATCHES = [
  */
 export async function searchPayments(
   db: Database,
-  { states: wanted, q, orderIds = [], reason, limit, offset }: PaymentSearch,
+  { states: wanted, q: typed, orderIds = [], reason, limit, offset }: PaymentSearch,
 ): Promise<{ stripe_payments: PaymentView[]; count: number }> {
+  const q = typed && storableText(typed)
   const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
   const conditions = [
     ...(wanted ? ["status = ANY(:wanted)"] : []),
