@@ -30,14 +30,12 @@ const kept = join(data, "template")
  * and a crash can't damage the original.
  */
 export async function startTemplate(): Promise<LocalPostgres> {
-  return startPostgres({
-    dataDir: await copyTemplate(),
-    settings: { ...unsafeFastSettings, max_connections: "300" },
-    persistent: false,
-  })
+  return startPostgres({ dataDir: await copyTemplate(), settings: templateSettings, persistent: false })
 }
 
-/** The files of that PostgreSQL, in a folder of their own. */
+export const templateSettings = { ...unsafeFastSettings, max_connections: "300" }
+
+/** A data directory of PostgreSQL with that database, which is the caller's to remove. */
 export async function copyTemplate(): Promise<string> {
   await buildServer()
   const whole = join(kept, contentFingerprint(templateAdmin))

@@ -118,8 +118,8 @@ export interface StoredEvent {
   created_at: Date
   /** the payment's revision that it made */
   revision: number | null
-  /** what was signed */
-  payload: string
+  /** what was signed; null where it was pruned */
+  payload: string | null
 }
 
 /** An event older than this is not believed any more: the payment may have moved without our hearing of it. */

@@ -5,6 +5,15 @@ const secret = z
   .string({ error: "is missing; copy the endpoint's signing secret (whsec_…) from Stripe's dashboard" })
   .startsWith("whsec_", "must begin with whsec_: it is the endpoint's signing secret, not the API key")
 
+/** Days; null for ever. */
+const days = (byDefault: number | null) =>
+  z
+    .union([z.number().int().min(0).max(36_500), z.literal("forever")], {
+      error: 'must be whole days, or "forever"',
+    })
+    .transform((given) => (given === "forever" || given === 0 ? null : given))
+    .default(byDefault)
+
 const schema = z.strictObject({
   apiKey: z
     .string({ error: "is missing; copy the secret key (sk_…) from Stripe's dashboard" })
@@ -45,6 +54,7 @@ const schema = z.strictObject({
     .min(0, "must be seconds, at most a day; 0 never fetches events")
     .max(86_400, "must be seconds, at most a day; 0 never fetches events")
     .default(300),
+  retention: z.strictObject({ events: days(90), timeline: days(null) }).prefault({}),
   stripe: z.record(z.string(), z.unknown(), { error: "must be an object" }).default({}),
 })
 

@@ -20,6 +20,7 @@ import {
   releaseLeases,
   takeLease,
 } from "./payments/queue"
+import { prune } from "./payments/retention"
 import type { Plugin } from "./plugin"
 import { RegularTask } from "./regular-task"
 import { timeout, Waker } from "./waker"
@@ -32,6 +33,8 @@ const ANNOUNCED_AT_ONCE = 50
 
 /** How many payments wait for Stripe at once, in this process; its limits let fewer through. */
 const STRIPE_AT_ONCE = 25
+
+const PRUNE_EVERY_MS = 3_600_000
 
 const STOP_WITHIN_MS = 5_000
 const SAY_AGAIN_AFTER_MS = 60_000
@@ -194,6 +197,13 @@ export class StripeWorker {
         name: "Fetching events that Stripe did not deliver",
         everyMs: plugin.options.fetchEventsEvery * 1000,
         run: () => fetchMissedEvents({ db, plugin, logger, mayGoOn: isOurs }),
+        isOurs,
+        logger,
+      }),
+      new RegularTask({
+        name: "Pruning what is older than the plugin's option retention says",
+        everyMs: PRUNE_EVERY_MS,
+        run: () => prune(db, plugin.options.retention, isOurs),
         isOurs,
         logger,
       }),

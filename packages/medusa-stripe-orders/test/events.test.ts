@@ -67,6 +67,10 @@ describe("a payment as its events tell it", () => {
     expect(snapshot([later, paid])).toBe(later.payload)
   })
 
+  it("is not known from an event whose payload was pruned", () => {
+    expect(snapshot([stored(SUCCEEDED, ago(1), { payload: null })])).toBeNull()
+  })
+
   it("is not made doubtful by what happened before it, or by what says nothing against it", () => {
     const paid = stored(SUCCEEDED, ago(2))
     const before = stored("charge.refunded", ago(3))

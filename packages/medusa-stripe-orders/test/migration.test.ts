@@ -291,9 +291,11 @@ describe("going back to the first version", () => {
     const payload = String.raw`{"name":"a\u0000b","half":"\ud800","whole":"\ud83d\ude00"}`
     await oldEvent("evt_1", null, {}, { payload })
     await oldEvent("evt_2", null, {}, { payload: `{"whole":"\\ud83d\\ude00"}` })
+    await oldEvent("evt_3", null, {}, { payload: null })
     await tables.migrate(StateMachine, "down")
     const rows = await tables.rows<{ payload: unknown }>("SELECT payload FROM stripe_event ORDER BY id")
     expect(rows[0]?.payload).toMatchObject({ name: "a\uFFFDb", half: "\uFFFD" })
     expect(rows[1]?.payload).toEqual({ whole: "\ud83d\ude00" })
+    expect(rows[2]?.payload).toBeNull()
   })
 })

@@ -26,8 +26,16 @@ describe("the plugin's options", () => {
       paymentProvider: "pp_stripe_stripe",
       maxAttempts: 20,
       fetchEventsEvery: 300,
+      retention: { events: 90, timeline: null },
       stripe: {},
     })
+  })
+
+  it("takes days to keep, and 0 or forever", () => {
+    const retention = (given: object) => parseOptions({ ...valid, retention: given }).retention
+    expect(retention({ events: 30, timeline: 365 })).toEqual({ events: 30, timeline: 365 })
+    expect(retention({ events: 0 })).toEqual({ events: null, timeline: null })
+    expect(retention({ events: "forever", timeline: 0 })).toEqual({ events: null, timeline: null })
   })
 
   it("takes one signing secret, or several for a rotation", () => {
@@ -46,6 +54,9 @@ describe("the plugin's options", () => {
     [{ ...valid, lock: { timeout: -1 } }, "lock.timeout: must be more than 0 seconds"],
     [{ ...valid, lock: { timeout: "30" } }, "lock.timeout: must be seconds"],
     [{ ...valid, maxAttempts: 0 }, "maxAttempts: must be at least 1"],
+    [{ ...valid, retention: { events: 1.5 } }, 'retention.events: must be whole days, or "forever"'],
+    [{ ...valid, retention: { timeline: "never" } }, "retention.timeline: must be whole days"],
+    [{ ...valid, retention: { payments: 1 } }, "retention.payments: no such option"],
     [{ ...valid, fetchEventsEvery: -1 }, "fetchEventsEvery: must be seconds"],
     [{ ...valid, paymentProvider: "stripe" }, "paymentProvider: must be"],
     [{ ...valid, stok: "reserve" }, "stok: no such option"],

@@ -39,20 +39,22 @@ export interface Purchase {
   metadata?: Record<string, string>
 }
 
+type Database = Awaited<ReturnType<typeof createDatabase>>
+
 /** A shop with its own database and its own local Stripe, driven from outside: over HTTP, and by reading tables. */
 export class StripeShop {
   private constructor(
     readonly stripe: StripeLocal,
     readonly client: Stripe,
-    readonly database: Awaited<ReturnType<typeof createDatabase>>,
+    readonly database: Database,
     readonly db: pg.Pool,
     private env: Record<string, string>,
     private running: Shop,
   ) {}
 
-  static async open(env: Record<string, string> = {}): Promise<StripeShop> {
+  static async open(env: Record<string, string> = {}, given?: Database): Promise<StripeShop> {
     const stripe = await startStripeLocal({ retryDelays: [200, 400, 800, 1600, ...Array(30).fill(3200)] })
-    const database = await createDatabase()
+    const database = given ?? (await createDatabase())
     const settings = {
       STRIPE_API_KEY: stripe.apiKey,
       STRIPE_HOST: stripe.host,

@@ -12,7 +12,7 @@ describe("the worker is a process's own matter", () => {
   let first: Shop
   let second: Shop
   beforeAll(async () => {
-    shop = await StripeShop.open({ MEDUSA_WORKER_MODE: "server" })
+    shop = await StripeShop.open({ MEDUSA_WORKER_MODE: "server", HOLDFAST_FETCH_EVENTS_EVERY: "300" })
   })
   afterAll(async () => {
     await second?.stop()
@@ -35,17 +35,42 @@ describe("the worker is a process's own matter", () => {
     return (performance.now() - began) / 1000
   }
 
+  const OLD = "stripe_event WHERE id LIKE 'evt_old_%' AND payload IS NOT NULL"
+  const looks = () => shop.stripe.requests.filter(({ path }) => path === "/v1/events")
+
   it("in server mode nothing is worked on, and a process in worker mode takes it up", async () => {
+    await shop.rows(
+      `INSERT INTO stripe_event (id, type, livemode, created, status, payload, created_at)
+       SELECT 'evt_old_' || n, 'customer.created', true, now() - interval '100 days', 'ignored', repeat('x', 2000),
+              now() - interval '100 days' FROM generate_series(1, 20000) AS n`,
+    )
     const intent = await shop.pay({ items: MUG, capture: "manual" })
     await shop.stripe.idle()
     // A worker would have taken its lease before the shop answered its first request.
     expect(await shop.rows("SELECT * FROM stripe_lease")).toEqual([])
     expect(await shop.payment(intent)).toMatchObject({ status: "pending", claim: null })
+    // Nor are Stripe's events fetched, or old ones pruned.
+    expect(looks()).toEqual([])
+    expect(await shop.count(OLD)).toBe(20_000)
 
     first = await worker()
     expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
     expect((await shop.client.paymentIntents.retrieve(intent)).status).toBe("succeeded")
     await decides(first)
+    await shop.until("Stripe's events to be fetched", () => looks().length > 0 || undefined)
+  })
+
+  it("the worker prunes what is old, and webhooks are answered meanwhile", async () => {
+    await shop.until("it to begin", async () => (await shop.count(OLD)) < 20_000 || undefined)
+    const before = shop.stripe.deliveries.length
+    while ((await shop.count(OLD)) > 0) {
+      await shop.settled([await shop.pay({ items: MUG })])
+    }
+    await shop.stripe.idle()
+    const answers = shop.stripe.deliveries.slice(before).map(({ status, attempt }) => ({ status, attempt }))
+    expect(answers.length).toBeGreaterThan(0)
+    expect(answers).toEqual(answers.map(() => ({ status: 200, attempt: 1 })))
+    expect(await shop.count("stripe_event WHERE id LIKE 'evt_old_%'")).toBe(20_000)
   })
 
   it("a payment that comes to the server wakes the worker", async () => {

@@ -8,7 +8,10 @@ export class Migration20261127190000 extends Migration {
   override async up(): Promise<void> {
     // Written by hand: a default that is the present, a bigint, and states that the code's table knows, not a check.
     this.addSql(`
-      ALTER TABLE stripe_event ALTER COLUMN payload TYPE text USING payload::text;
+      ALTER TABLE stripe_event ALTER COLUMN payload TYPE text USING payload::text,
+        ALTER COLUMN payload DROP NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_event_created_at" ON stripe_event (created_at)
+        WHERE payload IS NOT NULL AND deleted_at IS NULL;
       DROP INDEX IF EXISTS "IDX_stripe_event_payment_intent_id";
       CREATE INDEX IF NOT EXISTS "IDX_stripe_event_payment_intent_id" ON stripe_event (payment_intent_id)
         WHERE payment_intent_id IS NOT NULL AND deleted_at IS NULL;`)
@@ -120,6 +123,8 @@ export class Migration20261127190000 extends Migration {
         WHERE deleted_at IS NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_arrival" ON stripe_payment (arrival) WHERE deleted_at IS NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_claim" ON stripe_payment (claim) WHERE claim IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_snapshot_at" ON stripe_payment (snapshot_at)
+        WHERE snapshot IS NOT NULL AND deleted_at IS NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_email" ON stripe_payment (lower(email) text_pattern_ops)
         WHERE email IS NOT NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_name" ON stripe_payment (lower(name) text_pattern_ops)
@@ -144,7 +149,9 @@ export class Migration20261127190000 extends Migration {
           RETURN regexp_replace(payload, '\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\\\ufffd', 'g')::jsonb;
         END $$;
       DROP INDEX IF EXISTS "IDX_stripe_event_payment_intent_id";
-      ALTER TABLE stripe_event ALTER COLUMN payload TYPE jsonb USING pg_temp.as_json(payload);
+      DROP INDEX IF EXISTS "IDX_stripe_event_created_at";
+      ALTER TABLE stripe_event ALTER COLUMN payload TYPE jsonb USING pg_temp.as_json(COALESCE(payload, 'null')),
+        ALTER COLUMN payload SET NOT NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_event_payment_intent_id" ON stripe_event (payment_intent_id)
         WHERE status = 'pending' AND deleted_at IS NULL;`)
     this.addSql(`

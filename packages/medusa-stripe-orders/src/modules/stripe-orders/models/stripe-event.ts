@@ -18,9 +18,12 @@ const StripeEvent = model
     status: model.enum(["pending", "settled", "ignored"]),
     deliveries: model.number().default(1),
     settled_at: model.dateTime().nullable(),
-    /** what Stripe signed: text, for JSON of Postgres holds less than JSON may */
-    payload: model.text(),
+    /** what Stripe signed: text, for JSON of Postgres holds less than JSON may. Null where it was pruned. */
+    payload: model.text().nullable(),
   })
-  .indexes([{ on: ["payment_intent_id"], where: "payment_intent_id IS NOT NULL" }])
+  .indexes([
+    { on: ["payment_intent_id"], where: "payment_intent_id IS NOT NULL" },
+    { on: ["created_at"], where: "payload IS NOT NULL" },
+  ])
 
 export default StripeEvent

@@ -56,6 +56,7 @@ const StripePayment = model
     { on: ["status", "due_at"] },
     { on: ["arrival"] },
     { on: ["order_id"], where: "order_id IS NOT NULL" },
+    { on: ["snapshot_at"], where: "snapshot IS NOT NULL" },
     { on: ["claim"], where: "claim IS NOT NULL" },
   ])
 

@@ -1,0 +1,104 @@
+import { rmSync } from "node:fs"
+import { type LocalPostgres, startPostgres } from "@holdfast/postgres-local"
+import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { readSeeded } from "../../launch/seeded.ts"
+import { copyTemplate, TEMPLATE, templateSettings } from "../../launch/template.ts"
+import { closeShops } from "../setup/shop.ts"
+import { StripeShop, times } from "./stripe-shop.ts"
+
+const MUG = [{ sku: "MUG", quantity: 1 }]
+
+describe("a shop whose servers go away and come back", () => {
+  let dataDir: string
+  let postgres: LocalPostgres
+  let redis: LocalRedis
+  let shop: StripeShop
+  const startDatabase = async (port?: number) => {
+    postgres = await startPostgres({ dataDir, port, settings: templateSettings })
+  }
+  beforeAll(async () => {
+    dataDir = await copyTemplate()
+    await startDatabase()
+    redis = await startRedis()
+    const url = postgres.url(TEMPLATE)
+    const database = { url, seeded: await readSeeded(url), drop: async () => {} }
+    shop = await StripeShop.open({ REDIS_URL: redis.url, HOLDFAST_REDIS_MODULES: "true" }, database)
+  })
+  afterAll(async () => {
+    await shop?.close()
+    await redis?.kill()
+    await postgres?.stop()
+    if (dataDir) rmSync(dataDir, { recursive: true, force: true })
+  })
+  afterAll(closeShops)
+
+  const payments = (count: number) =>
+    times(count, (i) => shop.intent({ items: MUG, capture: i % 2 ? "automatic" : "manual" }))
+  const confirm = (intents: string[]) => Promise.all(intents.map((id) => shop.confirm(id)))
+  const refusals = () => shop.stripe.deliveries.filter(({ status }) => status !== 200)
+
+  /** Each payment has one order and is captured; what was reserved is what was sold. */
+  async function expectAllSold(intents: string[], before: { reserved: number }) {
+    const rows = await shop.settled(intents)
+    expect(rows.map(({ status }) => status)).toEqual(intents.map(() => "completed"))
+    expect(new Set(rows.map(({ order_id }) => order_id)).size).toBe(intents.length)
+    const paid = await times(intents.length, (i) => shop.client.paymentIntents.retrieve(intents[i] ?? ""))
+    expect(paid.map(({ status }) => status)).toEqual(intents.map(() => "succeeded"))
+    expect((await shop.stock("MUG")).reserved).toBe(before.reserved + intents.length)
+  }
+
+  it("loses nothing where Postgres is stopped in the middle of a rush, and started again", async () => {
+    const before = await shop.stock("MUG")
+    const intents = await payments(16)
+    await confirm(intents.slice(0, 8))
+    await postgres.stop()
+    const refused = refusals().length
+    await confirm(intents.slice(8))
+    await shop.until("webhooks to be refused", () => refusals().length > refused + 4 || undefined)
+    const answers = new Set(refusals().map(({ status }) => status))
+    expect([...answers].filter((status) => status !== undefined && status < 500)).toEqual([])
+    await startDatabase(postgres.port)
+    await expectAllSold(intents, before)
+  })
+
+  it("loses nothing where Redis is killed in the middle of a rush, and started again", async () => {
+    const before = await shop.stock("MUG")
+    const intents = await payments(16)
+    await confirm(intents.slice(0, 8))
+    await redis.kill()
+    await confirm(intents.slice(8))
+    await shop.until("all events to be stored", async () => {
+      return (await shop.payments(intents)).length === intents.length || undefined
+    })
+    await redis.restart()
+    await expectAllSold(intents, before)
+  })
+
+  it("answers 500 while the disk is full, so that Stripe delivers again", async () => {
+    const before = await shop.stock("MUG")
+    await shop.stripe.idle()
+    const refused = refusals().length
+    await shop.rows(
+      `CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$`,
+    )
+    await shop.rows("CREATE TRIGGER full_disk BEFORE INSERT ON stripe_event EXECUTE FUNCTION full_disk()")
+    const intents = await payments(2)
+    await confirm(intents)
+    await shop.until("webhooks to be refused", () => refusals().length > refused + 2 || undefined)
+    expect(
+      new Set(
+        refusals()
+          .slice(refused)
+          .map(({ status }) => status),
+      ),
+    ).toEqual(new Set([500]))
+    expect(await shop.payments(intents)).toEqual([])
+    expect(shop.logs).toContain(
+      "The event could not be stored: could not extend file: No space left on device",
+    )
+    await shop.rows("DROP TRIGGER full_disk ON stripe_event")
+    await expectAllSold(intents, before)
+  })
+})
