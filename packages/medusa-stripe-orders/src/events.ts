@@ -69,6 +69,14 @@ export function concernOf(event: Stripe.Event): Concern | null {
   return payment_intent_id ? { ...meaning, payment_intent_id } : null
 }
 
+/** What the plugin reads of an event of this type: its payment intent, which one it is about, or nothing. */
+export function objectOf(type: string): "payment_intent" | "other" | "none" {
+  if (!MEANINGS.has(type)) {
+    return "none"
+  }
+  return type.startsWith("payment_intent.") ? "payment_intent" : "other"
+}
+
 /** Stripe writes ids of a payment intent in four places, as the id or as the whole object. */
 function paymentIntentIdOf(object: unknown): string | null {
   const { object: kind, id, payment_intent } = object as Record<string, unknown>
@@ -83,6 +91,16 @@ function paymentIntentIdOf(object: unknown): string | null {
 /** The types that tell this, for SQL. */
 export function typesThatTell(news: News): string[] {
   return [...MEANINGS].flatMap(([type, meaning]) => (meaning.news === news ? [type] : []))
+}
+
+/**
+ * The types that are asked for where events may have been missed: those that say how a payment stands, or that money
+ * moved. The others say nothing that these don't, and Stripe lists 20 types at most at once.
+ */
+export function typesToFetch(): string[] {
+  return [...MEANINGS].flatMap(([type, { snapshot, news }]) =>
+    snapshot || news !== "progress" ? [type] : [],
+  )
 }
 
 function isProgress({ type }: StoredEvent): boolean {

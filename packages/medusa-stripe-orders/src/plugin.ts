@@ -14,6 +14,17 @@ export interface Plugin {
   readonly stripe: Stripe
   /** what this process may ask of Stripe */
   readonly budget: StripeBudget
+  /** stores an event, and has its payment looked at */
+  receive(event: ReceivedEvent): Promise<void>
+}
+
+/** An event whose signature was checked, or one that Stripe itself answered. */
+export interface ReceivedEvent {
+  event: Stripe.Event
+  /** what was signed */
+  payload: string
+  /** was not delivered, but fetched */
+  isFetched?: boolean
 }
 
 export function pluginOf(container: MedusaContainer): Plugin {

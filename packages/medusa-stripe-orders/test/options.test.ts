@@ -18,12 +18,14 @@ describe("the plugin's options", () => {
       ...valid,
       lockKey: "payment_intent",
       orderWithoutMoney: "keep",
+      paidTwice: "review",
       stock: "reserve",
       capture: "after_stock",
       billingAddress: "shipping",
       lock: { timeout: 30, ttl: 120 },
       paymentProvider: "pp_stripe_stripe",
       maxAttempts: 20,
+      fetchEventsEvery: 300,
       stripe: {},
     })
   })
@@ -44,6 +46,7 @@ describe("the plugin's options", () => {
     [{ ...valid, lock: { timeout: -1 } }, "lock.timeout: must be more than 0 seconds"],
     [{ ...valid, lock: { timeout: "30" } }, "lock.timeout: must be seconds"],
     [{ ...valid, maxAttempts: 0 }, "maxAttempts: must be at least 1"],
+    [{ ...valid, fetchEventsEvery: -1 }, "fetchEventsEvery: must be seconds"],
     [{ ...valid, paymentProvider: "stripe" }, "paymentProvider: must be"],
     [{ ...valid, stok: "reserve" }, "stok: no such option"],
     [undefined, "apiKey: is missing"],

@@ -268,7 +268,7 @@ describe("a person's retry", () => {
     await tables.insert("pi_1", { ...review, due_at: new Date(Date.now() + 3_600_000) })
     await tables.insert("pi_2", { ...review, order_id: "order_2" })
     await tables.insert("pi_3", { status: "completed" })
-    const done = { placed_at: new Date(), captured_at: new Date() }
+    const done = { payment_id: "pay_4", placed_at: new Date(), captured_at: new Date() }
     await tables.insert("pi_4", { ...review, status: "disputed", order_id: "order_4", ...done })
     expect(await retryReviews(tables.db, "user_1", ["pi_4"])).toEqual(["pi_4"])
     expect(await tables.payment("pi_4")).toMatchObject({ status: "money_moved" })

@@ -1,3 +1,4 @@
+import type Stripe from "stripe"
 import { Account } from "./account.js"
 import { connectedAccount, type NewConnectedAccount } from "./resources/connected-accounts.js"
 import { Store } from "./store.js"
@@ -26,7 +27,7 @@ export class Accounts {
   }
 
   /** An event of whichever account. */
-  event(id: string) {
+  event(id: string): Stripe.Event | undefined {
     for (const { store } of this.all()) {
       const event = store.events.get(id)
       if (event) return event

@@ -104,6 +104,10 @@ export class Store {
   readonly charges = new Collection<Stripe.Charge>("charge")
   readonly refunds = new Collection<Stripe.Refund>("refund")
   readonly disputes = new Collection<Stripe.Dispute>("dispute")
+  readonly transfers = new Collection<Stripe.Transfer>("transfer")
+  readonly transfer_reversals = new Collection<Stripe.TransferReversal>("transfer reversal")
+  readonly application_fees = new Collection<Stripe.ApplicationFee>("application fee")
+  readonly fee_refunds = new Collection<Stripe.FeeRefund>("fee refund")
   readonly customers = new Collection<Stripe.Customer | Stripe.DeletedCustomer>("customer")
   readonly payment_methods = new Collection<Stripe.PaymentMethod>("PaymentMethod")
   readonly setup_intents = new Collection<Stripe.SetupIntent>("setupintent")
@@ -126,6 +130,10 @@ export class Store {
     re: "refunds",
     pyr: "refunds",
     du: "disputes",
+    tr: "transfers",
+    trr: "transfer_reversals",
+    fee: "application_fees",
+    fr: "fee_refunds",
     cus: "customers",
     pm: "payment_methods",
     seti: "setup_intents",

@@ -35,6 +35,21 @@ const FIELDS = {
     amount balance_transactions charge created currency enhanced_eligibility_types evidence
     evidence_details id is_charge_refundable livemode metadata object payment_intent
     payment_method_details reason status`,
+  transfer: `
+    amount amount_reversed balance_transaction created currency description destination
+    destination_payment id livemode metadata object reversals reversed source_transaction source_type
+    transfer_group`,
+  application_fee: `
+    account amount amount_refunded application balance_transaction charge created currency fee_source id
+    livemode object originating_transaction refunded refunds`,
+  evidence: `
+    access_activity_log billing_address cancellation_policy cancellation_policy_disclosure
+    cancellation_rebuttal customer_communication customer_email_address customer_name
+    customer_purchase_ip customer_signature duplicate_charge_documentation duplicate_charge_explanation
+    duplicate_charge_id product_description receipt refund_policy refund_policy_disclosure
+    refund_refusal_explanation service_date service_documentation shipping_address shipping_carrier
+    shipping_date shipping_documentation shipping_tracking_number uncategorized_file uncategorized_text
+    enhanced_evidence`,
   event: `
     api_version created data id livemode object pending_webhooks request type`,
   setup_intent: `
@@ -104,7 +119,34 @@ describe("objects have all fields of Stripe's", () => {
   it("dispute", () => {
     const dispute = local.buyer.dispute(intent.id)
     expect(lacking("dispute", dispute)).toEqual([])
+    expect(lacking("evidence", dispute.evidence)).toEqual([])
     expect(dispute.payment_method_details?.card?.brand).toBe("visa")
+  })
+
+  it("payment by debit", async () => {
+    const { id } = await stripe.paymentIntents.create({
+      amount: 2000,
+      currency: "eur",
+      payment_method: "pm_success_de",
+      confirm: true,
+    })
+    const { latest_charge, ...debit } = local.bank.settlePayment(id)
+    expect(lacking("payment_intent", { ...debit, latest_charge })).toEqual([])
+    expect(lacking("charge", await stripe.charges.retrieve(String(latest_charge)))).toEqual([])
+  })
+
+  it("transfer and application fee", async () => {
+    const { id: destination } = local.connectAccount()
+    await stripe.paymentIntents.create({
+      amount: 2000,
+      currency: "usd",
+      payment_method: "pm_card_visa",
+      confirm: true,
+      application_fee_amount: 100,
+      transfer_data: { destination },
+    })
+    expect(lacking("transfer", (await stripe.transfers.list()).data[0])).toEqual([])
+    expect(lacking("application_fee", (await stripe.applicationFees.list()).data[0])).toEqual([])
   })
 
   it("customer and setup intent", async () => {

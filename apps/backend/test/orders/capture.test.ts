@@ -244,7 +244,12 @@ describe("an order whose payment is authorized first", () => {
       await shop.client.paymentIntents.capture(intentId, { amount_to_capture: 500 })
       const { reason } = await become(intentId, "review")
       expect(reason).toBe(`order ${order.id} was made, but Stripe captured 5.00 USD of 19.50 USD`)
-      expect(await moneyOf(order.id)).toMatchObject({ captured: false, captures: 0, transactions: 0 })
+      expect(await moneyOf(order.id)).toMatchObject({
+        captured: false,
+        captures: 1,
+        transactions: 1,
+        paid: 5,
+      })
     })
 
     it.each(["the plugin", "the admin"])(

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
+import { hold, untilStatementWaits } from "./standstill.ts"
 import { costOf, StripeShop, times } from "./stripe-shop.ts"
 
 const MUG = [{ sku: "MUG", quantity: 1 }]
@@ -55,7 +56,7 @@ describe("money that moves after the order", () => {
       const [row] = await shop.rows<{ lines: number; status: string; events: number }>(
         `SELECT status, (SELECT count(*)::int FROM stripe_event WHERE payment_intent_id = p.id AND status = 'pending') AS events,
                 (SELECT count(*)::int FROM stripe_timeline WHERE payment_intent_id = p.id
-                    AND text LIKE 'Recorded on the order%') AS lines
+                    AND text SIMILAR TO '(Recorded on the order|Nothing new)%') AS lines
            FROM stripe_payment AS p WHERE id = $1`,
         [intent],
       )
@@ -124,6 +125,88 @@ describe("money that moves after the order", () => {
     await shop.client.refunds.create({ payment_intent: inStripe.intent, amount: 200 })
     await recorded(inStripe.intent)
     expect((await order(inStripe.orderId)).summary).toEqual((await order(inMedusa.orderId)).summary)
+  })
+
+  describe("when the process dies while a refund is recorded", () => {
+    it.each([
+      ["before its rows are committed", "refund"],
+      ["between its rows and its credit line", "order_change"],
+    ])("%s, shows it once", async (_, table) => {
+      const { intent, orderId } = await bought()
+      const free = await hold(shop, `LOCK TABLE ${table} IN SHARE MODE`)
+      await shop.client.refunds.create({ payment_intent: intent, amount: 300 })
+      await untilStatementWaits(shop, `insert into "${table}"`)
+      await shop.kill()
+      await free()
+      await shop.restart()
+      await recorded(intent)
+      expect(await refundsOf(orderId)).toEqual([3])
+      expect((await order(orderId)).summary).toMatchObject({ pending_difference: 0, refunded_total: 3 })
+      expect(
+        await shop.count("order_credit_line WHERE order_id = $1 AND deleted_at IS NULL", [orderId]),
+      ).toBe(1)
+    })
+  })
+
+  describe("a refund that takes its time", () => {
+    const payBy = async (paymentMethod: string) => {
+      const intent = await shop.intent({ items: MUG })
+      await shop.client.paymentIntents.confirm(intent, { payment_method: paymentMethod })
+      return intent
+    }
+    const become = async (intent: string, status: string) =>
+      await shop.until(`${intent} to be ${status}`, async () => {
+        const row = await shop.payment(intent)
+        return row?.status === status ? row : undefined
+      })
+    const refundOf = async (intent: string) =>
+      await shop.until("the refund", async () => {
+        const { data } = await shop.client.refunds.list({ payment_intent: intent })
+        return data[0]
+      })
+
+    it("is not yet refunded, and fails days later: then it needs review, and a retry makes another", async () => {
+      await shop.putStock("MUG", 0)
+      const intent = await payBy("pm_card_pendingRefund")
+      const refund = await refundOf(intent)
+      expect(refund.status).toBe("pending")
+      await shop.until("the answer to be written", async () => {
+        const lines = await shop.count("stripe_timeline WHERE payment_intent_id = $1 AND text LIKE $2", [
+          intent,
+          "The refund is pending%",
+        ])
+        return lines > 0 || undefined
+      })
+      expect(await shop.payment(intent)).toMatchObject({ status: "refunding" })
+      shop.stripe.bank.settleRefund(refund.id)
+      await become(intent, "refunded")
+      shop.stripe.bank.failRefund(refund.id, "expired_or_canceled_card")
+      const { reason } = await become(intent, "review")
+      expect(reason).toContain(`refund ${refund.id} failed in Stripe (expired_or_canceled_card)`)
+      await shop.admin("POST", `/admin/stripe-payments/${intent}/retry`)
+      const second = await shop.until("another refund", async () => {
+        const { data } = await shop.client.refunds.list({ payment_intent: intent })
+        return data.find(({ id }) => id !== refund.id)
+      })
+      shop.stripe.bank.settleRefund(second.id)
+      await become(intent, "refunded")
+      await shop.putStock("MUG", 100)
+    })
+
+    it("and fails after the order showed it, is taken off the order, and needs review", async () => {
+      const intent = await payBy("pm_card_pendingRefund")
+      const [row] = await shop.settled([intent])
+      const orderId = row?.order_id as string
+      const refund = await shop.client.refunds.create({ payment_intent: intent, amount: 200 })
+      expect(await refundsOf(orderId)).toEqual([])
+      shop.stripe.bank.settleRefund(refund.id)
+      await recorded(intent)
+      expect(await refundsOf(orderId)).toEqual([2])
+      shop.stripe.bank.failRefund(refund.id, "lost_or_stolen_card")
+      const { reason } = await become(intent, "review")
+      expect(reason).toContain(`refund ${refund.id} of 2.00 USD failed in Stripe (lost_or_stolen_card)`)
+      expect(await refundsOf(orderId)).toEqual([])
+    })
   })
 
   it("flags an order that is disputed, until the dispute is won", async () => {

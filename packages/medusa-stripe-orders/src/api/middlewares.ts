@@ -1,5 +1,11 @@
-import { defineMiddlewares, validateAndTransformQuery } from "@medusajs/framework/http"
+import {
+  defineMiddlewares,
+  validateAndTransformBody,
+  validateAndTransformQuery,
+} from "@medusajs/framework/http"
 import { listStripePayments } from "./admin/stripe-payments/query"
+import { reconcileStripePayments } from "./admin/stripe-payments/reconcile/body"
+import { retryStripePayments } from "./admin/stripe-payments/retry/body"
 
 /** Stripe's events are some kilobytes; a larger body is refused with 413 before it is read whole. */
 const LARGEST_EVENT = "1mb"
@@ -15,6 +21,16 @@ export default defineMiddlewares({
       matcher: "/admin/stripe-payments",
       methods: ["GET"],
       middlewares: [validateAndTransformQuery(listStripePayments, { isList: true })],
+    },
+    {
+      matcher: "/admin/stripe-payments/retry",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(retryStripePayments)],
+    },
+    {
+      matcher: "/admin/stripe-payments/reconcile",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(reconcileStripePayments)],
     },
   ],
 })

@@ -1,10 +1,11 @@
 import type { IEventBusModuleService } from "@medusajs/framework/types"
 import { EventPriority, Modules, OrderWorkflowEvents } from "@medusajs/framework/utils"
+import { canceledInMedusa } from "../medusa/order-standing"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { applyOutcomes, outcomeOf, readPayments } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
-import { haveMoved, whenPaid } from "./money-moved"
+import { haveMoved, takeBack, whenPaid } from "./money-moved"
 
 /** Until an authorization is looked at again, where the charge that tells its end isn't known: a day. */
 const LOOK_AGAIN_MS = 86_400_000
@@ -24,10 +25,12 @@ export async function announce({ container, actor }: CarryOut, payments: Claimed
       [ids],
     )
     const rows = await readPayments(sql, ids)
-    const mine = payments.filter(({ id, claim, status }) => {
+    const held = payments.filter(({ id, claim, status }) => {
       const row = rows.get(id)
       return row?.claim === claim && row.status === status
     })
+    const canceled = await canceledInMedusa(sql, held)
+    const mine = held.filter(({ id }) => !canceled.has(id))
     const unannounced = mine.filter(({ placed_at }) => !placed_at)
     if (unannounced.length > 0) {
       await events.emit(
@@ -39,7 +42,9 @@ export async function announce({ container, actor }: CarryOut, payments: Claimed
     await applyOutcomes(
       sql,
       actor,
-      mine.map((payment) => announced(payment, moved.has(payment.id))),
+      held.map((payment) =>
+        canceled.has(payment.id) ? takeBack(payment) : announced(payment, moved.has(payment.id)),
+      ),
     )
   })
   return null

@@ -1,12 +1,15 @@
+import type { Logger } from "@medusajs/framework/types"
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { Gatherer } from "../gatherer"
-import { isCanceledInMedusa, recordMoney } from "../medusa/money-rows"
+import { recordMoney } from "../medusa/money-rows"
+import { canceledInMedusa, isCanceledInMedusa, keepOrders } from "../medusa/order-standing"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
-import { haveMoved, whenPaid } from "./money-moved"
+import { haveMoved, takeBack, whenPaid } from "./money-moved"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
 
 /** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
@@ -18,6 +21,9 @@ const AUTHORIZED_FOR_MS = 7 * 86_400_000
  */
 export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<Outcome | null> {
   const { plugin } = work
+  if (await isCanceledInMedusa(work.db, payment)) {
+    return takeBack(payment)
+  }
   const isOurs = payment.status === "ordered"
   const answer: Answer<Stripe.PaymentIntent> = isOurs
     ? await orCurrent(plugin, payment.id, () =>
@@ -30,9 +36,9 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
     return await captured(work, payment, answer)
   }
   if (!isOurs && answer.value.status === "requires_capture") {
-    return stillAuthorized(payment, answer.value)
+    return stillAuthorized(work, payment, answer.value)
   }
-  return (await isCanceledInMedusa(work.db, payment)) ? canceled(payment, answer) : lost(payment, answer)
+  return (await isCanceledInMedusa(work.db, payment)) ? takeBack(payment) : lost(payment, answer)
 }
 
 interface Captured {
@@ -68,7 +74,16 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
       captures.map(({ payment }) => payment.id),
     )
     // One that is another worker's by now is left to it: it asks Stripe the same, and writes it.
-    const mine = captures.filter(({ payment }) => rows.get(payment.id)?.claim === payment.claim)
+    const held = captures.filter(({ payment }) => rows.get(payment.id)?.claim === payment.claim)
+    const payments = held.map(({ payment }) => payment)
+    await keepOrders(transaction.sql, payments)
+    const canceled = await canceledInMedusa(transaction.sql, payments)
+    await applyOutcomes(
+      transaction.sql,
+      actor,
+      held.flatMap(({ payment }) => (canceled.has(payment.id) ? [takeBack(payment)] : [])),
+    )
+    const mine = held.filter(({ payment }) => !canceled.has(payment.id))
     await recordMoney(
       container,
       transaction,
@@ -91,17 +106,38 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
   })
 }
 
-/** The shop captures when it ships. The authorization is looked at again when it ends, if no event comes before. */
-function stillAuthorized(payment: ClaimedPayment, intent: Stripe.PaymentIntent): Outcome {
-  const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
-  return outcomeOf(payment, "awaiting_capture", line, { due_in_ms: untilAuthorizationEnds(intent) })
+/** The shop captures when it ships. It is warned a day before the authorization ends, if no event comes before. */
+function stillAuthorized(
+  { container }: CarryOut,
+  payment: ClaimedPayment,
+  intent: Stripe.PaymentIntent,
+): Outcome {
+  const { due_in_ms, isEnding } = nextLook(authorizationEnd(intent), Date.now())
+  if (!isEnding) {
+    const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
+    return outcomeOf(payment, "awaiting_capture", line, { due_in_ms })
+  }
+  const end = new Date(authorizationEnd(intent)).toISOString()
+  const reason = `capture order ${payment.order_id} before ${end}: then its authorization ends`
+  const logger: Logger = container.resolve(ContainerRegistrationKeys.LOGGER)
+  logger.warn(`Stripe payment ${payment.id}: ${reason}`)
+  const line = { kind: "decision" as const, text: reason, data: { order_id: payment.order_id } }
+  return outcomeOf(payment, "awaiting_capture", line, { due_in_ms, reason })
 }
 
-function untilAuthorizationEnds({ created, latest_charge }: Stripe.PaymentIntent): number {
+function authorizationEnd({ created, latest_charge }: Stripe.PaymentIntent): number {
   const charge = typeof latest_charge === "object" ? latest_charge : null
   const before = charge?.payment_method_details?.card?.capture_before
-  const end = before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
-  return Math.max(3_600_000, end - Date.now())
+  return before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
+}
+
+const WARN_BEFORE_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+/** When an authorization that ends at `end` is looked at again, and whether the shop is to be warned now; milliseconds. */
+export function nextLook(end: number, now: number): { due_in_ms: number; isEnding: boolean } {
+  const isEnding = end - now <= WARN_BEFORE_MS
+  return { isEnding, due_in_ms: Math.max(HOUR_MS, end - now - (isEnding ? 0 : WARN_BEFORE_MS)) }
 }
 
 function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {
@@ -109,12 +145,6 @@ function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.P
   const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
   const reason = `order ${payment.order_id} was made, but Stripe captured ${part} of ${whole}`
   return outcomeOf(payment, "review", { kind: "decision", text: reason, data: ids }, { reason })
-}
-
-/** The shop took the order back, and Medusa the authorization with it: nothing is left to do. */
-function canceled(payment: ClaimedPayment, { ids }: Answer<Stripe.PaymentIntent>): Outcome {
-  const reason = `order ${payment.order_id} was canceled in Medusa before it was paid`
-  return outcomeOf(payment, "canceled", { kind: "decision", text: reason, data: ids }, { reason })
 }
 
 function lost(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {

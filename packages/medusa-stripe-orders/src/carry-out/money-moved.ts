@@ -2,8 +2,9 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { Modules, PaymentEvents } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { creditRefunds } from "../medusa/credit-lines"
-import { isPaidFor, type RecordedMoney, recordMoney } from "../medusa/money-rows"
+import { type RecordedMoney, recordMoney } from "../medusa/money-rows"
 import { flagOrder } from "../medusa/order-flags"
+import { isCanceledInMedusa, isPaidFor } from "../medusa/order-standing"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { cancelOrder } from "../medusa/take-back"
 import { formatMinorUnits } from "../order-draft/amounts"
@@ -26,6 +27,13 @@ export function whenPaid(hasMoved: boolean): "completed" | "money_moved" {
   return hasMoved ? "money_moved" : "completed"
 }
 
+/** The shop canceled the order: what is left of the money goes back, as Medusa's own cancellation gives it back. */
+export function takeBack(payment: ClaimedPayment): Outcome {
+  const reason = `order ${payment.order_id} was canceled in Medusa`
+  const line = { kind: "decision" as const, text: reason, data: { order_id: payment.order_id } }
+  return outcomeOf(payment, "refunding", line, { reason })
+}
+
 /** A refund that is pending is looked at again after a day, if no event comes before. */
 const PENDING_RETRY_MS = 86_400_000
 
@@ -39,15 +47,23 @@ export async function recordMovedMoney(work: CarryOut, payment: ClaimedPayment):
     return await withoutPayment(work, payment, intent)
   }
   const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
+  const isCanceled = await isCanceledInMedusa(work.db, payment)
+  if (isCanceled && keptOf(intent, refunds) > 0) {
+    return takeBack(payment)
+  }
   const disputes = charge?.disputed ? await listDisputes(work.plugin, payment.id) : []
   const written = await record(work, payment, { intent, refunds, dispute: disputes[0] })
   if (!written) {
     return null
   }
+  if (isCanceled) {
+    return takenBack(payment)
+  }
   await creditRefunds(work.container, payment)
   const isGone = intent.amount_received > 0 && refundedOf(refunds) >= intent.amount_received
-  if (isGone && work.plugin.options.orderWithoutMoney === "cancel") {
-    await cancelOrder(work.container, payment.order_id)
+  const { orderWithoutMoney } = work.plugin.options
+  if (isGone && orderWithoutMoney === "cancel" && (await cancelOrder(work.container, payment.order_id))) {
+    return takenBack(payment)
   }
   return outcome(payment, written, intent, disputes[0])
 }
@@ -169,6 +185,22 @@ function outcome(
   return written.pending.length > 0
     ? outcomeOf(payment, "money_moved", recorded, { due_in_ms: PENDING_RETRY_MS, reason: payment.reason })
     : outcomeOf(payment, "completed", recorded, { reason: payment.reason })
+}
+
+function takenBack(payment: ClaimedPayment): Outcome {
+  const { order_id } = payment
+  const reason = `order ${order_id} was canceled in Medusa`
+  const line = { kind: "decision" as const, text: `The money was given back: ${reason}`, data: { order_id } }
+  return outcomeOf(payment, "refunded", line, { reason })
+}
+
+/** What the shop has of the buyer's, or may take; minor units. A refund that is pending is on its way. */
+function keptOf(
+  { amount_received, amount_capturable }: Stripe.PaymentIntent,
+  refunds: Stripe.Refund[],
+): number {
+  const live = refunds.filter(({ status }) => status !== "failed" && status !== "canceled")
+  return amount_capturable + amount_received - live.reduce((sum, { amount }) => sum + amount, 0)
 }
 
 /** https://docs.stripe.com/api/disputes/object#dispute_object-status */

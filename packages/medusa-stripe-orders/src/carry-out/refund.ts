@@ -1,6 +1,7 @@
 import type Stripe from "stripe"
+import { markCanceled } from "../medusa/order-standing"
 import { formatMinorUnits } from "../order-draft/amounts"
-import { type Outcome, outcomeOf } from "../payments/payments"
+import { type Database, type Outcome, outcomeOf, readTimeline } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import type { CarryOut } from "./context"
 import { type Answer, askOnce, orCurrent, retrieveWithRefunds } from "./stripe-calls"
@@ -8,29 +9,31 @@ import { type Answer, askOnce, orCurrent, retrieveWithRefunds } from "./stripe-c
 /** A refund that is pending is looked at again after a day, if no event comes before. */
 const PENDING_RETRY_MS = 86_400_000
 
-/** Stripe's clock and the database's may differ by so much. */
-const CLOCK_SKEW_MS = 60_000
+/** https://docs.stripe.com/metadata#data */
+const LONGEST_METADATA = 500
 
-/** No order is made: an authorization is canceled, captured money is refunded. */
+/** There is no order, or it was canceled: an authorization is canceled, captured money is refunded. */
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
   const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
-  return intent.status === "succeeded"
-    ? await refund(work, payment, intent, refunds)
-    : await cancel(work, payment)
+  if (intent.status === "succeeded") {
+    return await refund(work, payment, intent, refunds)
+  }
+  return intent.status === "canceled" ? await canceled(work, payment, {}) : await cancel(work, payment)
 }
 
 /**
- * Refunds what is not refunded yet. A refund is what Stripe says it is: one that is pending is waited for; one that failed
- * has given the money back to the shop's balance. Then the rest is refunded once more, and a second failure needs review.
+ * Refunds what is not refunded yet. A refund is what Stripe says it is: one that is pending is waited for; one that failed,
+ * also days later, has given the money back to the shop's balance and needs review. A retry then makes a new one.
  */
 async function refund(
-  { plugin }: CarryOut,
+  { plugin, db }: CarryOut,
   payment: ClaimedPayment,
   { amount_received }: Stripe.PaymentIntent,
   refunds: Stripe.Refund[],
 ): Promise<Outcome> {
   const failed = refunds.filter(hasFailed)
-  const failedNow = failed.find((refund) => isSince(payment, refund))
+  const told = failed.length > 0 ? await reviewedRefunds(db, payment.id) : new Set()
+  const failedNow = failed.find(({ id }) => !told.has(id))
   const live = refunds.filter((refund) => !hasFailed(refund))
   if (failedNow) {
     return failedToRefund(payment, failedNow)
@@ -42,7 +45,10 @@ async function refund(
   const key = [`holdfast-refund-${payment.id}`, ...failed.map(({ id }) => id).sort()].join("-")
   const { value, ids } = await askOnce(plugin, "refund", key, (options) =>
     plugin.stripe.refunds.create(
-      { payment_intent: payment.id, metadata: { reason: "out of stock" } },
+      {
+        payment_intent: payment.id,
+        metadata: { reason: payment.reason?.slice(0, LONGEST_METADATA) ?? "no order" },
+      },
       options,
     ),
   )
@@ -54,7 +60,9 @@ function standing(payment: ClaimedPayment, refunds: Stripe.Refund[], ids: Answer
   const data = { refund_id: refunds[0]?.id, ...ids }
   const pending = refunds.find(({ status }) => status !== "succeeded")
   if (!pending) {
-    return outcomeOf(payment, "refunded", { kind: "stripe_call", text: "Refunded", data }, { reason })
+    // An order that was canceled shows the refund.
+    const to = payment.order_id && payment.payment_id ? "money_moved" : "refunded"
+    return outcomeOf(payment, to, { kind: "stripe_call", text: "Refunded", data }, { reason })
   }
   const text = `The refund is ${pending.status} in Stripe`
   return outcomeOf(
@@ -79,17 +87,19 @@ function hasFailed({ status }: Stripe.Refund): boolean {
   return status === "failed" || status === "canceled"
 }
 
-/** Whether the refund was made for this stay in the state, not for one before. */
-function isSince({ status_since }: ClaimedPayment, { created }: Stripe.Refund): boolean {
-  return created * 1000 > new Date(status_since).getTime() - CLOCK_SKEW_MS
+/** The failed refunds that a person has been told of before. */
+async function reviewedRefunds(db: Database, id: string): Promise<Set<unknown>> {
+  const lines = await readTimeline(db, id)
+  return new Set(lines.flatMap(({ status, data }) => (status === "review" ? [data?.refund_id] : [])))
 }
 
 function sumOf(refunds: Stripe.Refund[]): number {
   return refunds.reduce((sum, { amount }) => sum + amount, 0)
 }
 
-async function cancel({ plugin }: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
-  const { id, reason } = payment
+async function cancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
+  const { plugin } = work
+  const { id } = payment
   const { value, ids } = await orCurrent(plugin, id, () =>
     askOnce(plugin, "cancel", `holdfast-cancel-${id}`, (options) =>
       plugin.stripe.paymentIntents.cancel(id, { cancellation_reason: "abandoned" }, options),
@@ -98,5 +108,15 @@ async function cancel({ plugin }: CarryOut, payment: ClaimedPayment): Promise<Ou
   if (value.status !== "canceled") {
     throw new Error(`the authorization could not be canceled: it is ${value.status} in Stripe`)
   }
+  return await canceled(work, payment, ids)
+}
+
+async function canceled(
+  { db }: CarryOut,
+  payment: ClaimedPayment,
+  ids: Answer<unknown>["ids"],
+): Promise<Outcome> {
+  const { payment_id, reason } = payment
+  await markCanceled(db, payment_id)
   return outcomeOf(payment, "canceled", { kind: "stripe_call", text: "Canceled", data: ids }, { reason })
 }

@@ -46,6 +46,7 @@ export interface SessionOfOrder {
   payment_intent_id: string | null
   /** Medusa's payment, once it is authorized */
   payment: { id: string; captured: boolean } | null
+  status: string
   /** A payment of the collection, of this session or another, has been made. */
   is_paid: boolean
 }
@@ -61,7 +62,7 @@ export async function sessionsOfOrders(
   await sql.raw(`SELECT id FROM payment_session WHERE id = ANY(?) ORDER BY id FOR UPDATE`, [sessionIds])
   const { rows } = await sql.raw(
     `SELECT session.id, link.order_id, session.payment_collection_id, session.amount::float8 AS amount,
-            session.currency_code AS currency, session.data->>'id' AS payment_intent_id,
+            session.currency_code AS currency, session.status, session.data->>'id' AS payment_intent_id,
             CASE WHEN payment.id IS NOT NULL THEN jsonb_build_object('id', payment.id, 'captured',
               payment.captured_at IS NOT NULL) END AS payment,
             EXISTS (SELECT 1 FROM payment AS any_payment

@@ -61,39 +61,12 @@ export async function recordMoney(
     transaction,
     [
       ...captures.map((row) => ({ ...row, reference: "capture" })),
-      ...refunds.map((row) => ({ ...row, reference: "refund", amount: -row.amount })),
+      ...changes.flatMap(transactionsOfRefunds),
       ...removed.map((row) => ({ ...row, reference: "refund" })),
     ],
     payments,
   )
   return new Map(changes.map(({ payment, recorded }) => [payment.id, recorded]))
-}
-
-/** Whether the shop took back the order, or the payment alone. */
-export async function isCanceledInMedusa(
-  sql: { raw: SharedTransaction["sql"]["raw"] },
-  { order_id, payment_id }: { order_id: string | null; payment_id: string | null },
-): Promise<boolean> {
-  const { rows } = await sql.raw(
-    `SELECT 1 FROM "order" WHERE id = ? AND canceled_at IS NOT NULL
-      UNION ALL SELECT 1 FROM payment WHERE id = ? AND canceled_at IS NOT NULL`,
-    [order_id, payment_id],
-  )
-  return rows.length > 0
-}
-
-/** Whether a payment of this order is authorized or captured in Medusa. */
-export async function isPaidFor(
-  sql: { raw: SharedTransaction["sql"]["raw"] },
-  order_id: string,
-): Promise<boolean> {
-  const { rows } = await sql.raw(
-    `SELECT 1 FROM order_payment_collection AS link
-       JOIN payment ON payment.payment_collection_id = link.payment_collection_id
-      WHERE link.order_id = ? AND link.deleted_at IS NULL AND payment.deleted_at IS NULL AND payment.canceled_at IS NULL`,
-    [order_id],
-  )
-  return rows.length > 0
 }
 
 interface MedusaPayment {
@@ -105,6 +78,8 @@ interface MedusaPayment {
   order_id: string
   version: number
   captured: number
+  /** what the order's transactions say was refunded of this payment */
+  transacted: number
   refunds: (Omit<MedusaRefund, "amount"> & { amount: number })[]
 }
 
@@ -117,6 +92,10 @@ async function lockedPayments({ sql }: SharedTransaction, moneys: StripeMoney[])
             "order".id AS order_id, "order".version,
             (SELECT COALESCE(sum(amount), 0) FROM capture WHERE payment_id = payment.id AND deleted_at IS NULL)::float8
               AS captured,
+            (SELECT COALESCE(-sum(amount), 0) FROM order_transaction AS done
+              WHERE done.order_id = "order".id AND done.reference = 'refund' AND done.deleted_at IS NULL
+                AND (done.reference_id = payment.id
+                     OR done.reference_id IN (SELECT id FROM refund WHERE payment_id = payment.id)))::float8 AS transacted,
             COALESCE((SELECT jsonb_agg(jsonb_build_object('id', refund.id, 'amount', refund.amount,
                         'stripe_refund_id', refund.metadata->>'stripe_refund_id',
                         'is_removed', refund.deleted_at IS NOT NULL) ORDER BY refund.created_at)
@@ -152,7 +131,8 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
   const uncaptured = amount_received - minor(payment.captured)
   const match = matchRefunds(
     payment.refunds.map((refund) => ({ ...refund, amount: minor(refund.amount) })),
-    money.refunds ?? [],
+    // An authorization that is let go is a refund in Stripe too, of money that was never received.
+    amount_received > 0 ? (money.refunds ?? []) : [],
   )
   const majorOf = (id: string) => payment.refunds.find((refund) => refund.id === id)?.amount ?? 0
   return {
@@ -175,6 +155,20 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
       pending: match.pending,
     },
   }
+}
+
+/**
+ * Medusa's cancellation of an order writes the transaction of its refund, though Stripe refused the refund: that one is not
+ * written again when the money goes back in the end.
+ */
+function transactionsOfRefunds({ payment, refunds }: Change) {
+  const live = payment.refunds.filter(({ is_removed }) => !is_removed)
+  let ahead = payment.transacted - live.reduce((sum, { amount }) => sum + amount, 0)
+  return refunds.flatMap((row) => {
+    const covered = Math.min(row.amount, Math.max(0, ahead))
+    ahead -= covered
+    return covered < row.amount ? [{ ...row, reference: "refund", amount: covered - row.amount }] : []
+  })
 }
 
 async function nameRefunds({ sql }: SharedTransaction, found: Change["found"]): Promise<void> {

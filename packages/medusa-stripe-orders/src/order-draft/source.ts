@@ -1,24 +1,32 @@
 import { z } from "@medusajs/framework/zod"
 import type Stripe from "stripe"
+import { storableText } from "../payments/storable"
 import { NeedsReview, type OrderDetails, type OrderSource, type Query } from "./order-draft"
 
 const MAX_ITEMS = 100
 
+/** An id that Postgres can be asked for: items are JSON in JSON, which may hold a NUL of its own. */
+const id = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((text) => storableText(text) === text, "holds a character that no id has")
+
 const itemList = z
-  .array(z.object({ variant_id: z.string().min(1), quantity: z.int().positive() }))
+  .array(z.object({ variant_id: id, quantity: z.int().positive() }))
   .min(1)
   .max(MAX_ITEMS)
 
 /** What a store's own rule may answer for a payment, in the hook `orderContent`. */
 const hookAnswer = z.union([
-  z.object({ cart_id: z.string().min(1) }),
+  z.object({ cart_id: id }),
   z.object({
     items: itemList,
     email: z.string().optional(),
-    customer_id: z.string().optional(),
-    region_id: z.string().optional(),
-    sales_channel_id: z.string().optional(),
-    shipping_option_id: z.string().optional(),
+    customer_id: id.optional(),
+    region_id: id.optional(),
+    sales_channel_id: id.optional(),
+    shipping_option_id: id.optional(),
   }),
 ])
 

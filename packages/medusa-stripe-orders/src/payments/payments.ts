@@ -212,14 +212,14 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
 
 /**
  * Takes payments in review up again, each as a person's action on its timeline, and returns their ids. For a payment with
- * an order only what is missing is done; about one without, Stripe is asked anew. A step that is at work on a payment
+ * an order only what is missing is done; about one without, or whose order was never paid, Stripe is asked anew. A step that is at work on a payment
  * can no longer write: its claim is gone.
  */
 export async function retryReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
   const { rows } = await db.raw(
     `WITH retried AS (
        UPDATE stripe_payment
-          SET status = CASE WHEN order_id IS NULL OR payment_id IS NULL THEN :withoutOrder
+          SET status = CASE WHEN order_id IS NULL OR (payment_id IS NULL AND cart_id IS NOT NULL) THEN :withoutOrder
                             WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
               status_since = clock_timestamp(),
               reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
@@ -230,9 +230,25 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
      SELECT id, 'action', :person, status, 'Taken up again' FROM retried
      RETURNING payment_intent_id AS id`,
-    { ...AFTER_RETRY, reviewed: statesOf("person"), person, ids },
+    { ...AFTER_RETRY, reviewed: statesOf("person"), person, ids: ids.map(storableText) },
   )
   return rows.map(({ id }: { id: string }) => id)
+}
+
+/** Makes the payments of these orders due, as news of money in Stripe does. */
+export async function lookAgainAtOrders(db: Database, orderIds: string[]): Promise<void> {
+  await db.raw(
+    `UPDATE stripe_payment AS payment
+        SET status = CAST(:after AS jsonb) ->> status, status_since = clock_timestamp(), due_at = clock_timestamp(),
+            claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
+      WHERE order_id = ANY(:orderIds) AND jsonb_exists(CAST(:after AS jsonb), status) AND deleted_at IS NULL`,
+    { orderIds, after: JSON.stringify(AFTER_EVENT.money) },
+  )
+  await db.raw(
+    `UPDATE stripe_payment SET due_at = clock_timestamp(), updated_at = now()
+      WHERE order_id = ANY(:orderIds) AND status = ANY(:states) AND deleted_at IS NULL`,
+    { orderIds, states: statesOf("carry out") },
+  )
 }
 
 /** Locks the rows until the transaction ends, in the order of their ids so that two batches can't deadlock. */
@@ -260,7 +276,7 @@ export interface TimelineLine extends Line {
 export async function readTimeline(db: Database, id: string): Promise<TimelineLine[]> {
   const { rows } = await db.raw(
     `SELECT at, kind, actor, status, text, data FROM stripe_timeline WHERE payment_intent_id = ? ORDER BY id`,
-    [id],
+    [storableText(id)],
   )
   return rows
 }

@@ -1,5 +1,6 @@
 import { type Database, FACTS, type PaymentFacts, type PaymentRow } from "./payments"
 import { type PaymentState, states } from "./states"
+import { storableText } from "./storable"
 
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
@@ -33,7 +34,7 @@ const VIEW = [
 export async function viewPayments(db: Database, ids: string[]): Promise<PaymentView[]> {
   const { rows } = await db.raw(
     `SELECT ${VIEW} FROM stripe_payment WHERE id = ANY(?) AND deleted_at IS NULL`,
-    [ids],
+    [ids.map(storableText)],
   )
   return rows.map(withWords)
 }
@@ -43,6 +44,8 @@ export interface PaymentSearch {
   /** an id, or how an e-mail address or a name begins */
   q?: string
   orderIds?: string[]
+  /** a part of the reason; upper and lower case are the same */
+  reason?: string
   limit: number
   offset: number
 }
@@ -64,12 +67,17 @@ const MATCHES = [
  */
 export async function searchPayments(
   db: Database,
-  { states: wanted, q, orderIds = [], limit, offset }: PaymentSearch,
+  { states: wanted, q: typed, orderIds = [], reason, limit, offset }: PaymentSearch,
 ): Promise<{ stripe_payments: PaymentView[]; count: number }> {
+  const q = typed && storableText(typed)
   const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
-  const all = `SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL ${wanted ? "AND status = ANY(:wanted)" : ""}`
+  const conditions = [
+    ...(wanted ? ["status = ANY(:wanted)"] : []),
+    ...(reason ? ["position(lower(:reason) IN lower(reason)) > 0"] : []),
+  ]
+  const all = ["SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL", ...conditions].join(" AND ")
   const found = q ? MATCHES.map((matches) => `${all} AND ${matches}`).join(" UNION ") : all
-  const values = { ...(wanted && { wanted }), ...(q && { q, orderIds, begins }) }
+  const values = { ...(wanted && { wanted }), ...(reason && { reason }), ...(q && { q, orderIds, begins }) }
   const { rows } = await db.raw(
     `WITH page AS MATERIALIZED (
        SELECT id FROM (${found}) AS found ORDER BY arrival DESC LIMIT :limit OFFSET :offset)

@@ -60,13 +60,13 @@ const table = {
   },
   ordered: {
     actor: "carry out",
-    next: ["awaiting_capture", "completed", "money_moved", "canceled", "review"],
+    next: ["awaiting_capture", "completed", "money_moved", "refunding", "review"],
     onEvent: "ordered",
     says: "The order and its stock are committed; the money is to be captured, or the order to be announced.",
   },
   awaiting_capture: {
     actor: "carry out",
-    next: ["completed", "money_moved", "canceled", "review"],
+    next: ["completed", "money_moved", "refunding", "review"],
     onEvent: "awaiting_capture",
     says: "The order is placed; the shop captures the money when it ships, or by hand.",
   },
@@ -79,7 +79,7 @@ const table = {
   },
   money_moved: {
     actor: "carry out",
-    next: ["completed", "disputed", "pending", "canceled", "void", "review"],
+    next: ["completed", "disputed", "pending", "refunding", "refunded", "canceled", "void", "review"],
     onEvent: "money_moved",
     says: "Money moved in Stripe after the order: it is recorded on the order.",
   },
@@ -92,7 +92,7 @@ const table = {
   },
   refunding: {
     actor: "carry out",
-    next: ["refunded", "canceled", "review"],
+    next: ["refunded", "canceled", "money_moved", "review"],
     onEvent: "refunding",
     says: "The money is on its way back; the reason says why.",
   },

@@ -5,6 +5,7 @@ import { newId } from "../ids.js"
 import { mergeMetadata } from "../params.js"
 import { chargeOf, methodOf, succeed } from "./payment-outcomes.js"
 import { recordRefund } from "./refund-flow.js"
+import { shareOut } from "./shares.js"
 import { giveUp } from "./slow-payments.js"
 
 type Intent = Stripe.PaymentIntent
@@ -42,6 +43,7 @@ export function capture(account: Account, intent: Intent, given: Capture = {}): 
 
 function finish(account: Account, intent: Intent, charge: Stripe.Charge, rest: number): void {
   if (rest > 0) recordRefund(account, charge, { amount: rest })
+  shareOut(account, intent, charge)
   account.emit("charge.captured", charge)
   succeed(account, intent, charge.amount_captured)
 }

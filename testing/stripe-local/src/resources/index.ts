@@ -5,6 +5,7 @@ import { page } from "../pages.js"
 import { charges } from "./charges.js"
 import { lineItems } from "./checkout-lines.js"
 import { checkoutSessions } from "./checkout-sessions.js"
+import { applicationFees, transfers } from "./connect.js"
 import { connectedAccounts } from "./connected-accounts.js"
 import { customers } from "./customers.js"
 import { disputes } from "./disputes.js"
@@ -25,6 +26,8 @@ export function serveAll(api: Api, account: Account): void {
   disputes(api, account)
   checkoutSessions(api, account)
   connectedAccounts(api, account)
+  transfers(api, account)
+  applicationFees(api, account)
   customers(api, account)
   paymentMethods(api, account)
   setupIntents(api, account)
@@ -46,6 +49,8 @@ export function includables(account: Account): Includable {
       const url = `/v1/charges/${id}/refunds`
       return page(account.store.refunds, url, FIRST, ({ charge }) => charge === id)
     }
+    // Absent from a charge that has not been passed on, and yet no mistake to ask for.
+    if (object === "charge" && property === "transfer") return null
     return undefined
   }
 }

@@ -5,6 +5,7 @@ import { random } from "../ids.js"
 import { createCharge } from "./charges.js"
 import { attach } from "./payment-methods.js"
 import { failAttempt, methodOf, succeed } from "./payment-outcomes.js"
+import { shareOut } from "./shares.js"
 import { beginSlowPayment, isSlow } from "./slow-payments.js"
 import { cardError, type Decline, outcomeOf } from "./test-cards.js"
 
@@ -71,6 +72,7 @@ function accept(account: Account, intent: Intent, method: Stripe.PaymentMethod):
   intent.latest_charge = charge.id
   intent.next_action = null
   if (intent.setup_future_usage && intent.customer) attach(account, method, String(intent.customer))
+  if (!manual) shareOut(account, intent, charge)
   account.emit("charge.succeeded", charge)
   if (manual) {
     intent.status = "requires_capture"

@@ -26,6 +26,7 @@ import { needCustomer } from "./customers.js"
 import { intentDetails } from "./intent-details.js"
 import { confirm } from "./payment-flow.js"
 import { chosenMethod, methodChoice } from "./payment-methods.js"
+import { checkShares } from "./shares.js"
 
 type Intent = Stripe.PaymentIntent
 
@@ -53,6 +54,9 @@ const confirmation = {
 const automatic = nested({ enabled: required(boolean), allow_redirects: oneOf("always", "never") })
 
 const intentCreation = {
+  application_fee_amount: positive,
+  on_behalf_of: text,
+  transfer_data: nested({ destination: required(text), amount: positive }),
   ...confirmation,
   ...intentDetails,
   amount: required(positive),
@@ -71,6 +75,7 @@ export function createIntent(
   params: Pick<NewIntent, "amount" | "currency"> & Partial<NewIntent>,
 ): Intent {
   if (params.customer) needCustomer(account, params.customer, "customer", 400)
+  checkShares(account, params)
   const chosen = chosenMethod(account, params)
   const id = newId("pi")
   const intent = account.store.payment_intents.add({
@@ -81,8 +86,8 @@ export function createIntent(
     amount_capturable: 0,
     amount_details: { tip: {} },
     amount_received: 0,
-    application: null,
-    application_fee_amount: null,
+    application: account.connection ? "ca_local" : null,
+    application_fee_amount: params.application_fee_amount ?? null,
     automatic_payment_methods: params.payment_method_types
       ? null
       : { enabled: true, allow_redirects: params.automatic_payment_methods?.allow_redirects ?? "always" },
@@ -103,7 +108,7 @@ export function createIntent(
     managed_payments: null,
     metadata: mergeMetadata({}, params.metadata),
     next_action: null,
-    on_behalf_of: null,
+    on_behalf_of: params.on_behalf_of ?? null,
     ...(params.payment_details && { payment_details: params.payment_details }),
     payment_method: chosen?.id ?? null,
     payment_method_configuration_details: null,
@@ -119,7 +124,7 @@ export function createIntent(
     statement_descriptor: params.statement_descriptor ?? null,
     statement_descriptor_suffix: params.statement_descriptor_suffix ?? null,
     status: chosen ? "requires_confirmation" : "requires_payment_method",
-    transfer_data: null,
+    transfer_data: params.transfer_data ?? null,
     transfer_group: params.transfer_group ?? null,
   })
   account.emit("payment_intent.created", intent)
@@ -200,10 +205,16 @@ export function paymentIntents(api: Api, account: Account): void {
     return intent
   })
 
-  const capturing = { amount_to_capture: positive, final_capture: boolean, metadata }
+  const capturing = {
+    application_fee_amount: positive,
+    amount_to_capture: positive,
+    final_capture: boolean,
+    metadata,
+  }
   api.post("/v1/payment_intents/:id/capture", capturing, (params, id) => {
     const intent = find(id)
-    const { amount_to_capture: amount, final_capture: final, metadata } = params
+    const { amount_to_capture: amount, application_fee_amount, final_capture: final, metadata } = params
+    assignGiven(intent, { application_fee_amount })
     capture(account, intent, { amount, final, metadata })
     return intent
   })

@@ -3,13 +3,18 @@ import type { Account } from "../account.js"
 import type { Api } from "../api.js"
 import { refused } from "../errors.js"
 import { created, page, paging } from "../pages.js"
-import { mergeMetadata, metadata, oneOf, positive, text } from "../params.js"
+import { boolean, mergeMetadata, metadata, oneOf, positive, text } from "../params.js"
 import { barsRefunds } from "./dispute-flow.js"
 import { cancelRefund, changed, failRefund, type NewRefund, recordRefund } from "./refund-flow.js"
+import { checkSharesBack, type SharesBack, takeSharesBack } from "./shares-back.js"
 import { outcomeOf } from "./test-cards.js"
 
 /** Applies Stripe's rules to a requested refund; `amount` defaults to the unrefunded rest. */
-export function refund(account: Account, charge: Stripe.Charge, given: Partial<NewRefund>): Stripe.Refund {
+export function refund(
+  account: Account,
+  charge: Stripe.Charge,
+  given: Partial<NewRefund> & SharesBack,
+): Stripe.Refund {
   const left = charge.amount - charge.amount_refunded
   if (barsRefunds(account, charge)) {
     throw refused(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
@@ -28,7 +33,9 @@ export function refund(account: Account, charge: Stripe.Charge, given: Partial<N
       { param: "amount" },
     )
   }
+  checkSharesBack(charge, given)
   const made = recordRefund(account, charge, { ...given, amount, status: firstStatus(account, charge) })
+  takeSharesBack(account, charge, made, given)
   account.emit("refund.created", made)
   account.emit("charge.refunded", charge)
   return made
@@ -62,6 +69,8 @@ export function refunds(api: Api, account: Account): void {
     payment_intent: text,
     reason: oneOf("duplicate", "fraudulent", "requested_by_customer"),
     metadata,
+    refund_application_fee: boolean,
+    reverse_transfer: boolean,
   }
   api.post("/v1/refunds", creation, ({ charge, payment_intent, metadata, ...rest }) => {
     const paid = findCharge({ charge, payment_intent })

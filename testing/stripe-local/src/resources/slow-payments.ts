@@ -4,6 +4,7 @@ import { docUrl, refused, unexpectedState } from "../errors.js"
 import { newId, random } from "../ids.js"
 import { createCharge } from "./charges.js"
 import { chargeOf, failAttempt, methodOf, succeed } from "./payment-outcomes.js"
+import { shareOut } from "./shares.js"
 import { debitOutcome, type PaymentFailure } from "./test-accounts.js"
 
 type Intent = Stripe.PaymentIntent
@@ -100,6 +101,7 @@ function pay(account: Account, intent: Intent): void {
   const charge = chargeOf(account, intent)
   Object.assign(charge, { status: "succeeded", paid: true, balance_transaction: newId("txn") })
   intent.next_action = null
+  shareOut(account, intent, charge)
   account.emit("charge.succeeded", charge)
   succeed(account, intent, intent.amount)
   tellSession(account, intent, "checkout.session.async_payment_succeeded")

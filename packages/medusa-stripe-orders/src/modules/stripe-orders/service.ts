@@ -4,29 +4,35 @@ import type { ConfigModule, Logger } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs/framework/utils"
 import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
-import { concernOf } from "../../events"
 import { Gatherer } from "../../gatherer"
 import { parseOptions, type ResolvedOptions } from "../../options"
-import { factsOf } from "../../payments/facts"
 import { type Received, receiveEvents } from "../../payments/inbox"
-import { messageOf, readTimeline, retryReviews, type TimelineLine } from "../../payments/payments"
+import {
+  lookAgainAtOrders,
+  messageOf,
+  readTimeline,
+  retryReviews,
+  type TimelineLine,
+} from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
-import { parseStorable } from "../../payments/storable"
-import type { Plugin } from "../../plugin"
+import { retryKind, type WaitingKind } from "../../payments/waiting"
+import type { Plugin, ReceivedEvent } from "../../plugin"
+import { type ReconcileReport, reconcile } from "../../reconcile/reconcile"
+import { isLiveKey, receivedOf, verifyWebhook } from "../../webhook"
 import { StripeWorker } from "../../worker"
+import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
 import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
 import StripeTimeline from "./models/stripe-timeline"
 
-/** Stripe's own default: an older timestamp means a replay. */
-const SIGNATURE_TOLERANCE_SECONDS = 300
-
-/** An event whose signature was checked. */
-export interface SignedEvent {
-  event: Stripe.Event
-  /** what was signed */
-  payload: string
+export interface ReconcileOptions {
+  since: Date
+  /** the present, where it is left out */
+  until?: Date
+  /** who asks for it, for the timeline */
+  person?: string
+  onProgress?: (soFar: ReconcileReport) => void
 }
 
 interface Dependencies {
@@ -41,6 +47,7 @@ export class StripeOrdersModuleService
     StripePayment,
     StripeTimeline,
     StripeLease,
+    StripeCursor,
   })
   implements Plugin
 {
@@ -49,6 +56,7 @@ export class StripeOrdersModuleService
   /** What this process may ask of Stripe. */
   readonly budget: StripeBudget
   readonly #database: Knex
+  readonly #logger: Logger
   readonly #worker: StripeWorker
   /** Events that come while others are stored are stored together: a rush of webhooks costs few commits. */
   readonly #inbox: Gatherer<Received>
@@ -73,86 +81,74 @@ export class StripeOrdersModuleService
       timeout: 20_000,
       ...this.options.stripe,
     })
-    this.budget = new StripeBudget({ livemode: /^(sk|rk)_live_/.test(this.options.apiKey) })
+    this.budget = new StripeBudget({ livemode: isLiveKey(this.options.apiKey) })
     this.#database = container[ContainerRegistrationKeys.PG_CONNECTION]
     this.#inbox = new Gatherer(
       (received) => receiveEvents(this.#database, received),
       ({ event, concern }) => concern?.payment_intent_id ?? event.id,
     )
-    this.#worker = new StripeWorker(this.#database, container[ContainerRegistrationKeys.LOGGER], this)
+    this.#logger = container[ContainerRegistrationKeys.LOGGER]
+    this.#worker = new StripeWorker(this.#database, this.#logger, this)
   }
 
   /**
-   * The event that Stripe signed. Any of the configured secrets may have signed it, so that a secret can be
-   * rotated without losing an event.
+   * The event that Stripe signed.
    *
-   * @throws MedusaError `invalid_data` where the signature is missing, wrong or older than 300 seconds
+   * @throws MedusaError `invalid_data` where it is not one that can be stored, with what is wrong
    */
-  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): SignedEvent {
-    if (!rawBody?.length) {
-      throw refuse("The request has no JSON body. Stripe sends events as application/json.")
-    }
-    if (typeof signature !== "string") {
-      throw refuse("The Stripe-Signature header is missing. Only Stripe may post here.")
-    }
-    const reasons = new Set<string>()
-    for (const secret of this.options.webhookSecrets) {
-      try {
-        this.stripe.webhooks.constructEvent(rawBody, signature, secret, SIGNATURE_TOLERANCE_SECONDS)
-        const payload = rawBody.toString("utf8")
-        return { event: parseStorable(payload), payload }
-      } catch (error) {
-        reasons.add((error as Error).message.split("\n")[0]?.trim() ?? "")
-      }
-    }
-    const reason = [...reasons].join(" ")
-    throw refuse(
-      `The webhook's signature is not valid: ${reason} Check the endpoint's signing secret and the clock.`,
-    )
+  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): ReceivedEvent {
+    return verifyWebhook(rawBody, signature, this.options)
   }
 
   /** Stores the event; when this returns it is safe to answer 200. */
-  async receive({ event, payload }: SignedEvent): Promise<void> {
-    const concern = concernOf(event)
-    await this.#inbox
-      .add({
-        event: {
-          id: event.id,
-          type: event.type,
-          api_version: event.api_version ?? null,
-          livemode: event.livemode,
-          created: event.created,
-          payload,
-        },
-        concern: concern && {
-          payment_intent_id: concern.payment_intent_id,
-          opens: concern.opens,
-          news: concern.news,
-          facts: concern.snapshot && factsOf(event),
-        },
-      })
-      .catch((error) => {
-        // Stripe delivers it again. The detail of Postgres's error has the whole event, the client's secret included.
-        throw new MedusaError(
-          MedusaError.Types.DB_ERROR,
-          `The event could not be stored: ${messageOf(error)}`,
-        )
-      })
-    if (concern) {
-      this.#worker.wake(concern.opens ? "a decision" : "anything")
+  async receive(signed: ReceivedEvent): Promise<void> {
+    const received = receivedOf(signed)
+    await this.#inbox.add(received).catch((error) => {
+      // Stripe delivers it again. The detail of Postgres's error has the whole event, the client's secret included.
+      this.#logger.error(`An event of Stripe could not be stored: ${messageOf(error)}`)
+      throw new MedusaError(MedusaError.Types.DB_ERROR, "The event could not be stored. Deliver it again.")
+    })
+    if (received.concern) {
+      this.#worker.wake(received.concern.opens ? "a decision" : "anything")
     }
   }
 
   /**
-   * Takes payments in review up again, within a moment, as if they were new. Nothing happens twice.
+   * Takes payments in review up again, within a moment, as if they were new: these, or all of a kind. Nothing happens
+   * twice.
    *
    * @param person who asks for it, for the timeline
    * @returns the ids of those that were in review
    */
-  async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
-    const retried = await retryReviews(this.#database, person, paymentIntentIds)
+  async retry(which: string[] | WaitingKind, person = "the store's code"): Promise<string[]> {
+    const retried = Array.isArray(which)
+      ? await retryReviews(this.#database, person, which)
+      : await retryKind(this.#database, person, which)
     this.#worker.wake("anything")
     return retried
+  }
+
+  /** Looks again at the payments of these orders, which changed in Medusa. */
+  async lookAgain(orderIds: string[]): Promise<void> {
+    await lookAgainAtOrders(this.#database, orderIds)
+    this.#worker.wake("anything")
+  }
+
+  /**
+   * Compares what Stripe has of a span with what became of it here, and takes up what is missing. Afterwards each payment
+   * in Stripe has an order, a reason or a finding.
+   */
+  async reconcile({
+    since,
+    until = new Date(),
+    person = "the store's code",
+    onProgress,
+  }: ReconcileOptions): Promise<ReconcileReport> {
+    const progress = (soFar: ReconcileReport) => {
+      this.#worker.wake("anything")
+      onProgress?.(soFar)
+    }
+    return await reconcile({ db: this.#database, plugin: this, person, since, until, onProgress: progress })
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
@@ -172,7 +168,3 @@ export class StripeOrdersModuleService
 }
 
 export default StripeOrdersModuleService
-
-function refuse(message: string): MedusaError {
-  return new MedusaError(MedusaError.Types.INVALID_DATA, message)
-}

@@ -32,9 +32,13 @@ export class Migration20261127190000 extends Migration {
         ADD COLUMN IF NOT EXISTS snapshot_at timestamptz,
         ADD COLUMN IF NOT EXISTS snapshot_revision integer;
       ALTER SEQUENCE stripe_payment_arrival_seq AS bigint;`)
+    // An order of Medusa's own cart completion was called completed without a look at its capture.
     this.addSql(`
       UPDATE stripe_payment
-         SET status = CASE status WHEN 'returning' THEN 'refunding' WHEN 'cancelled' THEN 'canceled' ELSE status END,
+         SET status = CASE WHEN status = 'returning' THEN 'refunding' WHEN status = 'cancelled' THEN 'canceled'
+                           WHEN status = 'completed' AND captured_at IS NULL AND order_id IS NOT NULL
+                           THEN 'awaiting_capture' ELSE status END,
+             placed_at = CASE WHEN status = 'completed' THEN COALESCE(placed_at, updated_at) ELSE placed_at END,
              status_since = updated_at, claimed_by = NULL, claimed_until = NULL,
              due_at = COALESCE(due_at, now());
       ALTER TABLE stripe_payment
@@ -88,6 +92,13 @@ export class Migration20261127190000 extends Migration {
         expires_at timestamptz NOT NULL,
         created_at timestamptz NOT NULL DEFAULT now(),
         updated_at timestamptz NOT NULL DEFAULT now(),
+        deleted_at timestamptz);
+      CREATE TABLE IF NOT EXISTS stripe_cursor (
+        id text PRIMARY KEY,
+        since timestamptz NOT NULL,
+        position timestamptz NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
         deleted_at timestamptz);`)
     this.addSql(`
       INSERT INTO stripe_timeline (payment_intent_id, at, kind, actor, status, text, data)
@@ -125,6 +136,7 @@ export class Migration20261127190000 extends Migration {
     this.addSql(`
       DROP TABLE IF EXISTS stripe_timeline;
       DROP TABLE IF EXISTS stripe_lease;
+      DROP TABLE IF EXISTS stripe_cursor;
       -- Text that was signed may hold what Postgres can't have in JSON: a NUL, half of a surrogate pair.
       CREATE FUNCTION pg_temp.as_json(payload text) RETURNS jsonb LANGUAGE plpgsql AS $$
         BEGIN RETURN payload::jsonb;
@@ -153,8 +165,10 @@ export class Migration20261127190000 extends Migration {
         DROP COLUMN latest_charge, DROP COLUMN status_since, DROP COLUMN claim, DROP COLUMN snapshot,
         DROP COLUMN snapshot_at, DROP COLUMN snapshot_revision;
       ALTER SEQUENCE stripe_payment_arrival_seq AS integer;
+      UPDATE stripe_payment SET status = 'pending' WHERE status = 'completing';
       UPDATE stripe_payment SET status = CASE status WHEN 'refunding' THEN 'returning' WHEN 'canceled' THEN 'cancelled'
-        WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'awaiting_capture' THEN 'completed'
+        WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'completing' THEN 'pending'
+        WHEN 'awaiting_capture' THEN 'completed'
         WHEN 'money_moved' THEN 'completed' WHEN 'disputed' THEN 'review' WHEN 'ignored' THEN 'void'
         WHEN 'dismissed' THEN 'void' ELSE status END;
       UPDATE stripe_payment SET due_at = NULL WHERE status NOT IN ('pending', 'ordered', 'returning');
