@@ -25,6 +25,8 @@ export interface Finding {
   readonly tables: readonly Table[]
   /** Every measured value, round by round, to check the tables against. */
   readonly samples: unknown
+  /** SVG, by name. */
+  readonly charts?: Readonly<Record<string, string>>
 }
 
 export interface Table {

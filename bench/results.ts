@@ -17,12 +17,20 @@ export interface Result {
   readonly samples: Readonly<Record<string, unknown>>
 }
 
-/** Writes `FOLDER/NAME.json` and `NAME.md`, which the docs quote. Returns the path of the latter. */
-export async function keep(result: Result, folder: string, name: string): Promise<string> {
+/** Writes `FOLDER/NAME.json`, `NAME.md`, which the docs quote, and the charts. Returns the path of the second. */
+export async function keep(
+  result: Result,
+  charts: Readonly<Record<string, string>>,
+  folder: string,
+  name: string,
+): Promise<string> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, name)
   await writeFile(`${path}.json`, `${JSON.stringify(result, null, 1)}\n`)
-  await writeFile(`${path}.md`, markdown(result))
+  const images = Object.entries(charts).map(([chart, svg]) => ({ chart, svg, file: `${name}-${chart}.svg` }))
+  for (const { svg, file } of images) await writeFile(join(folder, file), svg)
+  const shown = images.map(({ chart, file }) => `\n![${chart}](${file})\n`)
+  await writeFile(`${path}.md`, markdown(result) + shown.join(""))
   return `${path}.md`
 }
 

@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   "acquire-step": () => import("./acquire-step.ts"),
   "complete-cart": () => import("./complete-cart.ts"),
   orders: () => import("./orders/index.ts"),
+  oversell: () => import("./oversell/index.ts"),
 }
 
 const OPTIONS = {
@@ -59,6 +60,7 @@ async function run(choice: Choice, bench: Bench): Promise<void> {
   const servers = new Servers()
   const tables: TableOf[] = []
   const samples: Record<string, unknown> = {}
+  const charts: Record<string, string> = {}
   const seconds = () => (performance.now() - started) / 1_000
   try {
     for (const name of choice.questions) {
@@ -67,6 +69,7 @@ async function run(choice: Choice, bench: Bench): Promise<void> {
       const finding = await bench.questions[name]?.({ ...choice, servers, say })
       tables.push(...(finding?.tables ?? []))
       samples[name] = finding?.samples
+      Object.assign(charts, finding?.charts)
       for (const table of finding?.tables ?? []) print(table)
     }
     const date = new Date().toISOString().slice(0, 10)
@@ -78,7 +81,7 @@ async function run(choice: Choice, bench: Bench): Promise<void> {
         .map(([key, value]) => `${key}: ${value}`)
         .join("\n"),
     )
-    console.log(await keep({ ...result, tables, samples }, choice.out, fileName(choice, bench, date)))
+    console.log(await keep({ ...result, tables, samples }, charts, choice.out, fileName(choice, bench, date)))
   } finally {
     await servers.stop()
   }

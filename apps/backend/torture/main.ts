@@ -20,6 +20,7 @@ interface Options {
   minutes: number
   shops: number
   store: Store | "both"
+  hooks?: boolean
   out: string
 }
 
@@ -38,6 +39,7 @@ const options = new Command("npm run torture -- shop")
       .choices(["both", "postgres", "redis"])
       .default("both"),
   )
+  .option("--hooks", "the store has hooks of Medusa's cart completion, which then makes the carts' orders")
   .option("--out <folder>", "where the result is kept", RESULTS)
   .parse()
   .opts<Options>()
@@ -102,7 +104,7 @@ async function main(): Promise<boolean> {
 
 async function run(store: Store, parts: number, folder: string): Promise<Report> {
   const { torture } = await import("./torture.ts")
-  const { seed, payments, kills, minutes, shops } = options
+  const { seed, payments, kills, minutes, shops, hooks } = options
   const part = {
     payments: Math.ceil(payments / parts),
     kills: Math.ceil(kills / parts),
@@ -117,7 +119,7 @@ async function run(store: Store, parts: number, folder: string): Promise<Report>
       next = performance.now() + 10_000
       progress.line(`    ${sentence(now, part.payments)}`)
     }
-    return await torture({ store, seed, shops, folder, ...part, onProgress })
+    return await torture({ store, seed, shops, hooks, folder, ...part, onProgress })
   })
 }
 

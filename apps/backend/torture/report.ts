@@ -22,7 +22,7 @@ export const machine = () =>
 export async function keep(result: Result, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true })
   const path = join(folder, `${result.date}-shop-${result.seed}`)
-  await writeFile(`${path}.json`, `${JSON.stringify(result, null, 1)}\n`)
+  await writeFile(`${path}.json`, `${JSON.stringify(result, null, 2)}\n`)
   await writeFile(`${path}.md`, markdown(result))
   return `${path}.md`
 }

@@ -28,6 +28,8 @@ export interface TortureOptions {
   minutes: number
   /** How many processes are disturbed. */
   shops: number
+  /** The store has hooks of Medusa's cart completion: Medusa completes the carts, in the shops that are killed too. */
+  hooks?: boolean
   /** For the shops' logs. */
   folder: string
   onProgress?: (progress: Progress) => void
@@ -96,7 +98,13 @@ export async function torture(options: TortureOptions): Promise<Report> {
     const seeded = await readSeeded(servers.databaseUrl)
     await fillShelves(servers.databaseUrl, seeded, plan)
     const { databaseUrl } = servers
-    const fleet = await Fleet.open({ databaseUrl, stripe, folder, shops: options.shops, env: envOf(servers) })
+    const fleet = await Fleet.open({
+      databaseUrl,
+      stripe,
+      folder,
+      shops: options.shops,
+      env: envOf(options, servers),
+    })
     try {
       return await play(options, { servers, stripe, fleet, seeded, plan })
     } finally {
@@ -108,8 +116,11 @@ export async function torture(options: TortureOptions): Promise<Report> {
   }
 }
 
-function envOf({ redis }: Servers): Record<string, string> {
-  return redis ? { REDIS_URL: redis.url, HOLDFAST_REDIS_MODULES: "true" } : {}
+function envOf({ hooks }: TortureOptions, { redis }: Servers): Record<string, string> {
+  return {
+    ...(redis && { REDIS_URL: redis.url, HOLDFAST_REDIS_MODULES: "true" }),
+    ...(hooks && { SHOP_HOOKS_CART_COMPLETION: "true" }),
+  }
 }
 
 async function fillShelves(connectionString: string, seeded: Seeded, { stock }: Plan): Promise<void> {

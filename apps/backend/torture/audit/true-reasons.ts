@@ -14,7 +14,7 @@ const REASONS: readonly Reason[] = [
   { says: /^the dispute .* is lost/, isTrue: ({ disputes }) => disputes.includes("lost") },
   { says: /but Stripe captured .* of /, isTrue: ({ captured, amount }) => captured < amount },
   { says: /its payment can't be captured/, isTrue: ({ status }) => status === "canceled" },
-  { says: /was canceled in Medusa|was taken back/, isTrue: (_, { id }, books) => isCanceled(id, books) },
+  { says: /was canceled in Medusa/, isTrue: (_, { id }, books) => isCanceled(id, books) },
   {
     says: /became order \S+ with another payment/,
     isTrue: (_, { reason }, books) => {
