@@ -76,6 +76,8 @@ export default defineConfig({
         capture: env.HOLDFAST_CAPTURE ?? "after_stock",
         lock: { timeout: Number(env.HOLDFAST_LOCK_TIMEOUT ?? 30), ttl: Number(env.HOLDFAST_LOCK_TTL ?? 120) },
         paymentProvider: "pp_stripe_stripe",
+        unknownPayments: env.HOLDFAST_UNKNOWN_PAYMENTS ?? "review",
+        accounts: list(env.HOLDFAST_ACCOUNTS) ?? [],
         maxAttempts: Number(env.HOLDFAST_MAX_ATTEMPTS ?? 20),
         stripe,
       },

@@ -34,6 +34,15 @@ const schema = z.strictObject({
     .string({ error: "must be a payment provider's id" })
     .startsWith("pp_", "must be a payment provider's id such as pp_stripe_stripe")
     .default("pp_stripe_stripe"),
+  unknownPayments: z.enum(["review", "ignore"], { error: 'must be "review" or "ignore"' }).default("review"),
+  accounts: z
+    .array(
+      z
+        .string({ error: "must be a connected account's id" })
+        .regex(/^acct_\w+$/, "must be a connected account's id such as acct_…"),
+      { error: "must be a list of connected accounts (acct_…)" },
+    )
+    .default([]),
   maxAttempts: z
     .number({ error: "must be a whole number" })
     .int("must be a whole number")

@@ -14,6 +14,8 @@ export interface Plugin {
   readonly stripe: Stripe
   /** what this process may ask of Stripe */
   readonly budget: StripeBudget
+  /** The same for payments of a connected account: its Stripe client speaks for that account. */
+  onAccount(account: string | null): Plugin
 }
 
 export function pluginOf(container: MedusaContainer): Plugin {

@@ -23,6 +23,8 @@ describe("the plugin's options", () => {
       billingAddress: "shipping",
       lock: { timeout: 30, ttl: 120 },
       paymentProvider: "pp_stripe_stripe",
+      unknownPayments: "review",
+      accounts: [],
       maxAttempts: 20,
       stripe: {},
     })
@@ -45,6 +47,9 @@ describe("the plugin's options", () => {
     [{ ...valid, lock: { timeout: "30" } }, "lock.timeout: must be seconds"],
     [{ ...valid, maxAttempts: 0 }, "maxAttempts: must be at least 1"],
     [{ ...valid, paymentProvider: "stripe" }, "paymentProvider: must be"],
+    [{ ...valid, unknownPayments: "drop" }, 'unknownPayments: must be "review" or "ignore"'],
+    [{ ...valid, accounts: "acct_1" }, "accounts: must be a list of connected accounts"],
+    [{ ...valid, accounts: ["seller"] }, "accounts.0: must be a connected account's id such as acct_"],
     [{ ...valid, stok: "reserve" }, "stok: no such option"],
     [undefined, "apiKey: is missing"],
   ])("refuses %j and names the option", (options, message) => {

@@ -1,5 +1,9 @@
-import { defineMiddlewares, validateAndTransformQuery } from "@medusajs/framework/http"
-import { listStripePayments } from "./admin/stripe-payments/query"
+import {
+  defineMiddlewares,
+  validateAndTransformBody,
+  validateAndTransformQuery,
+} from "@medusajs/framework/http"
+import { dismissStripePayment, listStripePayments } from "./admin/stripe-payments/query"
 
 /** Stripe's events are some kilobytes; a larger body is refused with 413 before it is read whole. */
 const LARGEST_EVENT = "1mb"
@@ -15,6 +19,11 @@ export default defineMiddlewares({
       matcher: "/admin/stripe-payments",
       methods: ["GET"],
       middlewares: [validateAndTransformQuery(listStripePayments, { isList: true })],
+    },
+    {
+      matcher: "/admin/stripe-payments/:id/dismiss",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(dismissStripePayment)],
     },
   ],
 })

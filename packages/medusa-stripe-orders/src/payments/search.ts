@@ -4,7 +4,7 @@ import { storableText } from "./storable"
 
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
-  extends Omit<PaymentRow, "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
+  extends Omit<PaymentRow, "account" | "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
     PaymentFacts {
   /** the state in plain words */
   says: string

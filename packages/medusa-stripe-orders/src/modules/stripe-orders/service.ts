@@ -8,6 +8,7 @@ import { Gatherer } from "../../gatherer"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
 import {
+  dismissPayments,
   lookAgainAtOrders,
   messageOf,
   readTimeline,
@@ -42,6 +43,7 @@ export class StripeOrdersModuleService
   readonly stripe: Stripe
   /** What this process may ask of Stripe. */
   readonly budget: StripeBudget
+  readonly #accounts = new Map<string, Plugin>()
   readonly #database: Knex
   readonly #logger: Logger
   readonly #worker: StripeWorker
@@ -62,12 +64,7 @@ export class StripeOrdersModuleService
   constructor(container: Dependencies, options: unknown) {
     super(container, options)
     this.options = parseOptions(options)
-    this.stripe = new Stripe(this.options.apiKey, {
-      appInfo: { name: "Holdfast" },
-      maxNetworkRetries: 2,
-      timeout: 20_000,
-      ...this.options.stripe,
-    })
+    this.stripe = this.#client({})
     this.budget = new StripeBudget({ livemode: isLiveKey(this.options.apiKey) })
     this.#database = container[ContainerRegistrationKeys.PG_CONNECTION]
     this.#inbox = new Gatherer(
@@ -76,6 +73,31 @@ export class StripeOrdersModuleService
     )
     this.#logger = container[ContainerRegistrationKeys.LOGGER]
     this.#worker = new StripeWorker(this.#database, this.#logger, this)
+  }
+
+  #client(more: { stripeAccount?: string }): Stripe {
+    return new Stripe(this.options.apiKey, {
+      appInfo: { name: "Holdfast" },
+      maxNetworkRetries: 2,
+      timeout: 20_000,
+      ...this.options.stripe,
+      ...more,
+    })
+  }
+
+  onAccount(account: string | null): Plugin {
+    if (!account) {
+      return this
+    }
+    const own = this.#accounts.get(account) ?? this.#pluginOf(account)
+    this.#accounts.set(account, own)
+    return own
+  }
+
+  #pluginOf(account: string): Plugin {
+    const { options, budget } = this
+    const onAccount = (other: string | null) => this.onAccount(other)
+    return { options, budget, stripe: this.#client({ stripeAccount: account }), onAccount }
   }
 
   /**
@@ -101,15 +123,26 @@ export class StripeOrdersModuleService
   }
 
   /**
-   * Takes payments in review up again, within a moment, as if they were new. Nothing happens twice.
+   * Takes payments up again that need review, or were dismissed or ignored, within a moment, as if they were new. Nothing
+   * happens twice.
    *
    * @param person who asks for it, for the timeline
-   * @returns the ids of those that were in review
+   * @returns the ids of those that were taken up
    */
   async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
     const retried = await retryReviews(this.#database, person, paymentIntentIds)
     this.#worker.wake("anything")
     return retried
+  }
+
+  /**
+   * Puts payments aside that need review: nothing is left to do about them. A retry takes them up again.
+   *
+   * @param person who decides it, for the timeline
+   * @returns the ids of those that needed review
+   */
+  async dismiss(paymentIntentIds: string[], reason: string, person = "the store's code"): Promise<string[]> {
+    return await dismissPayments(this.#database, person, paymentIntentIds, reason)
   }
 
   /** Looks again at the payments of these orders, which changed in Medusa. */

@@ -16,4 +16,11 @@ export const listStripePayments = z.strictObject({
   offset: z.coerce.number().int().min(0).default(0),
 })
 
+/** Why nothing is left to do about a payment. */
+export const dismissStripePayment = z.strictObject({
+  reason: z.string("must be text").trim().min(1, "must say why").max(1_000),
+})
+
+export type DismissStripePayment = z.output<typeof dismissStripePayment>
+
 export type ListStripePayments = z.output<typeof listStripePayments>
