@@ -75,7 +75,7 @@ export default defineConfig({
         stock: env.HOLDFAST_STOCK ?? "reserve",
         capture: env.HOLDFAST_CAPTURE ?? "after_stock",
         lock: { timeout: Number(env.HOLDFAST_LOCK_TIMEOUT ?? 30), ttl: Number(env.HOLDFAST_LOCK_TTL ?? 120) },
-        paymentProvider: "pp_stripe_stripe",
+        paymentProvider: env.HOLDFAST_PAYMENT_PROVIDER ?? "pp_stripe_stripe",
         unknownPayments: env.HOLDFAST_UNKNOWN_PAYMENTS ?? "review",
         accounts: list(env.HOLDFAST_ACCOUNTS) ?? [],
         maxAttempts: Number(env.HOLDFAST_MAX_ATTEMPTS ?? 20),

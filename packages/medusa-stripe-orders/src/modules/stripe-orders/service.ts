@@ -5,6 +5,7 @@ import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs
 import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
+import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
 import {
@@ -54,7 +55,11 @@ export class StripeOrdersModuleService
   readonly __hooks = {
     onApplicationStart: async () => {
       const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
-      if (projectConfig.workerMode !== "server") {
+      const fault = await faultOfProvider(application, this.options.paymentProvider).catch(() => null)
+      if (fault) {
+        // Medusa starts all the same. Events are kept, and payments are due when the option is right.
+        this.#logger.error(`@holdfast/medusa-stripe-orders makes no orders: ${fault}`)
+      } else if (projectConfig.workerMode !== "server") {
         this.#worker.start(application)
       }
     },
