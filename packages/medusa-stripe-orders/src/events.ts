@@ -15,9 +15,9 @@ interface Meaning {
 
 /**
  * What an event tells. `progress` says nothing against a snapshot of the same second or an earlier one; after a `refund`
- * that was made, or other `money` that moved, the payment is no longer as an earlier snapshot has it.
+ * that was made, other `money` that moved, or after it was `canceled`, the payment is no longer as an earlier snapshot has it.
  */
-export type News = "progress" | "refund" | "money"
+export type News = "progress" | "refund" | "money" | "canceled"
 
 const PAID: Meaning = { opens: true, snapshot: true, news: "progress" }
 /** The money of a slow method (a debit, a voucher) is on its way: Medusa may have made the order already. */
@@ -26,6 +26,7 @@ const FAILED: Meaning = { snapshot: true, news: "progress" }
 const PROGRESS: Meaning = { news: "progress" }
 const REFUND: Meaning = { news: "refund" }
 const MOVED: Meaning = { news: "money" }
+const CANCELED: Meaning = { news: "canceled" }
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["payment_intent.succeeded", PAID],
@@ -34,7 +35,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["payment_intent.processing", PROCESSING],
   ["payment_intent.requires_action", PROGRESS],
   ["payment_intent.payment_failed", FAILED],
-  ["payment_intent.canceled", MOVED],
+  ["payment_intent.canceled", CANCELED],
   ["payment_intent.partially_funded", MOVED],
   ["charge.pending", PROGRESS],
   ["charge.succeeded", PROGRESS],

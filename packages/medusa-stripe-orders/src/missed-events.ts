@@ -34,7 +34,7 @@ interface Fetching {
 /** Returns how many had been missed. */
 export async function fetchMissedEvents(fetching: Fetching): Promise<number> {
   let missed = 0
-  for (const account of accountsToRead()) {
+  for (const account of accountsToRead(fetching.plugin)) {
     missed += await fetchOf(fetching, account)
   }
   return missed

@@ -1,9 +1,38 @@
 import { MedusaError } from "@medusajs/framework/utils"
 import { z } from "@medusajs/framework/zod"
+import Stripe from "stripe"
 
-const secret = z
-  .string({ error: "is missing; copy the endpoint's signing secret (whsec_…) from Stripe's dashboard" })
+const NO_SECRET = "is missing; copy the endpoint's signing secret (whsec_…) from Stripe's dashboard"
+const NO_KEY = "is missing; copy the secret key (sk_…) from Stripe's dashboard"
+
+/** An environment variable that is copied with its line's end is the commonest fault of all. */
+const unspoiled = z.string().regex(/^\S*$/, "has a space or a line's end in it: copy it again")
+
+const secret = unspoiled
   .startsWith("whsec_", "must begin with whsec_: it is the endpoint's signing secret, not the API key")
+  .regex(/^whsec_[^,;]/, "must be a whole signing secret (whsec_…)")
+  .regex(/^[^,;]*$/, 'names several in one text: give a list, ["whsec_…", "whsec_…"]')
+
+const seconds = ({ least, most }: { least: number; most: number }) =>
+  z
+    .number({ error: "must be seconds" })
+    .positive("must be more than 0 seconds")
+    .min(least, `must be at least ${least} seconds`)
+    .max(most, `must be at most ${most} seconds`)
+
+/** The official client refuses what it doesn't know; it says so here, with the option's name. */
+const clientConfig = z
+  .record(z.string(), z.unknown(), { error: "must be an object" })
+  .superRefine((config, context) => {
+    try {
+      new Stripe("sk_test_none", config)
+    } catch (error) {
+      context.addIssue({
+        code: "custom",
+        message: `the official client refuses it: ${(error as Error).message}`,
+      })
+    }
+  })
 
 /** Days; null for ever. */
 const days = (byDefault: number | null) =>
@@ -16,14 +45,18 @@ const days = (byDefault: number | null) =>
 
 const schema = z.strictObject({
   apiKey: z
-    .string({ error: "is missing; copy the secret key (sk_…) from Stripe's dashboard" })
-    .regex(/^(sk|rk)_/, "must begin with sk_ (secret key) or rk_ (restricted key)"),
-  webhookSecrets: z.union(
-    [secret.transform((one) => [one]), z.array(secret).min(1, "needs at least one signing secret")],
-    {
-      error: "must be one signing secret (whsec_…) or a list of them",
-    },
-  ),
+    .string({ error: NO_KEY })
+    .min(1, NO_KEY)
+    .regex(/^(sk|rk)_./, "must begin with sk_ (secret key) or rk_ (restricted key)")
+    .pipe(unspoiled),
+  webhookSecrets: z
+    .custom<string | string[]>((given) => given !== undefined && given !== "", NO_SECRET)
+    .transform((given) => [given].flat())
+    .pipe(
+      z
+        .array(z.string("must be one signing secret (whsec_…) or a list of them").pipe(secret))
+        .min(1, "needs at least one signing secret"),
+    ),
   lockKey: z
     .enum(["payment_intent", "cart", "both"], { error: 'must be "payment_intent", "cart" or "both"' })
     .default("payment_intent"),
@@ -35,15 +68,27 @@ const schema = z.strictObject({
   paidTwice: z.enum(["review", "refund"], { error: 'must be "review" or "refund"' }).default("review"),
   orderWithoutMoney: z.enum(["keep", "cancel"], { error: 'must be "keep" or "cancel"' }).default("keep"),
   lock: z
-    .strictObject({
-      timeout: z.number({ error: "must be seconds" }).positive("must be more than 0 seconds").default(30),
-      ttl: z.number({ error: "must be seconds" }).positive("must be more than 0 seconds").default(120),
-    })
+    .strictObject(
+      {
+        timeout: seconds({ least: 0.1, most: 600 }).default(30),
+        ttl: seconds({ least: 1, most: 86_400 }).default(120),
+      },
+      { error: "must be an object such as { timeout: 30, ttl: 120 }" },
+    )
     .prefault({}),
   paymentProvider: z
     .string({ error: "must be a payment provider's id" })
-    .startsWith("pp_", "must be a payment provider's id such as pp_stripe_stripe")
+    .regex(/^pp_[\w-]+$/, "must be a payment provider's id such as pp_stripe_stripe")
     .default("pp_stripe_stripe"),
+  unknownPayments: z.enum(["review", "ignore"], { error: 'must be "review" or "ignore"' }).default("review"),
+  accounts: z
+    .array(
+      z
+        .string({ error: "must be a connected account's id" })
+        .regex(/^acct_\w+$/, "must be a connected account's id such as acct_…"),
+      { error: "must be a list of connected accounts (acct_…)" },
+    )
+    .default([]),
   maxAttempts: z
     .number({ error: "must be a whole number" })
     .int("must be a whole number")
@@ -55,7 +100,7 @@ const schema = z.strictObject({
     .max(86_400, "must be seconds, at most a day; 0 never fetches events")
     .default(300),
   retention: z.strictObject({ events: days(90), timeline: days(null) }).prefault({}),
-  stripe: z.record(z.string(), z.unknown(), { error: "must be an object" }).default({}),
+  stripe: clientConfig.default({}),
 })
 
 /** What a store writes in `medusa-config.ts`. */

@@ -16,6 +16,8 @@ export interface Plugin {
   readonly budget: StripeBudget
   /** stores an event, and has its payment looked at */
   receive(event: ReceivedEvent): Promise<void>
+  /** The same for payments of a connected account: its Stripe client speaks for that account. */
+  onAccount(account: string | null): Plugin
 }
 
 /** An event whose signature was checked, or one that Stripe itself answered. */

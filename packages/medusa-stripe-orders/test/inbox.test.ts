@@ -134,7 +134,7 @@ describe("an event that comes in", () => {
     expect(await events()).toMatchObject([{ status: "ignored", payload: '{"id":"evt_1"}' }])
   })
 
-  const cases = (["progress", "refund", "money"] as const).flatMap((news) =>
+  const cases = (["progress", "refund", "money", "canceled"] as const).flatMap((news) =>
     PAYMENT_STATES.map((status) => ({ news, status, to: AFTER_EVENT[news][status] ?? status })),
   )
 
@@ -149,6 +149,12 @@ describe("an event that comes in", () => {
       claim: moved ? null : "held",
       claimed_until: moved ? null : later,
     })
+  })
+
+  it("of a cancellation leaves the review of an order to a person", async () => {
+    await tables.insert("pi_1", { status: "review", order_id: "order_1" })
+    await receive("evt_1", { ...NOTED, news: "canceled" })
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "review", revision: 1 })
   })
 
   it("keeps what is known where it says nothing, and brings what is new", async () => {

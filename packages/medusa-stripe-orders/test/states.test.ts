@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest"
 import {
+  AFTER_DISMISSAL,
   AFTER_EVENT,
   AFTER_RETRY,
   isAtRest,
   mayBecome,
   PAYMENT_STATES,
   type PaymentState,
+  RETRIED,
   states,
   statesOf,
 } from "../src/payments/states"
@@ -13,13 +15,13 @@ import {
 const all = PAYMENT_STATES.map((state) => ({ state, ...states[state] }))
 const finals = all.filter(({ actor }) => actor === null)
 
-/** Where a payment may go from `state`: by a step, by an event, or by a person's retry. */
+/** Where a payment may go from `state`: by a step, by an event, or by what a person does. */
 function ways(state: PaymentState): string[] {
-  const retries = states[state].actor === "person" ? Object.values(AFTER_RETRY) : []
+  const actions = states[state].actor === "person" ? [...Object.values(AFTER_RETRY), AFTER_DISMISSAL] : []
   return [
     ...states[state].next,
     ...Object.values(AFTER_EVENT).flatMap((after) => after[state] ?? []),
-    ...retries,
+    ...actions,
   ]
 }
 
@@ -85,6 +87,10 @@ describe("the states of a payment", () => {
       expect(states.review.next).toContain(to)
       expect(isAtRest(to)).toBe(false)
     }
+  })
+
+  it("may be taken up again where a person is awaited, and where they were put aside", () => {
+    expect([...RETRIED].sort()).toEqual(["dismissed", "disputed", "ignored", "review"])
   })
 
   it("rest where only a person or an event moves them on", () => {

@@ -206,7 +206,13 @@ function changedEvent(changes: [string, unknown][], n: number): unknown {
     const last = keys.pop() as string
     const parent = keys.reduce<unknown>((at, key) => (at as Record<string, unknown> | null)?.[key], changed)
     if (typeof parent === "object" && parent !== null) {
-      Object.defineProperty(parent, last, { value, enumerable: true, configurable: true, writable: true })
+      const own = structuredClone(value)
+      Object.defineProperty(parent, last, {
+        value: own,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      })
     }
   }
   return changed

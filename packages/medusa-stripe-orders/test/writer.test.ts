@@ -1,6 +1,12 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { applyOutcomes, type Line, type Outcome, retryReviews } from "../src/payments/payments"
+import {
+  applyOutcomes,
+  dismissPayments,
+  type Line,
+  type Outcome,
+  retryReviews,
+} from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { mayBecome, PAYMENT_STATES, type PaymentState } from "../src/payments/states"
 import { First, receiveOne, StateMachine, Tables } from "./tables"
@@ -252,6 +258,52 @@ describe("an outcome that comes after news of the payment", () => {
     await apply(outcome("pi_1", to))
     expect(await tables.payment("pi_1")).toMatchObject({ status: state, reason: null })
     expect(await tables.isDue("pi_1")).toBe(true)
+  })
+})
+
+describe("a review that a cancellation overtook", () => {
+  it.each([
+    ["is decided about anew without an order", null, "pending"],
+    ["is a person's with one", "order_1", "review"],
+  ])("%s", async (_, order_id, status) => {
+    const canceled = event("evt_1", "payment_intent.canceled")
+    await held("pi_1", { order_id, status: "pending" })
+    await receiveOne(tables.db, canceled, { payment_intent_id: "pi_1", news: "canceled" })
+    await apply(outcome("pi_1", "review", { reason: "why" }))
+    expect(await tables.payment("pi_1")).toMatchObject({ status })
+  })
+})
+
+describe("a person's dismissal", () => {
+  const dismiss = (...ids: string[]) => dismissPayments(tables.db, "user_1", ids, "is a\u0000 gift")
+
+  it("puts aside what waits for a person, and says who and why", async () => {
+    await held("pi_1", { status: "review", reason: "why", attempts: 7, last_error: "no" })
+    await tables.insert("pi_2", { status: "disputed", order_id: "order_2" })
+    await tables.insert("pi_3", { status: "completed" })
+    await tables.insert("pi_4", { status: "pending" })
+    const dismissed = await dismiss("pi_1", "pi_2", "pi_3", "pi_4", "pi_none", "\u0000")
+    expect(dismissed.sort()).toEqual(["pi_1", "pi_2"])
+    const aside = {
+      status: "dismissed",
+      reason: "is a\uFFFD gift",
+      attempts: 0,
+      last_error: null,
+      claim: null,
+    }
+    expect(await tables.payment("pi_1")).toMatchObject(aside)
+    expect(await tables.payment("pi_4")).toMatchObject({ status: "pending" })
+    expect(await tables.timeline("pi_1")).toMatchObject([
+      { kind: "action", actor: "user_1", status: "dismissed", text: "Dismissed: is a\uFFFD gift" },
+    ])
+    expect(await tables.timeline("pi_3")).toEqual([])
+  })
+
+  it("is taken back by a retry", async () => {
+    await tables.insert("pi_1", { status: "review" })
+    await dismiss("pi_1")
+    expect(await retryReviews(tables.db, "user_1", ["pi_1"])).toEqual(["pi_1"])
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "lookup", reason: null })
   })
 })
 

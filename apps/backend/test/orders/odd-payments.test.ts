@@ -133,4 +133,29 @@ describe("odd payments", () => {
   it("are not there to be taken up again by an odd id", async () => {
     await expect(shop.admin("POST", "/admin/stripe-payments/%00/retry")).rejects.toThrow(": 404 ")
   })
+
+  it("have the provider of their own session, where the shop has several of Stripe", async () => {
+    const { intentId, sessionId } = await shop.checkout(MUG)
+    const provider_id = "pp_stripe-bancontact_stripe"
+    await shop.rows("UPDATE payment_session SET provider_id = $2 WHERE id = $1", [sessionId, provider_id])
+    await shop.confirm(intentId)
+    expect(await shop.settled([intentId])).toMatchObject([{ status: "completed" }])
+    const payments = await shop.rows("SELECT provider_id FROM payment WHERE payment_session_id = $1", [
+      sessionId,
+    ])
+    expect(payments).toEqual([{ provider_id }])
+  })
+
+  it("wait where the shop doesn't have the provider that the options name, and are told which it has", async () => {
+    await shop.restart({ HOLDFAST_PAYMENT_PROVIDER: "pp_paypal_paypal" })
+    const fault =
+      /paymentProvider is pp_paypal_paypal, which this shop does not have; it has .*pp_stripe_stripe/
+    await shop.until("the log to tell it", () => fault.test(shop.logs) || undefined)
+    const intent = await shop.pay({ items: MUG })
+    await shop.until("its event", async () => (await shop.payment(intent)) && true)
+    await shop.stripe.idle()
+    expect(await shop.payment(intent)).toMatchObject({ status: "pending", attempts: 0 })
+    await shop.restart({ HOLDFAST_PAYMENT_PROVIDER: "pp_stripe_stripe" })
+    expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
+  })
 })

@@ -3,7 +3,7 @@ import {
   validateAndTransformBody,
   validateAndTransformQuery,
 } from "@medusajs/framework/http"
-import { listStripePayments } from "./admin/stripe-payments/query"
+import { dismissStripePayment, listStripePayments } from "./admin/stripe-payments/query"
 import { reconcileStripePayments } from "./admin/stripe-payments/reconcile/body"
 import { retryStripePayments } from "./admin/stripe-payments/retry/body"
 
@@ -31,6 +31,11 @@ export default defineMiddlewares({
       matcher: "/admin/stripe-payments/reconcile",
       methods: ["POST"],
       middlewares: [validateAndTransformBody(reconcileStripePayments)],
+    },
+    {
+      matcher: "/admin/stripe-payments/:id/dismiss",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(dismissStripePayment)],
     },
   ],
 })

@@ -4,7 +4,7 @@ import type { PaymentState } from "../payments/states"
 import { announce } from "./announce"
 import { capture } from "./capture"
 import { completeInMedusa } from "./complete-cart"
-import { type CarryOut, failure } from "./context"
+import { type CarryOut, failure, onAccount } from "./context"
 import { lookUp } from "./look-up"
 import { recordMovedMoney } from "./money-moved"
 import { refundOrCancel } from "./refund"
@@ -35,7 +35,8 @@ function isAnnouncedNext({ plugin }: CarryOut, { captured_at }: ClaimedPayment):
 /** Carries out what is next for one payment; a failure is its outcome too. */
 export async function carryOut(work: CarryOut, payment: ClaimedPayment): Promise<void> {
   const act = ACTS[payment.status] as Act
-  const outcome = await act(work, payment).catch((error: Error) => failure(work, payment, error))
+  const own = onAccount(work, payment.account)
+  const outcome = await act(own, payment).catch((error: Error) => failure(own, payment, error))
   if (outcome) {
     await applyOutcomes(work.db, work.actor, [outcome])
   }

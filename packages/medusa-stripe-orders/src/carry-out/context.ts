@@ -20,6 +20,20 @@ export function carryOutIn(container: MedusaContainer, actor: string): CarryOut 
   return { container, actor, db: databaseOf(container), plugin: pluginOf(container) }
 }
 
+const onAccounts = new WeakMap<CarryOut, Map<string, CarryOut>>()
+
+/** The same work for payments of a connected account; one for each, since captures are gathered by it. */
+export function onAccount(work: CarryOut, account: string | null): CarryOut {
+  if (!account) {
+    return work
+  }
+  const known = onAccounts.get(work) ?? new Map<string, CarryOut>()
+  const own = known.get(account) ?? { ...work, plugin: work.plugin.onAccount(account) }
+  known.set(account, own)
+  onAccounts.set(work, known)
+  return own
+}
+
 const BUSY_RETRY_MS = 10_000
 
 /** What becomes of a payment whose step failed. */

@@ -28,7 +28,7 @@ export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): P
 async function refund(
   { plugin, db }: CarryOut,
   payment: ClaimedPayment,
-  { amount_received }: Stripe.PaymentIntent,
+  intent: Stripe.PaymentIntent,
   refunds: Stripe.Refund[],
 ): Promise<Outcome> {
   const failed = refunds.filter(hasFailed)
@@ -38,7 +38,7 @@ async function refund(
   if (failedNow) {
     return failedToRefund(payment, failedNow)
   }
-  if (sumOf(live) >= amount_received) {
+  if (sumOf(live) >= intent.amount_received) {
     return standing(payment, live, {})
   }
   // A key of its own after each failure: for a day Stripe would answer with the refund that failed.
@@ -48,11 +48,23 @@ async function refund(
       {
         payment_intent: payment.id,
         metadata: { reason: payment.reason?.slice(0, LONGEST_METADATA) ?? "no order" },
+        ...sharesOf(intent),
       },
       options,
     ),
   )
   return hasFailed(value) ? failedToRefund(payment, value) : standing(payment, [value, ...live], ids)
+}
+
+/** What others got of the payment comes back with it: the seller's transfer, and the platform's fee. */
+function sharesOf({
+  latest_charge,
+}: Stripe.PaymentIntent): Pick<Stripe.RefundCreateParams, "reverse_transfer" | "refund_application_fee"> {
+  const charge = typeof latest_charge === "object" ? latest_charge : null
+  return {
+    ...((charge?.transfer || charge?.transfer_data) && { reverse_transfer: true }),
+    ...(charge?.application_fee && { refund_application_fee: true }),
+  }
 }
 
 function standing(payment: ClaimedPayment, refunds: Stripe.Refund[], ids: Answer<unknown>["ids"]): Outcome {

@@ -12,6 +12,7 @@ export type Command =
       person: string
       which: string[] | { status?: PaymentState; reason?: string }
     }
+  | { name: "dismiss"; json: boolean; person: string; ids: string[]; reason: string }
   | { name: "reconcile"; json: boolean; person: string; since: Date; until: Date }
 
 /** What is wrong with what was typed, for the person who typed it. */
@@ -30,6 +31,8 @@ export const HELP = `Stripe payments, and what became of them.
   retry ID …
   retry --status STATE [--reason TEXT]
       Takes up again what waits for a person: these payments, or all of a kind.
+  dismiss ID … --reason TEXT
+      Nothing is left to do about these payments, which need review: the reason stays on their timeline.
   reconcile --since DATE [--until DATE]
       Compares what Stripe has of a span with what became of it here, and takes up what is missing.
 
@@ -49,6 +52,7 @@ const OPTIONS = {
   },
   show: {},
   retry: { status: { type: "string" }, reason: { type: "string" } },
+  dismiss: { reason: { type: "string" } },
   reconcile: { since: { type: "string" }, until: { type: "string" } },
 } as const satisfies Record<string, ParseArgsConfig["options"]>
 
@@ -80,6 +84,8 @@ export function parseCommand([name, ...rest]: string[]): Command {
       return parseShow(rest)
     case "retry":
       return parseRetry(rest)
+    case "dismiss":
+      return parseDismiss(rest)
     case "reconcile":
       return parseReconcile(rest)
     default:
@@ -120,6 +126,16 @@ function parseRetry(args: string[]): Command {
     ? { status: status === undefined ? undefined : stateOf(status), reason }
     : positionals
   return { name: "retry", json, person: by, which }
+}
+
+function parseDismiss(args: string[]): Command {
+  const { values, positionals } = read(() =>
+    parseArgs({ args, options: { ...OPTIONS.dismiss, ...COMMON }, allowPositionals: true }),
+  )
+  if (positionals.length === 0 || !values.reason) {
+    throw new UsageError("dismiss needs ids of payment intents (pi_…), and --reason")
+  }
+  return { name: "dismiss", json: values.json, person: values.by, ids: positionals, reason: values.reason }
 }
 
 function parseReconcile(args: string[]): Command {

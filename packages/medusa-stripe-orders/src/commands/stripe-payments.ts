@@ -28,6 +28,8 @@ async function run(stripeOrders: StripeOrdersModuleService, command: Command): P
       return await show(stripeOrders, command)
     case "retry":
       return await retry(stripeOrders, command)
+    case "dismiss":
+      return await dismiss(stripeOrders, command)
     case "reconcile":
       return await reconcile(stripeOrders, command)
   }
@@ -63,6 +65,16 @@ async function retry(stripeOrders: StripeOrdersModuleService, command: Of<"retry
   const retried = await stripeOrders.retry(which, person)
   print(json, { retried }, [...retried, `${retried.length} taken up again`].join("\n"))
   const left = Array.isArray(which) ? which.filter((id) => !retried.includes(id)) : []
+  if (left.length > 0) {
+    throw new UsageError(`Not in review, and left as they are: ${left.join(", ")}`)
+  }
+}
+
+async function dismiss(stripeOrders: StripeOrdersModuleService, command: Of<"dismiss">): Promise<void> {
+  const { ids, reason, person, json } = command
+  const dismissed = await stripeOrders.dismiss(ids, reason, person)
+  print(json, { dismissed }, [...dismissed, `${dismissed.length} dismissed`].join("\n"))
+  const left = ids.filter((id) => !dismissed.includes(id))
   if (left.length > 0) {
     throw new UsageError(`Not in review, and left as they are: ${left.join(", ")}`)
   }

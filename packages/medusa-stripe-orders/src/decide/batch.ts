@@ -3,6 +3,7 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { NeedsReview, type OrderDraft, type OrderSource, type PaidPayment } from "../order-draft/order-draft"
+import type { Unsourced } from "../order-draft/unsourced"
 import { failedAttempt } from "../payments/attempts"
 import { applyOutcomes, type Line, type Outcome, outcomeOf } from "../payments/payments"
 import { type ClaimedPayment, keepClaims, releaseClaims } from "../payments/queue"
@@ -12,6 +13,8 @@ import { databaseOf, type Plugin, pluginOf } from "../plugin"
 /** A payment that may become an order; its source is null where only the store's own rule can tell it. */
 export interface Candidate extends PaidPayment {
   source: OrderSource | null
+  /** why there is none, unless the store's rule knows it */
+  unsourced?: Unsourced
   /** whether Stripe itself was asked, not only its event */
   isRead: boolean
 }
@@ -142,6 +145,11 @@ export class Batch {
   review(id: string, reason: string): void {
     this.#logger.warn(`Stripe payment ${id} needs review: ${reason}`)
     this.setAside(id, "review", { kind: "decision", text: `Needs review: ${reason}` }, { reason })
+  }
+
+  /** Nothing for a person: another's payment in the same Stripe account. */
+  ignore(id: string, reason: string): void {
+    this.setAside(id, "ignored", { kind: "decision", text: `Not this shop's: ${reason}` }, { reason })
   }
 
   /** The payment is tried again after a back-off, and needs review when it has failed often enough. */

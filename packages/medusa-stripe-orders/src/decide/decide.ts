@@ -4,7 +4,7 @@ import { draftOrders } from "../order-draft/draft"
 import { lacksCharge } from "../order-draft/from-items"
 import { NeedsReview, type OrderSource } from "../order-draft/order-draft"
 import type { SourcedPayment } from "../order-draft/shop"
-import { sourceFromHook } from "../order-draft/source"
+import { NOT_OURS, sourceFromHook } from "../order-draft/source"
 import type { Batch, ExistingOrder } from "./batch"
 import { CONTENDED_AFTER_MS, groupsByItem, underItemLocks, unlockCarts } from "./locks"
 import { type Entry, placeOrders } from "./place-orders"
@@ -28,13 +28,23 @@ export function assignSources(batch: Batch, answers: unknown): void {
   const { options } = batch.plugin
   for (const candidate of [...batch.candidates]) {
     batch.orReview(candidate.id, () => {
-      candidate.source ??= sourceFromHook((answers as Record<string, unknown> | undefined)?.[candidate.id])
-      if (!candidate.source) {
-        throw new NeedsReview(
-          "the payment doesn't say what was bought: it has no metadata.session_id, cart_id or items, and no orderContent hook knows it",
-        )
+      const answer = (answers as Record<string, unknown> | undefined)?.[candidate.id]
+      if (!candidate.source && answer === NOT_OURS) {
+        batch.ignore(candidate.id, "the store's orderContent hook says so")
+        return
       }
-      const { source } = candidate
+      candidate.source ??= sourceFromHook(answer)
+      const { source, unsourced } = candidate
+      if (!source) {
+        if (
+          unsourced?.whose === "others" ||
+          (unsourced?.whose === "unknown" && options.unknownPayments === "ignore")
+        ) {
+          batch.ignore(candidate.id, unsourced.reason)
+          return
+        }
+        throw new NeedsReview(unsourced?.reason ?? "the payment doesn't say what was bought")
+      }
       if (source.kind === "cart" && source.payment_session_id && storeHooksCartCompletion()) {
         const text = "The store has hooks of Medusa's cart completion: Medusa completes the cart"
         const { cart_id } = source

@@ -40,7 +40,7 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
       const served = drafts.filter(({ payment }) => allocated.has(payment.id))
       const payments = await writeOrders(container, transaction, served, options)
       outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
-      const paymentIds = await payOrders(container, transaction, paid, options.paymentProvider)
+      const paymentIds = await payOrders(container, transaction, paid)
       outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
     })

@@ -2,7 +2,9 @@ import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { lookUp } from "../carry-out/look-up"
 import { FRESH_MS, hasMoved, type StoredEvent, snapshotOf } from "../events"
-import { loadSessions, type Sessions, sourceOf } from "../order-draft/source"
+import { lostSessions } from "../medusa/lost"
+import { loadSessions, type Session, type Sessions, sourceOf } from "../order-draft/source"
+import { whyUnsourced } from "../order-draft/unsourced"
 import { readEvents } from "../payments/inbox"
 import { BY_HAND, type ClaimedPayment } from "../payments/queue"
 import { parseStorable } from "../payments/storable"
@@ -20,15 +22,20 @@ interface KnownIntent {
  * neither says enough leaves the batch, and Stripe is asked about it elsewhere.
  */
 export async function readPayments(batch: Batch): Promise<void> {
+  ignoreOtherAccounts(batch)
   const events = await readEvents(batch.db, [...batch.claimed.keys()])
-  const reads = [...batch.claimed.values()].map(async (payment) => {
+  const reads = batch.undecided.map(async (payment) => {
     const known = knownIntent(batch, payment, events.get(payment.id) ?? [])
     return known ?? (await readOrSetAside(batch, payment))
   })
   const known = (await Promise.all(reads)).filter((one) => one !== null)
-  const sessions = await loadSessions(
-    batch.container.resolve(ContainerRegistrationKeys.QUERY),
-    known.map(({ intent }) => intent),
+  const intents = known.map(({ intent }) => intent)
+  const sessions = await loadSessions(batch.container.resolve(ContainerRegistrationKeys.QUERY), intents)
+  const lost = await lostSessions(
+    batch.db,
+    intents.flatMap(({ metadata: { session_id } }) =>
+      session_id && !leadsOn(sessions.get(session_id)) ? [session_id] : [],
+    ),
   )
   for (const { intent, isRead } of known) {
     const standing = standingOf(intent)
@@ -50,10 +57,31 @@ export async function readPayments(batch: Batch): Promise<void> {
       )
     } else {
       batch.orReview(intent.id, () => {
-        batch.candidates.push({ ...standing.payment, isRead, source: sourceOf(intent, sessions) })
+        const source = sourceOf(intent, sessions)
+        const unsourced = source ? undefined : whyUnsourced(intent, lost)
+        if (unsourced?.mayBeCanceled && !isRead) {
+          batch.setAsideWith(batch.lookup(intent.id, `Stripe is asked: ${unsourced.reason}`))
+          return
+        }
+        batch.candidates.push({ ...standing.payment, isRead, source, unsourced })
       })
     }
   }
+}
+
+/** A platform's endpoint hears of all accounts that are connected to it. */
+function ignoreOtherAccounts(batch: Batch): void {
+  const { accounts, stripe } = batch.plugin.options
+  for (const { id, account } of batch.undecided) {
+    if (account && !accounts.includes(account) && account !== stripe.stripeAccount) {
+      batch.ignore(id, `it is of the connected account ${account}, which is not among the option accounts`)
+    }
+  }
+}
+
+/** Whether a session that Medusa shows leads to what was bought. */
+function leadsOn(session: Session | undefined): boolean {
+  return Boolean(session?.payment_collection?.cart ?? session?.payment_collection?.order)
 }
 
 const UNPAID_RETRY_MS = 60_000
@@ -92,7 +120,7 @@ async function readOrSetAside(batch: Batch, payment: ClaimedPayment): Promise<Kn
     batch.setAsideWith(batch.lookup(payment.id, "Its events don't say enough: Stripe is asked"))
     return null
   }
-  const outcome = await lookUp(batch, payment)
+  const outcome = await lookUp({ plugin: batch.plugin.onAccount(payment.account) }, payment)
   const { snapshot } = outcome.facts ?? {}
   if (snapshot) {
     return { intent: parseStorable(snapshot), isRead: true }

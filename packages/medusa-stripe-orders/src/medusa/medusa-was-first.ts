@@ -39,6 +39,7 @@ export interface SessionOfOrder {
   id: string
   order_id: string
   payment_collection_id: string
+  provider_id: string
   /** major units */
   amount: number
   currency: string
@@ -61,7 +62,7 @@ export async function sessionsOfOrders(
   }
   await sql.raw(`SELECT id FROM payment_session WHERE id = ANY(?) ORDER BY id FOR UPDATE`, [sessionIds])
   const { rows } = await sql.raw(
-    `SELECT session.id, link.order_id, session.payment_collection_id, session.amount::float8 AS amount,
+    `SELECT session.id, link.order_id, session.payment_collection_id, session.provider_id, session.amount::float8 AS amount,
             session.currency_code AS currency, session.status, session.data->>'id' AS payment_intent_id,
             CASE WHEN payment.id IS NOT NULL THEN jsonb_build_object('id', payment.id, 'captured',
               payment.captured_at IS NOT NULL) END AS payment,

@@ -14,7 +14,6 @@ export async function payOrders(
   container: MedusaContainer,
   transaction: SharedTransaction,
   paid: { payment: PaidPayment; session: SessionOfOrder }[],
-  provider_id: string,
 ): Promise<Map<string, string>> {
   if (paid.length === 0) {
     return new Map()
@@ -26,7 +25,7 @@ export async function payOrders(
     currency_code: session.currency,
     payment_session_id: session.id,
     payment_collection_id: session.payment_collection_id,
-    provider_id,
+    provider_id: session.provider_id,
     data: intentData(payment.intent),
   }))
   await sql.raw(

@@ -21,13 +21,14 @@ export async function recordPayments(
   drafts: OrderDraft[],
   provider_id: string,
 ): Promise<Map<string, PaymentRecord>> {
-  const known = await paymentsOfSessions(
+  const sessions = await readSessions(
     sql,
     drafts.flatMap(({ payment_session_id }) => payment_session_id ?? []),
   )
-  const records = drafts.map((draft) =>
-    newRecord(draft, provider_id, known.get(draft.payment_session_id ?? "")),
-  )
+  const records = drafts.map((draft) => {
+    const session = sessions.get(draft.payment_session_id ?? "")
+    return newRecord(draft, session?.provider_id ?? provider_id, session?.payment ?? undefined)
+  })
   await insertRows(sql, "payment_collection", records.flatMap(newCollection))
   await updateCollections(
     sql,
@@ -176,19 +177,29 @@ function newCapture({ draft, payment_id, capture_id, known }: RecordDraft) {
   return capture_id && !known?.capture_id ? [{ id: capture_id, payment_id, amount: draft.total }] : []
 }
 
-/** A session may have been authorized by Medusa already, for instance by a complete-cart that then failed. */
-async function paymentsOfSessions(
+interface KnownSession {
+  id: string
+  /** The shop's own of the session: it may have several of Stripe, one for each method. */
+  provider_id: string
+  /** Medusa may have authorized the session already, for instance by a complete-cart that then failed. */
+  payment: KnownPayment | null
+}
+
+async function readSessions(
   sql: SharedTransaction["sql"],
   sessionIds: string[],
-): Promise<Map<string, KnownPayment>> {
+): Promise<Map<string, KnownSession>> {
   if (sessionIds.length === 0) {
     return new Map()
   }
   const { rows } = await sql.raw(
-    `SELECT payment.id, payment.payment_session_id, capture.id AS capture_id
-       FROM payment LEFT JOIN capture ON capture.payment_id = payment.id AND capture.deleted_at IS NULL
-      WHERE payment.payment_session_id = ANY(?) AND payment.deleted_at IS NULL`,
+    `SELECT session.id, session.provider_id, CASE WHEN payment.id IS NOT NULL
+              THEN jsonb_build_object('id', payment.id, 'capture_id', capture.id) END AS payment
+       FROM payment_session AS session
+       LEFT JOIN payment ON payment.payment_session_id = session.id AND payment.deleted_at IS NULL
+       LEFT JOIN capture ON capture.payment_id = payment.id AND capture.deleted_at IS NULL
+      WHERE session.id = ANY(?)`,
     [sessionIds],
   )
-  return new Map(rows.map((row: { payment_session_id: string }) => [row.payment_session_id, row]))
+  return new Map((rows as KnownSession[]).map((session) => [session.id, session]))
 }

@@ -74,7 +74,8 @@ function outlineOf(payment: SourcedPayment, shop: Shop): OrderOutline {
   }
   const cart = shop.carts.get(source.cart_id)
   if (!cart) {
-    throw new NeedsReview(`cart ${source.cart_id} does not exist`)
+    const why = shop.deletedCarts.has(source.cart_id) ? "was deleted in Medusa" : "does not exist"
+    throw new NeedsReview(`cart ${source.cart_id} ${why}`)
   }
   return {
     ...orderFromCart(cart),
@@ -94,9 +95,19 @@ function complete(
   const order: OrderDraft["order"] = JSON.parse(JSON.stringify(outline.order))
   const total = totalOf(order)
   checkAmount(payment, order, total)
-  const places = locations.get(order.sales_channel_id ?? "") ?? []
-  const demands = order.items.flatMap((line) => demandsOf(line, variants, places))
+  const places = locations.get(order.sales_channel_id ?? "")
+  if (!places && payment.source.kind === "items") {
+    throw new NeedsReview(`${channelOf(payment, order)} does not exist`)
+  }
+  const channel = { name: channelOf(payment, order), locationIds: places ?? [] }
+  const demands = order.items.flatMap((line) => demandsOf(line, variants, channel))
   return { ...outline, order, payment, total, demands }
+}
+
+function channelOf({ source }: SourcedPayment, { sales_channel_id }: OrderDraft["order"]): string {
+  const isDefault = source.kind === "items" && !source.details.sales_channel_id
+  const why = isDefault ? " (the store's default, for the payment names none)" : ""
+  return `sales channel ${sales_channel_id}${why}`
 }
 
 /** As the Order Module itself reckons it when it creates the order; a copy, since it writes into what it gets. */

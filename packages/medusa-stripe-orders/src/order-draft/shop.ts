@@ -1,5 +1,6 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, QueryContext } from "@medusajs/framework/utils"
+import { deletedCarts } from "../medusa/lost"
 import { type Cart, loadCarts } from "./from-cart"
 import type { OrderSource, PaidPayment, Query } from "./order-draft"
 import { loadVariants, type Variant } from "./variants"
@@ -25,6 +26,8 @@ export interface ShippingOption {
 /** Everything of the shop that a batch of payments needs, read once for all of them. */
 export interface Shop {
   carts: Map<string, Cart>
+  /** of those that are missing */
+  deletedCarts: Set<string>
   variants: Map<string, Variant>
   regions: Region[]
   defaultSalesChannel: string | undefined
@@ -53,6 +56,7 @@ export async function readShop(container: MedusaContainer, payments: SourcedPaym
   const ofItems = payments.filter((payment): payment is ItemsPayment => payment.source.kind === "items")
   const cartIds = payments.flatMap(({ source }) => (source.kind === "cart" ? [source.cart_id] : []))
   const carts = await loadCarts(query, unique(cartIds))
+  const missing = unique(cartIds.filter((id) => !carts.has(id)))
   const variantIds = [
     ...[...carts.values()].flatMap(({ items }) =>
       (items ?? []).flatMap(({ variant_id }) => variant_id ?? []),
@@ -66,6 +70,7 @@ export async function readShop(container: MedusaContainer, payments: SourcedPaym
   ])
   return {
     carts,
+    deletedCarts: await deletedCarts(container.resolve(ContainerRegistrationKeys.PG_CONNECTION), missing),
     variants,
     regions,
     defaultSalesChannel,

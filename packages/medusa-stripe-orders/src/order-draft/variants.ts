@@ -89,7 +89,11 @@ export async function loadStockLocations(query: Query, channels: string[]): Prom
  * What a line takes from stock: nothing where the variant's inventory isn't managed, else
  * quantity × required_quantity of each of its inventory items.
  */
-export function demandsOf(line: OrderLine, variants: Map<string, Variant>, locationIds: string[]): Demand[] {
+export function demandsOf(
+  line: OrderLine,
+  variants: Map<string, Variant>,
+  { name, locationIds }: { name: string; locationIds: string[] },
+): Demand[] {
   if (!line.variant_id) {
     return []
   }
@@ -104,9 +108,7 @@ export function demandsOf(line: OrderLine, variants: Map<string, Variant>, locat
     throw new NeedsReview(`variant ${variant.id} is managed in stock but has no inventory item`)
   }
   if (locationIds.length === 0) {
-    throw new NeedsReview(
-      `the order's sales channel has no stock location to take variant ${variant.id} from`,
-    )
+    throw new NeedsReview(`${name} has no stock location to take variant ${variant.id} from`)
   }
   return variant.inventory_items.map(({ inventory_item_id, required_quantity }) => ({
     line_item_id: line.id,

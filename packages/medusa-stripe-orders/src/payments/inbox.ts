@@ -34,7 +34,9 @@ export interface Received {
  * longer write.
  */
 const lookAgain = (news: string) => {
-  const after = `CAST(:afterEvent AS jsonb) -> ${news} ->> payment.status`
+  // About an order, a cancellation tells no more than that money moved.
+  const told = `(CASE WHEN ${news} = 'canceled' AND payment.order_id IS NOT NULL THEN 'money' ELSE ${news} END)`
+  const after = `CAST(:afterEvent AS jsonb) -> ${told} ->> payment.status`
   return `
   revision = payment.revision + 1,
   status = COALESCE(${after}, payment.status),

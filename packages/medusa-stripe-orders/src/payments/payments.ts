@@ -1,6 +1,14 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
-import { AFTER_EVENT, AFTER_RETRY, mayBecome, type PaymentState, statesOf } from "./states"
+import {
+  AFTER_DISMISSAL,
+  AFTER_EVENT,
+  AFTER_RETRY,
+  mayBecome,
+  type PaymentState,
+  RETRIED,
+  statesOf,
+} from "./states"
 import { parseStorable, storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
@@ -13,6 +21,8 @@ export interface PaymentRow {
   cart_id: string | null
   /** Medusa's payment */
   payment_id: string | null
+  /** the connected account, where there is one */
+  account: string | null
   /** the order in which payments came: first come, first served */
   arrival: number
   /** how many events have said "look again" */
@@ -166,7 +176,9 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
      written AS (
        UPDATE stripe_payment AS p
           SET status = CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(
-                (SELECT CAST(:afterEvent AS jsonb) -> (CASE WHEN bool_or(type = ANY(:money)) THEN 'money'
+                (SELECT CAST(:afterEvent AS jsonb) -> (CASE WHEN bool_or(type = ANY(:canceled)) AND COALESCE(o.order_id, p.order_id) IS NULL
+                               THEN 'canceled'
+                          WHEN bool_or(type = ANY(:money) OR type = ANY(:canceled)) THEN 'money'
                           WHEN bool_or(type = ANY(:refund)) THEN 'refund' ELSE 'progress' END) ->> o."to"
                    FROM stripe_event AS later
                   WHERE later.payment_intent_id = p.id AND later.revision > o.revision AND later.deleted_at IS NULL),
@@ -204,6 +216,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
       actor,
       afterEvent: JSON.stringify(AFTER_EVENT),
       money: typesThatTell("money"),
+      canceled: typesThatTell("canceled"),
       refund: typesThatTell("refund"),
     },
   )
@@ -225,12 +238,40 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
               reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
               claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
               updated_at = now()
-        WHERE id = ANY(:ids) AND status = ANY(:reviewed) AND deleted_at IS NULL
+        WHERE id = ANY(:ids) AND status = ANY(:retried) AND deleted_at IS NULL
         RETURNING id, status)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
      SELECT id, 'action', :person, status, 'Taken up again' FROM retried
      RETURNING payment_intent_id AS id`,
-    { ...AFTER_RETRY, reviewed: statesOf("person"), person, ids: ids.map(storableText) },
+    { ...AFTER_RETRY, retried: RETRIED, person, ids: ids.map(storableText) },
+  )
+  return rows.map(({ id }: { id: string }) => id)
+}
+
+/** Puts payments that wait for a person aside, each with its reason and as that person's action, and returns their ids. */
+export async function dismissPayments(
+  db: Database,
+  person: string,
+  ids: string[],
+  reason: string,
+): Promise<string[]> {
+  const { rows } = await db.raw(
+    `WITH dismissed AS (
+       UPDATE stripe_payment
+          SET status = :dismissed, status_since = clock_timestamp(), reason = :reason, attempts = 0, last_error = NULL,
+              claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
+        WHERE id = ANY(:ids) AND status = ANY(:waiting) AND deleted_at IS NULL
+        RETURNING id, status)
+     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
+     SELECT id, 'action', :person, status, 'Dismissed: ' || :reason FROM dismissed
+     RETURNING payment_intent_id AS id`,
+    {
+      dismissed: AFTER_DISMISSAL,
+      waiting: statesOf("person"),
+      reason: storableText(reason),
+      person,
+      ids: ids.map(storableText),
+    },
   )
   return rows.map(({ id }: { id: string }) => id)
 }

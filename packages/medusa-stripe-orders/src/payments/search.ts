@@ -4,7 +4,7 @@ import { storableText } from "./storable"
 
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
-  extends Omit<PaymentRow, "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
+  extends Omit<PaymentRow, "account" | "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
     PaymentFacts {
   /** the state in plain words */
   says: string
@@ -41,7 +41,7 @@ export async function viewPayments(db: Database, ids: string[]): Promise<Payment
 
 export interface PaymentSearch {
   states?: PaymentState[]
-  /** an id, or how an e-mail address or a name begins */
+  /** an id, how an e-mail address begins, or how words of a name begin */
   q?: string
   orderIds?: string[]
   /** a part of the reason; upper and lower case are the same */
@@ -59,7 +59,19 @@ const MATCHES = [
   "latest_charge = :q",
   "lower(email) LIKE :begins",
   "lower(name) LIKE :begins",
+  "to_tsvector('simple', name) @@ to_tsquery('simple', :words)",
 ]
+
+/** Each word of a name by its beginning. Where `q` has other signs, which the index leaves out, it is no name's words. */
+function wordsOf(q: string): string | null {
+  return /^[\p{L}\p{M}\p{N}\s.'’-]+$/u.test(q)
+    ? q
+        .trim()
+        .split(/\s+/)
+        .map((word) => `'${word.replaceAll("'", "''")}':*`)
+        .join(" & ")
+    : null
+}
 
 /**
  * The newest first. What `q` finds is looked up by each index before it is put in order: with all of it in one condition,
@@ -77,7 +89,11 @@ export async function searchPayments(
   ]
   const all = ["SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL", ...conditions].join(" AND ")
   const found = q ? MATCHES.map((matches) => `${all} AND ${matches}`).join(" UNION ") : all
-  const values = { ...(wanted && { wanted }), ...(reason && { reason }), ...(q && { q, orderIds, begins }) }
+  const values = {
+    ...(wanted && { wanted }),
+    ...(reason && { reason }),
+    ...(q && { q, orderIds, begins, words: wordsOf(q) }),
+  }
   const { rows } = await db.raw(
     `WITH page AS MATERIALIZED (
        SELECT id FROM (${found}) AS found ORDER BY arrival DESC LIMIT :limit OFFSET :offset)

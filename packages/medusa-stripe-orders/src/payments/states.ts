@@ -20,6 +20,8 @@ interface StateRow {
   readonly onMoney?: string
   /** The same where a refund was made. As `onMoney` where left out. */
   readonly onRefund?: string
+  /** The same where the payment intent was canceled and there is no order: nothing comes of it any more. As `onMoney` where left out. */
+  readonly onCanceled?: string
   /** For a person. */
   readonly says: string
 }
@@ -35,6 +37,7 @@ const table = {
       "money_moved",
       "refunding",
       "void",
+      "ignored",
       "review",
     ],
     onEvent: "pending",
@@ -116,11 +119,24 @@ const table = {
     onEvent: "pending",
     says: "Was canceled, refunded or never paid in Stripe, before there was an order.",
   },
+  ignored: {
+    actor: null,
+    next: [],
+    onEvent: null,
+    says: "Not this shop's payment; the reason says why.",
+  },
   review: {
     actor: "person",
-    next: ["lookup", "ordered", "money_moved"],
+    next: ["pending", "lookup", "ordered", "money_moved"],
     onEvent: null,
+    onCanceled: "pending",
     says: "Needs review: the reason says why.",
+  },
+  dismissed: {
+    actor: null,
+    next: [],
+    onEvent: null,
+    says: "A person decided that nothing is left to do; the reason says why.",
   },
 } as const satisfies Record<string, StateRow>
 
@@ -154,6 +170,7 @@ export const AFTER_EVENT: Readonly<Record<News, Readonly<Record<string, string>>
   progress: nextStates(({ onEvent }) => onEvent),
   refund: nextStates(({ onRefund, onMoney, onEvent }) => onRefund ?? onMoney ?? onEvent),
   money: nextStates(({ onMoney, onEvent }) => onMoney ?? onEvent),
+  canceled: nextStates(({ onCanceled, onMoney, onEvent }) => onCanceled ?? onMoney ?? onEvent),
 }
 
 function nextStates(next: (row: StateRow) => string | null): Record<string, string> {
@@ -165,8 +182,14 @@ function nextStates(next: (row: StateRow) => string | null): Record<string, stri
   )
 }
 
+/** What a person may take up again: what waits for one, and what a person or the plugin has put aside. */
+export const RETRIED: readonly PaymentState[] = [...statesOf("person"), "dismissed", "ignored"]
+
+/** Where a person's dismissal takes a payment that waits for a person. */
+export const AFTER_DISMISSAL: PaymentState = "dismissed"
+
 /**
- * Where a person's retry takes a payment that waits for a person: without an order Stripe is asked anew; an order that was
+ * Where a person's retry takes a payment: without an order Stripe is asked anew; an order that was
  * made stands, and what is missing on it is done.
  */
 export const AFTER_RETRY = {

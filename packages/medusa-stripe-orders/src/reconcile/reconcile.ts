@@ -47,7 +47,7 @@ export async function reconcile(reconciling: Reconciling): Promise<ReconcileRepo
   const { plugin, since, until, onProgress } = reconciling
   const report: ReconcileReport = { since, until, listed: 0, by_status: {}, findings: [] }
   const span = { gte: Math.floor(since.getTime() / 1000), lte: Math.floor(until.getTime() / 1000) }
-  for (const account of accountsToRead()) {
+  for (const account of accountsToRead(reconciling.plugin)) {
     const list = (created: Span, starting_after?: string) =>
       listPayments(plugin, { created, starting_after, limit: 100, expand: ["data.latest_charge"] }, account)
     for await (const intents of oldestFirst(list, span)) {

@@ -145,7 +145,8 @@ export const carryOutPaymentsStep = createStep(
  *
  * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items, where
  * there are any. It answers with an object from payment intent id to `{ cart_id }` or to
- * `{ items: [{ variant_id, quantity }], … }`; what it leaves out goes to review.
+ * `{ items: [{ variant_id, quantity }], … }`, or with "not ours" for a payment that another product or seller in the same
+ * Stripe account has; what it leaves out goes to review, or is ignored (option `unknownPayments`).
  */
 export const createOrderFromStripeWorkflow = createWorkflow(
   "create-order-from-stripe",

@@ -2,11 +2,15 @@ import { createOrderFromStripeWorkflow } from "@holdfast/medusa-stripe-orders/wo
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { StepResponse } from "@medusajs/framework/workflows-sdk"
 
-/** This shop's own rule: a payment with only a `sku`, as its payment links have it, is for one unit of that variant. */
+/**
+ * This shop's own rule: a payment with only a `sku`, as its payment links have it, is for one unit of that variant; one of
+ * the owner's other shop is none of this one's.
+ */
 createOrderFromStripeWorkflow.hooks.orderContent(async ({ payment_intents }, { container }) => {
   const query = container.resolve(ContainerRegistrationKeys.QUERY)
-  const answers: Record<string, { items: { variant_id: string; quantity: number }[] }> = {}
+  const answers: Record<string, "not ours" | { items: { variant_id: string; quantity: number }[] }> = {}
   for (const { id, metadata } of payment_intents) {
+    if (metadata.shop === "the other one") answers[id] = "not ours"
     if (!metadata.sku) continue
     const { data } = await query.graph({ entity: "variant", fields: ["id"], filters: { sku: metadata.sku } })
     if (data[0]) answers[id] = { items: [{ variant_id: data[0].id, quantity: 1 }] }

@@ -5,9 +5,11 @@ import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs
 import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
+import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
 import {
+  dismissPayments,
   lookAgainAtOrders,
   messageOf,
   readTimeline,
@@ -55,6 +57,7 @@ export class StripeOrdersModuleService
   readonly stripe: Stripe
   /** What this process may ask of Stripe. */
   readonly budget: StripeBudget
+  readonly #accounts = new Map<string, Plugin>()
   readonly #database: Knex
   readonly #logger: Logger
   readonly #worker: StripeWorker
@@ -65,7 +68,11 @@ export class StripeOrdersModuleService
   readonly __hooks = {
     onApplicationStart: async () => {
       const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
-      if (projectConfig.workerMode !== "server") {
+      const fault = await faultOfProvider(application, this.options.paymentProvider).catch(() => null)
+      if (fault) {
+        // Medusa starts all the same. Events are kept, and payments are due when the option is right.
+        this.#logger.error(`@holdfast/medusa-stripe-orders makes no orders: ${fault}`)
+      } else if (projectConfig.workerMode !== "server") {
         this.#worker.start(application)
       }
     },
@@ -75,12 +82,7 @@ export class StripeOrdersModuleService
   constructor(container: Dependencies, options: unknown) {
     super(container, options)
     this.options = parseOptions(options)
-    this.stripe = new Stripe(this.options.apiKey, {
-      appInfo: { name: "Holdfast" },
-      maxNetworkRetries: 2,
-      timeout: 20_000,
-      ...this.options.stripe,
-    })
+    this.stripe = this.#client({})
     this.budget = new StripeBudget({ livemode: isLiveKey(this.options.apiKey) })
     this.#database = container[ContainerRegistrationKeys.PG_CONNECTION]
     this.#inbox = new Gatherer(
@@ -89,6 +91,32 @@ export class StripeOrdersModuleService
     )
     this.#logger = container[ContainerRegistrationKeys.LOGGER]
     this.#worker = new StripeWorker(this.#database, this.#logger, this)
+  }
+
+  #client(more: { stripeAccount?: string }): Stripe {
+    return new Stripe(this.options.apiKey, {
+      appInfo: { name: "Holdfast" },
+      maxNetworkRetries: 2,
+      timeout: 20_000,
+      ...this.options.stripe,
+      ...more,
+    })
+  }
+
+  onAccount(account: string | null): Plugin {
+    if (!account) {
+      return this
+    }
+    const own = this.#accounts.get(account) ?? this.#pluginOf(account)
+    this.#accounts.set(account, own)
+    return own
+  }
+
+  #pluginOf(account: string): Plugin {
+    const { options, budget } = this
+    const onAccount = (other: string | null) => this.onAccount(other)
+    const receive = (event: ReceivedEvent) => this.receive(event)
+    return { options, budget, stripe: this.#client({ stripeAccount: account }), receive, onAccount }
   }
 
   /**
@@ -114,11 +142,11 @@ export class StripeOrdersModuleService
   }
 
   /**
-   * Takes payments in review up again, within a moment, as if they were new: these, or all of a kind. Nothing happens
-   * twice.
+   * Takes payments up again that need review, or were dismissed or ignored, within a moment, as if they were new: these, or
+   * all of a kind. Nothing happens twice.
    *
    * @param person who asks for it, for the timeline
-   * @returns the ids of those that were in review
+   * @returns the ids of those that were taken up
    */
   async retry(which: string[] | WaitingKind, person = "the store's code"): Promise<string[]> {
     const retried = Array.isArray(which)
@@ -126,6 +154,16 @@ export class StripeOrdersModuleService
       : await retryKind(this.#database, person, which)
     this.#worker.wake("anything")
     return retried
+  }
+
+  /**
+   * Puts payments aside that need review: nothing is left to do about them. A retry takes them up again.
+   *
+   * @param person who decides it, for the timeline
+   * @returns the ids of those that needed review
+   */
+  async dismiss(paymentIntentIds: string[], reason: string, person = "the store's code"): Promise<string[]> {
+    return await dismissPayments(this.#database, person, paymentIntentIds, reason)
   }
 
   /** Looks again at the payments of these orders, which changed in Medusa. */

@@ -10,12 +10,19 @@ const status = z.custom<PaymentState>((given) => isPaymentState(String(given)), 
 export const listStripePayments = z.strictObject({
   // One of them is no list in a query string.
   status: z.preprocess((given) => given && [given].flat(), z.array(status).optional()),
-  /** an id (payment intent, charge, order, cart), an order's number, or how an e-mail address or a name begins */
+  /** an id (payment intent, charge, order, cart), an order's number, how an e-mail address begins, or how words of a name begin */
   q: z.string().trim().min(1).max(200).optional(),
   /** a part of the reason; upper and lower case are the same */
   reason: z.string().trim().min(1).max(500).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   offset: z.coerce.number().int().min(0).default(0),
 })
+
+/** Why nothing is left to do about a payment. */
+export const dismissStripePayment = z.strictObject({
+  reason: z.string("must be text").trim().min(1, "must say why").max(1_000),
+})
+
+export type DismissStripePayment = z.output<typeof dismissStripePayment>
 
 export type ListStripePayments = z.output<typeof listStripePayments>

@@ -129,6 +129,8 @@ export class Migration20261127190000 extends Migration {
         WHERE email IS NOT NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_name" ON stripe_payment (lower(name) text_pattern_ops)
         WHERE name IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_name_words" ON stripe_payment USING gin (to_tsvector('simple', name))
+        WHERE name IS NOT NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_latest_charge" ON stripe_payment (latest_charge)
         WHERE latest_charge IS NOT NULL;
       CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_cart_id" ON stripe_payment (cart_id) WHERE cart_id IS NOT NULL;
