@@ -23,6 +23,10 @@ describe("what is typed", () => {
       { name: "list", json: true, status: ["review", "disputed"], q: "ada", limit: 5 },
     ],
     ["show pi_1 pi_2", { name: "show", json: false, ids: ["pi_1", "pi_2"] }],
+    [
+      "dismiss pi_1 --reason settled",
+      { name: "dismiss", json: false, person: "command line", ids: ["pi_1"], reason: "settled" },
+    ],
     ["retry pi_1 --by ada", { name: "retry", json: false, person: "ada", which: ["pi_1"] }],
     [
       "retry --status review --reason timeout",
@@ -43,7 +47,8 @@ describe("what is typed", () => {
   })
 
   it.each([
-    ["lost", "There is no command lost: there are list, show, retry, reconcile"],
+    ["lost", "There is no command lost: there are list, show, retry, dismiss, reconcile"],
+    ["dismiss pi_1", "dismiss needs ids of payment intents (pi_…), and --reason"],
     ["list --stat review", "Unknown option '--stat'"],
     ["list --status lost", "--status must be one of pending, "],
     ["list --limit 0", "--limit must be a whole number"],
@@ -59,7 +64,7 @@ describe("what is typed", () => {
   })
 
   it("is explained", () => {
-    for (const word of ["list", "show", "retry", "reconcile", "--json", ...PAYMENT_STATES]) {
+    for (const word of ["list", "show", "retry", "dismiss", "reconcile", "--json", ...PAYMENT_STATES]) {
       expect(HELP).toContain(word)
     }
   })
