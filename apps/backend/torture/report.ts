@@ -29,7 +29,12 @@ export async function keep(result: Result, folder: string): Promise<string> {
 
 function markdown(result: Result): string {
   const { date, command, machine, node, reports } = result
-  const head = [`- ${date}, \`${command}\`, seed ${result.seed}`, `- ${machine}, Node ${node}`]
+  const { payments, kills, minutes, shops } = result.asked
+  const head = [
+    `- ${date}, \`${command}\`, seed ${result.seed}`,
+    `- asked for: ${payments} payments, ${kills} kills, ${shops} shops; nobody bought any more after ${minutes} minutes`,
+    `- ${machine}, Node ${node}`,
+  ]
   const columns = reports.map(({ server }) => server)
   const rows = (lines: [string, ...(string | number)[]][]) =>
     [["", ...columns], ["---", ...columns.map(() => "---:")], ...lines]
