@@ -125,7 +125,11 @@ describe("what Stripe has, compared with what became of it", () => {
     const shown = await command("show", lost, "--json")
     const { stripe_payments } = JSON.parse(shown.slice(shown.indexOf("{\n"), shown.lastIndexOf("\n}") + 2))
     expect(stripe_payments).toMatchObject([
-      { id: lost, status: "completed", timeline: [{ actor: "ada" }, {}] },
+      {
+        id: lost,
+        status: "completed",
+        timeline: expect.arrayContaining([expect.objectContaining({ actor: "ada" })]),
+      },
     ])
     await expect(command("list", "--statsu", "review")).rejects.toThrow(
       /ended with 1\.\n(.*\n)*.*Unknown option '--statsu'/,
@@ -159,7 +163,7 @@ describe("what Stripe has, compared with what became of it", () => {
       "refunded",
     ])
     const left = await shop.admin("GET", "/admin/stripe-payments?status=review")
-    expect(left.stripe_payments).toHaveLength(1)
+    expect(left.stripe_payments.filter(({ id }: { id: string }) => stuck.includes(id))).toEqual([])
 
     await expect(retry({})).rejects.toThrow("give either ids, or status")
     await expect(retry({ ids: [first], status: "review" })).rejects.toThrow("give either ids, or status")
