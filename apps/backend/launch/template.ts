@@ -30,6 +30,15 @@ const kept = join(data, "template")
  * and a crash can't damage the original.
  */
 export async function startTemplate(): Promise<LocalPostgres> {
+  return startPostgres({
+    dataDir: await copyTemplate(),
+    settings: { ...unsafeFastSettings, max_connections: "300" },
+    persistent: false,
+  })
+}
+
+/** The files of that PostgreSQL, in a folder of their own. */
+export async function copyTemplate(): Promise<string> {
   await buildServer()
   const whole = join(kept, contentFingerprint(templateAdmin))
   prune()
@@ -37,11 +46,7 @@ export async function startTemplate(): Promise<LocalPostgres> {
   utimesSync(whole, new Date(), new Date())
   const dataDir = mkdtempSync(join(tmpdir(), "holdfast-test-"))
   execFileSync("cp", ["-a", `${whole}/.`, dataDir])
-  return startPostgres({
-    dataDir,
-    settings: { ...unsafeFastSettings, max_connections: "300" },
-    persistent: false,
-  })
+  return dataDir
 }
 
 async function makeTemplate(whole: string) {

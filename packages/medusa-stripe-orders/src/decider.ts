@@ -39,6 +39,11 @@ export class Decider {
     this.#reports = reports
   }
 
+  /** Whether this worker has lately held the shop's lease to decide. */
+  get isInCharge(): boolean {
+    return performance.now() - this.#leaseRenewedAt < LEASE_SECONDS * 1000
+  }
+
   /** Begins the next batch, and returns when the one after it may begin. False where nothing is due or it is not our turn. */
   async next(): Promise<boolean> {
     if (!(await this.#mayDecide())) {

@@ -94,6 +94,16 @@ export function typesThatTell(news: News): string[] {
   return [...MEANINGS].flatMap(([type, meaning]) => (meaning.news === news ? [type] : []))
 }
 
+/**
+ * The types that are asked for where events may have been missed: those that say how a payment stands, or that money
+ * moved. The others say nothing that these don't, and Stripe lists 20 types at most at once.
+ */
+export function typesToFetch(): string[] {
+  return [...MEANINGS].flatMap(([type, { snapshot, news }]) =>
+    snapshot || news !== "progress" ? [type] : [],
+  )
+}
+
 function isProgress({ type }: StoredEvent): boolean {
   return MEANINGS.get(type)?.news === "progress"
 }

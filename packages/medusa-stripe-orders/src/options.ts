@@ -56,6 +56,7 @@ const schema = z.strictObject({
     .enum(["after_stock", "by_shop"], { error: 'must be "after_stock" or "by_shop"' })
     .default("after_stock"),
   billingAddress: z.enum(["shipping", "card"], { error: 'must be "shipping" or "card"' }).default("shipping"),
+  paidTwice: z.enum(["review", "refund"], { error: 'must be "review" or "refund"' }).default("review"),
   orderWithoutMoney: z.enum(["keep", "cancel"], { error: 'must be "keep" or "cancel"' }).default("keep"),
   lock: z
     .strictObject(
@@ -84,6 +85,11 @@ const schema = z.strictObject({
     .int("must be a whole number")
     .min(1, "must be at least 1")
     .default(20),
+  fetchEventsEvery: z
+    .number({ error: "must be seconds, at most a day; 0 never fetches events" })
+    .min(0, "must be seconds, at most a day; 0 never fetches events")
+    .max(86_400, "must be seconds, at most a day; 0 never fetches events")
+    .default(300),
   stripe: clientConfig.default({}),
 })
 

@@ -16,6 +16,17 @@ export interface Plugin {
   readonly budget: StripeBudget
   /** The same for payments of a connected account: its Stripe client speaks for that account. */
   onAccount(account: string | null): Plugin
+  /** stores an event, and has its payment looked at */
+  receive(event: ReceivedEvent): Promise<void>
+}
+
+/** An event whose signature was checked, or one that Stripe itself answered. */
+export interface ReceivedEvent {
+  event: Stripe.Event
+  /** what was signed */
+  payload: string
+  /** was not delivered, but fetched */
+  isFetched?: boolean
 }
 
 export function pluginOf(container: MedusaContainer): Plugin {

@@ -5,16 +5,10 @@ import { concernOf } from "./events"
 import { factsOf } from "./payments/facts"
 import type { Received } from "./payments/inbox"
 import { parseStorable } from "./payments/storable"
+import type { ReceivedEvent } from "./plugin"
 
 /** Stripe's own default: an older timestamp means a replay. */
 const SIGNATURE_TOLERANCE_SECONDS = 300
-
-/** An event whose signature was checked. */
-export interface SignedEvent {
-  event: Stripe.Event
-  /** what was signed */
-  payload: string
-}
 
 export interface WebhookOptions {
   apiKey: string
@@ -31,7 +25,7 @@ export function verifyWebhook(
   rawBody: Buffer | undefined,
   signature: string | string[] | undefined,
   { apiKey, webhookSecrets }: WebhookOptions,
-): SignedEvent {
+): ReceivedEvent {
   if (!rawBody?.length) {
     throw refuse("The request has no JSON body. Stripe sends events as application/json.")
   }
@@ -100,11 +94,11 @@ function refuseOtherMode({ livemode }: Stripe.Event, apiKey: string): void {
 }
 
 /** What is stored of it: whole, with the payment that it is about. */
-export function receivedOf({ event, payload }: SignedEvent): Received {
+export function receivedOf({ event, payload, isFetched }: ReceivedEvent): Received {
   const { id, type, livemode, created } = event
   const concern = concernOf(event)
   return {
-    event: { id, type, api_version: event.api_version ?? null, livemode, created, payload },
+    event: { id, type, api_version: event.api_version ?? null, livemode, created, payload, isFetched },
     concern: concern && {
       payment_intent_id: concern.payment_intent_id,
       opens: concern.opens,

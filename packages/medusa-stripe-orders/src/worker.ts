@@ -7,6 +7,7 @@ import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
 import { Decider } from "./decider"
 import { DueListener } from "./listener"
+import { fetchMissedEvents } from "./missed-events"
 import { messageOf } from "./payments/payments"
 import {
   claimToCarryOut,
@@ -20,6 +21,7 @@ import {
   takeLease,
 } from "./payments/queue"
 import type { Plugin } from "./plugin"
+import { RegularTask } from "./regular-task"
 import { timeout, Waker } from "./waker"
 
 /** How long a loop that found nothing due waits for a notification before it looks by itself. */
@@ -50,6 +52,7 @@ export class StripeWorker {
   readonly #errors = new Map<string, number>()
   #decider: Decider | undefined
   #loops: Promise<void>[] = []
+  #tasks: RegularTask[] = []
   #heartbeat: NodeJS.Timeout | undefined
   #isRunning = false
   #notifying: Promise<void> | undefined
@@ -70,7 +73,9 @@ export class StripeWorker {
       onError: (error) => this.#complain(error),
     })
     this.#decider = decider
+    this.#tasks = this.#tasksOf(decider)
     this.#loops = [
+      ...this.#tasks.map((task) => task.start()),
       this.#loop(this.#wakers.decide, () => decider.next()),
       this.#loop(this.#wakers.announce, () => this.#announceNext(work)),
       this.#stripeLane(work),
@@ -88,6 +93,9 @@ export class StripeWorker {
     }
     this.#isRunning = false
     this.#wakeOwn("anything")
+    for (const task of this.#tasks) {
+      task.stop()
+    }
     clearInterval(this.#heartbeat)
     await Promise.race([
       Promise.allSettled([...this.#loops, this.#decider?.settled()]),
@@ -175,6 +183,21 @@ export class StripeWorker {
     await this.#loop(this.#wakers.stripe, step)
     await Promise.all(atWork.keys())
     letGo()
+  }
+
+  /** What the worker that decides does for the whole shop beside it. */
+  #tasksOf(decider: Decider): RegularTask[] {
+    const isOurs = () => this.#isRunning && decider.isInCharge
+    const [db, plugin, logger] = [this.#db, this.#plugin, this.#logger]
+    return [
+      new RegularTask({
+        name: "Fetching events that Stripe did not deliver",
+        everyMs: plugin.options.fetchEventsEvery * 1000,
+        run: () => fetchMissedEvents({ db, plugin, logger, mayGoOn: isOurs }),
+        isOurs,
+        logger,
+      }),
+    ]
   }
 
   #claimOptions(limit: number) {

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import type Stripe from "stripe"
 import { describe, expect, it } from "vitest"
-import { concernOf, hasMoved, type StoredEvent, snapshotOf, typesThatTell } from "../src/events"
+import { concernOf, hasMoved, type StoredEvent, snapshotOf, typesThatTell, typesToFetch } from "../src/events"
 
 const NEWEST = "2026-10-28.endive"
 const NOW = new Date("2026-11-27T12:00:00Z")
@@ -174,5 +174,17 @@ describe("the payment that an event concerns", () => {
     const others = typesThatTell("progress").filter((type) => !openers.includes(type))
     expect(others.filter(opens)).toEqual([])
     expect(["payment_intent.canceled", "charge.refunded", "refund.created"].filter(opens)).toEqual([])
+  })
+})
+
+describe("the events that are fetched", () => {
+  it("are of no more types than Stripe lists at once", () => {
+    expect(typesToFetch().length).toBeLessThanOrEqual(20)
+  })
+
+  it("say all that is known of a payment's standing, and of money that moved", () => {
+    const telling = [...SNAPSHOTS, ...typesThatTell("refund"), ...typesThatTell("money")]
+    expect(telling.filter((type) => !typesToFetch().includes(type))).toEqual([])
+    expect(typesToFetch()).not.toContain("payment_intent.created")
   })
 })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import type { EventConcern } from "../src/payments/inbox"
+import { type EventConcern, type IncomingEvent, unknownEvents } from "../src/payments/inbox"
 import { applyOutcomes } from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { AFTER_EVENT, PAYMENT_STATES } from "../src/payments/states"
@@ -15,7 +15,12 @@ beforeEach(() => tables.empty())
 const OPENS: EventConcern = { payment_intent_id: "pi_1", opens: true, news: "progress" as const }
 const NOTED: EventConcern = { payment_intent_id: "pi_1", news: "progress" }
 
-const receive = (id: string, concern: EventConcern | null, payload = `{"id":"${id}"}`) =>
+const receive = (
+  id: string,
+  concern: EventConcern | null,
+  payload = `{"id":"${id}"}`,
+  more: Partial<IncomingEvent> = {},
+) =>
   receiveOne(
     tables.db,
     {
@@ -25,6 +30,7 @@ const receive = (id: string, concern: EventConcern | null, payload = `{"id":"${i
       livemode: false,
       created: 1_800_000_000,
       payload,
+      ...more,
     },
     concern,
   )
@@ -79,6 +85,32 @@ describe("an event that comes in", () => {
     expect([...revisions].sort((a, b) => a - b)).toEqual(revisions.map((_, i) => i + 1))
     expect((await tables.payment("pi_1")).revision).toBe(opened.length)
     expect(await tables.timeline("pi_1")).toHaveLength(opened.length)
+  })
+
+  it("and was fetched is no delivery, and says so; delivered afterwards it is one, and no second line", async () => {
+    await receive("evt_1", OPENS, "{}", { isFetched: true })
+    expect(await events()).toMatchObject([{ deliveries: 0, revision: 1 }])
+    const text = "Fetched from Stripe, which had not delivered it: payment_intent.succeeded"
+    expect(await tables.timeline("pi_1")).toMatchObject([{ kind: "event", actor: "Stripe", text }])
+    await receive("evt_1", OPENS)
+    await receive("evt_1", OPENS, "{}", { isFetched: true })
+    expect(await events()).toMatchObject([{ deliveries: 1, revision: 1 }])
+    expect(await tables.timeline("pi_1")).toHaveLength(1)
+  })
+
+  it("fetched and delivered at the same moment is one event with one line, each time that it is tried", async () => {
+    for (let round = 0; round < 25; round++) {
+      const concern = { payment_intent_id: `pi_${round}`, opens: true, news: "progress" as const }
+      const both = [true, false].map((isFetched) => receive(`evt_${round}`, concern, "{}", { isFetched }))
+      await Promise.all(both)
+      expect(await tables.timeline(`pi_${round}`)).toHaveLength(1)
+    }
+    expect(await tables.rows("SELECT DISTINCT deliveries FROM stripe_event")).toEqual([{ deliveries: 1 }])
+  })
+
+  it("is unknown until it is stored", async () => {
+    await receive("evt_1", OPENS)
+    expect(await unknownEvents(tables.db, [{ id: "evt_2" }, { id: "evt_1" }])).toEqual([{ id: "evt_2" }])
   })
 
   it("opens no payment where its type doesn't, and is kept", async () => {

@@ -62,6 +62,7 @@ async function oldDatabase() {
       reason,
       revision: 1,
       updated_at: longAgo,
+      captured_at: status === "completed" ? longAgo : null,
     })
     await oldEvent(`evt_${i}`, `pi_${status}`, intent({ id: `pi_${status}` }))
   }
@@ -93,6 +94,16 @@ describe("a database of the first version", () => {
     expect(Object.values(after).filter((status) => !isPaymentState(status))).toEqual([])
     expect(await tables.payment("pi_review")).toMatchObject({
       reason: expect.stringContaining("paid 1.00 USD"),
+    })
+  })
+
+  it("looks at the capture of orders that Medusa's own cart completion made", async () => {
+    await oldDatabase()
+    await tables.insert("pi_medusa", { status: "completed", due_at: null, order_id: "order_medusa" })
+    await tables.migrate(StateMachine)
+    expect(await tables.payment("pi_medusa")).toMatchObject({
+      status: "awaiting_capture",
+      placed_at: expect.any(Date),
     })
   })
 

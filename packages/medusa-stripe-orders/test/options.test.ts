@@ -18,6 +18,7 @@ describe("the plugin's options", () => {
       ...valid,
       lockKey: "payment_intent",
       orderWithoutMoney: "keep",
+      paidTwice: "review",
       stock: "reserve",
       capture: "after_stock",
       billingAddress: "shipping",
@@ -26,6 +27,7 @@ describe("the plugin's options", () => {
       unknownPayments: "review",
       accounts: [],
       maxAttempts: 20,
+      fetchEventsEvery: 300,
       stripe: {},
     })
   })
@@ -76,6 +78,7 @@ describe("the plugin's options", () => {
     [{ ...valid, lock: { timeout: -1 } }, "lock.timeout: must be more than 0 seconds"],
     [{ ...valid, lock: { timeout: "30" } }, "lock.timeout: must be seconds"],
     [{ ...valid, maxAttempts: 0 }, "maxAttempts: must be at least 1"],
+    [{ ...valid, fetchEventsEvery: -1 }, "fetchEventsEvery: must be seconds"],
     [{ ...valid, paymentProvider: "stripe" }, "paymentProvider: must be"],
     [{ ...valid, unknownPayments: "drop" }, 'unknownPayments: must be "review" or "ignore"'],
     [{ ...valid, accounts: "acct_1" }, "accounts: must be a list of connected accounts"],

@@ -87,7 +87,7 @@ export class Tables {
   }
 
   async empty(): Promise<void> {
-    await this.db.raw("TRUNCATE stripe_payment, stripe_event, stripe_timeline, stripe_lease")
+    await this.db.raw("TRUNCATE stripe_payment, stripe_event, stripe_timeline, stripe_lease, stripe_cursor")
   }
 }
 

@@ -82,15 +82,15 @@ describe.each([
   },
 )
 
-describe("an order that is edited after it was paid", () => {
+describe("an order that is paid again", () => {
   let shop: StripeShop
   beforeAll(async () => {
-    shop = await StripeShop.open()
+    shop = await StripeShop.open({ HOLDFAST_PAID_TWICE: "refund" })
   })
   afterAll(() => shop?.close())
   afterAll(closeShops)
 
-  it("shows the payment of what was due, and nothing is due any more", async () => {
+  it("since it was edited shows the payment of what was due, and nothing is due any more", async () => {
     const { intentId } = await shop.checkout(MUG)
     await shop.confirm(intentId)
     const [first] = await shop.settled([intentId])
@@ -120,6 +120,19 @@ describe("an order that is edited after it was paid", () => {
     expect(after.payment_status).toBe("captured")
     expect(await shop.count(`"order"`)).toBe(1)
     expect(await shop.client.paymentIntents.retrieve(second)).toMatchObject({ status: "succeeded" })
+  })
+
+  it("is paid once: a second payment of its cart goes back, where the store chose so", async () => {
+    const { cartId, intentId } = await shop.checkout(MUG)
+    await shop.confirm(intentId)
+    await shop.settled([intentId])
+    const second = await shop.intent({ items: MUG, amount: CART_TOTAL, metadata: { cart_id: cartId } })
+    await shop.confirm(second)
+    const [row] = await shop.settled([second])
+    expect(row).toMatchObject({ status: "refunded", order_id: null })
+    expect(row?.reason).toContain("this one was paid as well")
+    const { data } = await shop.client.refunds.list({ payment_intent: second })
+    expect(data.map(({ amount }) => amount)).toEqual([CART_TOTAL])
   })
 })
 

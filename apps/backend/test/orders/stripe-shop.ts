@@ -58,6 +58,8 @@ export class StripeShop {
       STRIPE_HOST: stripe.host,
       STRIPE_PORT: String(stripe.port),
       STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
+      // A test that holds back an event doesn't want it to be fetched.
+      HOLDFAST_FETCH_EVENTS_EVERY: "0",
       ...env,
     }
     const shop = await openShop(database.url, settings)

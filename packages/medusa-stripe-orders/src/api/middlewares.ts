@@ -4,6 +4,8 @@ import {
   validateAndTransformQuery,
 } from "@medusajs/framework/http"
 import { dismissStripePayment, listStripePayments } from "./admin/stripe-payments/query"
+import { reconcileStripePayments } from "./admin/stripe-payments/reconcile/body"
+import { retryStripePayments } from "./admin/stripe-payments/retry/body"
 
 /** Stripe's events are some kilobytes; a larger body is refused with 413 before it is read whole. */
 const LARGEST_EVENT = "1mb"
@@ -24,6 +26,16 @@ export default defineMiddlewares({
       matcher: "/admin/stripe-payments/:id/dismiss",
       methods: ["POST"],
       middlewares: [validateAndTransformBody(dismissStripePayment)],
+    },
+    {
+      matcher: "/admin/stripe-payments/retry",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(retryStripePayments)],
+    },
+    {
+      matcher: "/admin/stripe-payments/reconcile",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(reconcileStripePayments)],
     },
   ],
 })

@@ -1,6 +1,6 @@
 import type { IEventBusModuleService } from "@medusajs/framework/types"
 import { EventPriority, Modules, OrderWorkflowEvents } from "@medusajs/framework/utils"
-import { canceledInMedusa } from "../medusa/money-rows"
+import { canceledInMedusa } from "../medusa/order-standing"
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { applyOutcomes, outcomeOf, readPayments } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"

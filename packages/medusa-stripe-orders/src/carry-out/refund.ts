@@ -1,5 +1,5 @@
 import type Stripe from "stripe"
-import { markCanceled } from "../medusa/money-rows"
+import { markCanceled } from "../medusa/order-standing"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { type Database, type Outcome, outcomeOf, readTimeline } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
@@ -8,6 +8,9 @@ import { type Answer, askOnce, orCurrent, retrieveWithRefunds } from "./stripe-c
 
 /** A refund that is pending is looked at again after a day, if no event comes before. */
 const PENDING_RETRY_MS = 86_400_000
+
+/** https://docs.stripe.com/metadata#data */
+const LONGEST_METADATA = 500
 
 /** There is no order, or it was canceled: an authorization is canceled, captured money is refunded. */
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
@@ -44,7 +47,7 @@ async function refund(
     plugin.stripe.refunds.create(
       {
         payment_intent: payment.id,
-        metadata: { reason: payment.order_id ? "order canceled" : "out of stock" },
+        metadata: { reason: payment.reason?.slice(0, LONGEST_METADATA) ?? "no order" },
         ...sharesOf(intent),
       },
       options,

@@ -28,6 +28,7 @@ const ENDPOINTS = [
   "list refunds",
   "list disputes",
   "list events",
+  "list payments",
 ] as const
 
 export type StripeEndpoint = (typeof ENDPOINTS)[number]

@@ -84,3 +84,23 @@ export async function listDisputes({ budget, stripe }: Plugin, id: string): Prom
   )
   return data
 }
+
+/** A page of Stripe's events, the newest first. */
+export async function listEvents(
+  { budget, stripe }: Plugin,
+  params: Stripe.EventListParams,
+  account?: string,
+): Promise<Stripe.ApiList<Stripe.Event>> {
+  return await budget.run("list events", () => stripe.events.list(params, { stripeAccount: account }))
+}
+
+/** A page of payment intents, the newest first. */
+export async function listPayments(
+  { budget, stripe }: Plugin,
+  params: Stripe.PaymentIntentListParams,
+  account?: string,
+): Promise<Stripe.ApiList<Stripe.PaymentIntent>> {
+  return await budget.run("list payments", () =>
+    stripe.paymentIntents.list(params, { stripeAccount: account }),
+  )
+}

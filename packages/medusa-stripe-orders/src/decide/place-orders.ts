@@ -1,13 +1,7 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
-import {
-  type OrderedPayment,
-  ordersOfCarts,
-  type SessionOfOrder,
-  sessionsGivenBack,
-  sessionsOfOrders,
-} from "../medusa/medusa-was-first"
+import { ordersOfCarts, sessionsGivenBack, sessionsOfOrders } from "../medusa/medusa-was-first"
 import { linkOrders, lockCarts } from "../medusa/order-links"
 import { createOrders } from "../medusa/order-rows"
 import { payOrders } from "../medusa/pay-orders"
@@ -18,11 +12,11 @@ import {
   type SharedTransaction,
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
-import { formatMinorUnits, toMinorUnits } from "../order-draft/amounts"
-import type { OrderDraft, PaidPayment } from "../order-draft/order-draft"
+import type { OrderDraft } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, ExistingOrder } from "./batch"
+import { alreadyOrdered, hasOrder, isDue, isExact, type OrderPayment, paidOrder } from "./existing-orders"
 import { soldOut } from "./sold-out"
 import { takeStock } from "./take-stock"
 
@@ -125,7 +119,7 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))
     } else if (entry.order && entry.row.order_id) {
-      outcomes.push(hasOrder(batch, entry))
+      outcomes.push(hasOrder(batch, payment.id, entry.row.order_id))
     } else if (entry.order) {
       drafts.push(entry)
       taken.add(cart_id ?? payment.id)
@@ -134,98 +128,6 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
     }
   }
   return { outcomes, drafts, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
-}
-
-/** Whatever leads here, a payment never makes a second order. */
-function hasOrder(batch: Batch, { payment, row: { order_id } }: LockedEntry): Outcome {
-  const reason = `order ${order_id} was made of this payment before, and is no longer found by it`
-  const line = { kind: "decision" as const, text: reason, data: { order_id } }
-  return batch.outcome(payment.id, "review", line, { reason })
-}
-
-/** A payment for an order that exists, and that nothing has been paid for in its session yet. */
-export interface OrderPayment {
-  payment: PaidPayment
-  session: SessionOfOrder
-  cart_id: string | null
-}
-
-function isDue({ is_paid, payment_intent_id }: SessionOfOrder, id: string): boolean {
-  return !is_paid && payment_intent_id === id
-}
-
-/** Money for an order is recorded where it is what its session asks for; else it needs review. */
-function isExact(batch: Batch, { payment, session, cart_id }: OrderPayment, outcomes: Outcome[]): boolean {
-  const { order_id, currency } = session
-  const due = toMinorUnits(session.amount, currency)
-  if (payment.currency === currency && payment.amount === due) {
-    return true
-  }
-  const [paid, asked] = [formatMinorUnits(payment.amount, payment.currency), formatMinorUnits(due, currency)]
-  const reason = `paid ${paid}, but ${asked} was asked for order ${order_id}`
-  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  outcomes.push(batch.outcome(payment.id, "review", line, { reason, facts: { cart_id } }))
-  return false
-}
-
-function paidOrder(
-  batch: Batch,
-  { payment, session: { order_id, status }, cart_id }: OrderPayment,
-  payment_id: string | undefined,
-): Outcome {
-  const now = new Date()
-  // Cart completion announces its order at its end; one that waits for its payment has come to it.
-  const hasDied = cart_id !== null && status !== "pending_authorization"
-  const reason = hasDied
-    ? "Medusa's own cart completion made the order, and ended before it recorded the payment"
-    : "paid an order that existed before"
-  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  return batch.outcome(payment.id, "ordered", line, {
-    reason,
-    facts: {
-      order_id,
-      cart_id,
-      payment_id,
-      ...(!hasDied && { placed_at: now }),
-      ...(payment.status === "succeeded" && { captured_at: now }),
-    },
-  })
-}
-
-/**
- * The order is this payment's where Medusa has a payment of this very payment intent on it. A payment session alone
- * proves nothing: a second intent may bear the same one.
- */
-function alreadyOrdered(
-  batch: Batch,
-  { payment: { id }, cart_id }: Entry,
-  earlier: OrderedPayment | undefined,
-  session: SessionOfOrder | undefined,
-): Outcome {
-  const inSession = session?.payment && session.payment_intent_id === id ? session.payment : undefined
-  const own = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id) ?? inSession
-  const order_id = earlier?.order_id ?? session?.order_id
-  if (!order_id || !own) {
-    const what = cart_id ? `cart ${cart_id}` : "the payment's session"
-    const which = order_id ? `became order ${order_id}` : "is being ordered"
-    const reason = `${what} ${which} with another payment: this one was paid as well`
-    const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id } }
-    return batch.outcome(id, "review", line, { reason, facts: { cart_id } })
-  }
-  const reason = cart_id
-    ? "Medusa's own cart completion made the order"
-    : "Medusa recorded the payment itself"
-  const now = new Date()
-  // Medusa has announced its order; what follows is as for an order of ours.
-  const facts = {
-    order_id,
-    cart_id,
-    payment_id: own.id,
-    placed_at: now,
-    ...(own.captured && { captured_at: now }),
-  }
-  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  return batch.outcome(id, "ordered", line, { reason, facts })
 }
 
 /** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */

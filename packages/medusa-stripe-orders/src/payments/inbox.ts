@@ -11,6 +11,8 @@ export interface IncomingEvent {
   created: number
   /** what was signed, as text */
   payload: string
+  /** was never delivered, but found in Stripe's list of events: no delivery is counted */
+  isFetched?: boolean
 }
 
 /** What an event changes: a payment that it opens or knows, or none. */
@@ -59,7 +61,7 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
     `WITH incoming AS MATERIALIZED (
        SELECT * FROM jsonb_to_recordset(CAST(:incoming AS jsonb)) AS e(
          position int, id text, type text, api_version text, event_livemode boolean, event_created float8,
-         payload text, payment_intent_id text, opens boolean, news text, ${FACT_COLUMNS})),
+         payload text, "isFetched" boolean, payment_intent_id text, opens boolean, news text, ${FACT_COLUMNS})),
      fresh AS MATERIALIZED (
        SELECT * FROM incoming
         WHERE payment_intent_id IS NOT NULL
@@ -79,17 +81,21 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
      looked AS (SELECT * FROM opened UNION ALL SELECT * FROM woken),
      stored AS (
        INSERT INTO stripe_event
-         (id, type, api_version, livemode, created, payment_intent_id, revision, status, payload)
+         (id, type, api_version, livemode, created, payment_intent_id, revision, status, payload, deliveries)
        SELECT incoming.id, type, api_version, event_livemode, to_timestamp(event_created), payment_intent_id,
-              looked.revision, CASE WHEN looked.id IS NULL THEN 'ignored' ELSE 'pending' END, payload
+              looked.revision, CASE WHEN looked.id IS NULL THEN 'ignored' ELSE 'pending' END, payload,
+              CASE WHEN "isFetched" THEN 0 ELSE 1 END
          FROM incoming LEFT JOIN looked ON looked.id = incoming.payment_intent_id
         ORDER BY incoming.id
-       ON CONFLICT (id) DO UPDATE SET deliveries = stripe_event.deliveries + 1, updated_at = now()
-       RETURNING id, type, deliveries, payment_intent_id)
+       ON CONFLICT (id) DO UPDATE SET deliveries = stripe_event.deliveries + EXCLUDED.deliveries, updated_at = now()
+       -- A row that an INSERT made has no xmax.
+       RETURNING id, type, xmax = 0 AS is_new, deliveries, payment_intent_id)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text, data)
-     SELECT looked.id, 'event', 'Stripe', looked.status, 'Stripe sent ' || stored.type,
+     SELECT looked.id, 'event', 'Stripe', looked.status,
+            CASE WHEN deliveries = 0 THEN 'Fetched from Stripe, which had not delivered it: ' ELSE 'Stripe sent ' END
+              || stored.type,
             jsonb_build_object('event_id', stored.id)
-       FROM stored JOIN looked ON looked.id = stored.payment_intent_id WHERE stored.deliveries = 1`,
+       FROM stored JOIN looked ON looked.id = stored.payment_intent_id WHERE stored.is_new`,
     {
       incoming: JSON.stringify(received.map(toRecord)),
       afterEvent: JSON.stringify(AFTER_EVENT),
@@ -98,10 +104,11 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
 }
 
 function toRecord({ event, concern }: Received, position: number) {
-  const { livemode, created, ...rest } = event
+  const { livemode, created, isFetched = false, ...rest } = event
   return {
     ...searchable(concern?.facts ?? {}),
     ...rest,
+    isFetched,
     position,
     event_livemode: livemode,
     event_created: created,
@@ -109,6 +116,13 @@ function toRecord({ event, concern }: Received, position: number) {
     opens: concern?.opens ?? false,
     news: concern?.news ?? "progress",
   }
+}
+
+/** Those of these events that are not stored. */
+export async function unknownEvents<T extends { id: string }>(db: Database, events: T[]): Promise<T[]> {
+  const { rows } = await db.raw(`SELECT id FROM stripe_event WHERE id = ANY(?)`, [events.map(({ id }) => id)])
+  const known = new Set(rows.map(({ id }: { id: string }) => id))
+  return events.filter(({ id }) => !known.has(id))
 }
 
 /** The events of these payments, by payment. */

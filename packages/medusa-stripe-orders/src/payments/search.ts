@@ -44,6 +44,8 @@ export interface PaymentSearch {
   /** an id, how an e-mail address begins, or how words of a name begin */
   q?: string
   orderIds?: string[]
+  /** a part of the reason; upper and lower case are the same */
+  reason?: string
   limit: number
   offset: number
 }
@@ -77,13 +79,21 @@ function wordsOf(q: string): string | null {
  */
 export async function searchPayments(
   db: Database,
-  { states: wanted, q: typed, orderIds = [], limit, offset }: PaymentSearch,
+  { states: wanted, q: typed, orderIds = [], reason, limit, offset }: PaymentSearch,
 ): Promise<{ stripe_payments: PaymentView[]; count: number }> {
   const q = typed && storableText(typed)
   const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
-  const all = `SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL ${wanted ? "AND status = ANY(:wanted)" : ""}`
+  const conditions = [
+    ...(wanted ? ["status = ANY(:wanted)"] : []),
+    ...(reason ? ["position(lower(:reason) IN lower(reason)) > 0"] : []),
+  ]
+  const all = ["SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL", ...conditions].join(" AND ")
   const found = q ? MATCHES.map((matches) => `${all} AND ${matches}`).join(" UNION ") : all
-  const values = { ...(wanted && { wanted }), ...(q && { q, orderIds, begins, words: wordsOf(q) }) }
+  const values = {
+    ...(wanted && { wanted }),
+    ...(reason && { reason: storableText(reason) }),
+    ...(q && { q, orderIds, begins, words: wordsOf(q) }),
+  }
   const { rows } = await db.raw(
     `WITH page AS MATERIALIZED (
        SELECT id FROM (${found}) AS found ORDER BY arrival DESC LIMIT :limit OFFSET :offset)

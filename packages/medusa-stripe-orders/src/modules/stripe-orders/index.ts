@@ -10,5 +10,6 @@ export default Module(STRIPE_ORDERS_MODULE, {
 export type { StripeOrdersOptions } from "../../options"
 export type { PaymentRow } from "../../payments/payments"
 export type { PaymentState } from "../../payments/states"
+export type { Finding, ReconcileReport } from "../../reconcile/reconcile"
 export type { StripeOrdersModuleService }
 export { STRIPE_ORDERS_MODULE }

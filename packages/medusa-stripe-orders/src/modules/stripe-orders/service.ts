@@ -17,13 +17,25 @@ import {
   type TimelineLine,
 } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
-import type { Plugin } from "../../plugin"
-import { isLiveKey, receivedOf, type SignedEvent, verifyWebhook } from "../../webhook"
+import { retryKind, type WaitingKind } from "../../payments/waiting"
+import type { Plugin, ReceivedEvent } from "../../plugin"
+import { type ReconcileReport, reconcile } from "../../reconcile/reconcile"
+import { isLiveKey, receivedOf, verifyWebhook } from "../../webhook"
 import { StripeWorker } from "../../worker"
+import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
 import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
 import StripeTimeline from "./models/stripe-timeline"
+
+export interface ReconcileOptions {
+  since: Date
+  /** the present, where it is left out */
+  until?: Date
+  /** who asks for it, for the timeline */
+  person?: string
+  onProgress?: (soFar: ReconcileReport) => void
+}
 
 interface Dependencies {
   [ContainerRegistrationKeys.PG_CONNECTION]: Knex
@@ -37,6 +49,7 @@ export class StripeOrdersModuleService
     StripePayment,
     StripeTimeline,
     StripeLease,
+    StripeCursor,
   })
   implements Plugin
 {
@@ -101,8 +114,13 @@ export class StripeOrdersModuleService
 
   #pluginOf(account: string): Plugin {
     const { options, budget } = this
-    const onAccount = (other: string | null) => this.onAccount(other)
-    return { options, budget, stripe: this.#client({ stripeAccount: account }), onAccount }
+    return {
+      options,
+      budget,
+      stripe: this.#client({ stripeAccount: account }),
+      onAccount: (other) => this.onAccount(other),
+      receive: (event) => this.receive(event),
+    }
   }
 
   /**
@@ -110,12 +128,12 @@ export class StripeOrdersModuleService
    *
    * @throws MedusaError `invalid_data` where it is not one that can be stored, with what is wrong
    */
-  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): SignedEvent {
+  verify(rawBody: Buffer | undefined, signature: string | string[] | undefined): ReceivedEvent {
     return verifyWebhook(rawBody, signature, this.options)
   }
 
   /** Stores the event; when this returns it is safe to answer 200. */
-  async receive(signed: SignedEvent): Promise<void> {
+  async receive(signed: ReceivedEvent): Promise<void> {
     const received = receivedOf(signed)
     await this.#inbox.add(received).catch((error) => {
       // Stripe delivers it again. The detail of Postgres's error has the whole event, the client's secret included.
@@ -128,14 +146,16 @@ export class StripeOrdersModuleService
   }
 
   /**
-   * Takes payments up again that need review, or were dismissed or ignored, within a moment, as if they were new. Nothing
-   * happens twice.
+   * Takes payments up again that need review, or were dismissed or ignored, within a moment, as if they were new: these, or
+   * all of a kind. Nothing happens twice.
    *
    * @param person who asks for it, for the timeline
    * @returns the ids of those that were taken up
    */
-  async retry(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
-    const retried = await retryReviews(this.#database, person, paymentIntentIds)
+  async retry(which: string[] | WaitingKind, person = "the store's code"): Promise<string[]> {
+    const retried = Array.isArray(which)
+      ? await retryReviews(this.#database, person, which)
+      : await retryKind(this.#database, person, which)
     this.#worker.wake("anything")
     return retried
   }
@@ -154,6 +174,23 @@ export class StripeOrdersModuleService
   async lookAgain(orderIds: string[]): Promise<void> {
     await lookAgainAtOrders(this.#database, orderIds)
     this.#worker.wake("anything")
+  }
+
+  /**
+   * Compares what Stripe has of a span with what became of it here, and takes up what is missing. Afterwards each payment
+   * in Stripe has an order, a reason or a finding.
+   */
+  async reconcile({
+    since,
+    until = new Date(),
+    person = "the store's code",
+    onProgress,
+  }: ReconcileOptions): Promise<ReconcileReport> {
+    const progress = (soFar: ReconcileReport) => {
+      this.#worker.wake("anything")
+      onProgress?.(soFar)
+    }
+    return await reconcile({ db: this.#database, plugin: this, person, since, until, onProgress: progress })
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */

@@ -12,6 +12,8 @@ export const listStripePayments = z.strictObject({
   status: z.preprocess((given) => given && [given].flat(), z.array(status).optional()),
   /** an id (payment intent, charge, order, cart), an order's number, how an e-mail address begins, or how words of a name begin */
   q: z.string().trim().min(1).max(200).optional(),
+  /** a part of the reason; upper and lower case are the same */
+  reason: z.string().trim().min(1).max(500).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   offset: z.coerce.number().int().min(0).default(0),
 })

@@ -9,10 +9,11 @@ export async function GET(
   res: MedusaResponse,
 ): Promise<void> {
   const stripeOrders: StripeOrdersModuleService = req.scope.resolve(STRIPE_ORDERS_MODULE)
-  const { status, q, limit, offset } = req.validatedQuery as ListStripePayments
+  const { status, q, reason, limit, offset } = req.validatedQuery as ListStripePayments
   const found = await stripeOrders.search({
     states: status,
     q,
+    reason,
     orderIds: await orderIds(req, q),
     limit,
     offset,

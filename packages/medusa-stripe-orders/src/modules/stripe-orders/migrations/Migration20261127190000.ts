@@ -92,6 +92,13 @@ export class Migration20261127190000 extends Migration {
         expires_at timestamptz NOT NULL,
         created_at timestamptz NOT NULL DEFAULT now(),
         updated_at timestamptz NOT NULL DEFAULT now(),
+        deleted_at timestamptz);
+      CREATE TABLE IF NOT EXISTS stripe_cursor (
+        id text PRIMARY KEY,
+        since timestamptz NOT NULL,
+        position timestamptz NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
         deleted_at timestamptz);`)
     this.addSql(`
       INSERT INTO stripe_timeline (payment_intent_id, at, kind, actor, status, text, data)
@@ -131,6 +138,7 @@ export class Migration20261127190000 extends Migration {
     this.addSql(`
       DROP TABLE IF EXISTS stripe_timeline;
       DROP TABLE IF EXISTS stripe_lease;
+      DROP TABLE IF EXISTS stripe_cursor;
       -- Text that was signed may hold what Postgres can't have in JSON: a NUL, half of a surrogate pair.
       CREATE FUNCTION pg_temp.as_json(payload text) RETURNS jsonb LANGUAGE plpgsql AS $$
         BEGIN RETURN payload::jsonb;
@@ -159,6 +167,7 @@ export class Migration20261127190000 extends Migration {
         DROP COLUMN latest_charge, DROP COLUMN status_since, DROP COLUMN claim, DROP COLUMN snapshot,
         DROP COLUMN snapshot_at, DROP COLUMN snapshot_revision;
       ALTER SEQUENCE stripe_payment_arrival_seq AS integer;
+      UPDATE stripe_payment SET status = 'pending' WHERE status = 'completing';
       UPDATE stripe_payment SET status = CASE status WHEN 'refunding' THEN 'returning' WHEN 'canceled' THEN 'cancelled'
         WHEN 'lookup' THEN 'pending' WHEN 'awaiting_payment' THEN 'pending' WHEN 'completing' THEN 'pending'
         WHEN 'awaiting_capture' THEN 'completed'

@@ -1,0 +1,67 @@
+import type { SharedTransaction } from "./shared-transaction"
+
+/** How orders and their payments stand in Medusa. */
+type Sql = { raw: SharedTransaction["sql"]["raw"] }
+
+/** Keeps orders from being canceled until the transaction ends: what it writes is seen by whoever cancels them. */
+export async function keepOrders(
+  sql: SharedTransaction["sql"],
+  payments: { order_id: string | null }[],
+): Promise<void> {
+  await sql.raw(`SELECT id FROM "order" WHERE id = ANY(?) ORDER BY id FOR SHARE`, [
+    payments.flatMap(({ order_id }) => order_id ?? []),
+  ])
+}
+
+interface OrderedInMedusa {
+  order_id: string | null
+  payment_id: string | null
+}
+
+/** Those of these payments whose order, or whose payment in Medusa, was canceled. */
+export async function canceledInMedusa<T extends OrderedInMedusa & { id: string }>(
+  sql: SharedTransaction["sql"],
+  payments: T[],
+): Promise<Set<string>> {
+  const orderIds = payments.flatMap(({ order_id }) => order_id ?? [])
+  const { rows } = await sql.raw(
+    `SELECT id FROM "order" WHERE id = ANY(?) AND canceled_at IS NOT NULL
+      UNION ALL SELECT id FROM payment WHERE id = ANY(?) AND canceled_at IS NOT NULL`,
+    [orderIds, payments.flatMap(({ payment_id }) => payment_id ?? [])],
+  )
+  const canceled = new Set(rows.map(({ id }: { id: string }) => id))
+  const isCanceled = ({ order_id, payment_id }: T) => canceled.has(order_id) || canceled.has(payment_id)
+  return new Set(payments.filter(isCanceled).map(({ id }) => id))
+}
+
+/** Whether the shop took back the order, or the payment alone. */
+export async function isCanceledInMedusa(
+  db: Sql,
+  { order_id, payment_id }: OrderedInMedusa,
+): Promise<boolean> {
+  const { rows } = await db.raw(
+    `SELECT 1 FROM "order" WHERE id = ? AND canceled_at IS NOT NULL
+      UNION ALL SELECT 1 FROM payment WHERE id = ? AND canceled_at IS NOT NULL`,
+    [order_id, payment_id],
+  )
+  return rows.length > 0
+}
+
+/** The authorization is canceled in Stripe: Medusa's admin must not offer to capture it. */
+export async function markCanceled(db: Sql, payment_id: string | null): Promise<void> {
+  await db.raw(
+    `UPDATE payment SET canceled_at = COALESCE(canceled_at, now()), updated_at = now() WHERE id = ?`,
+    [payment_id],
+  )
+}
+
+/** Whether a payment of this order is authorized or captured in Medusa. */
+export async function isPaidFor(sql: Sql, order_id: string): Promise<boolean> {
+  const { rows } = await sql.raw(
+    `SELECT 1 FROM order_payment_collection AS link
+       JOIN payment ON payment.payment_collection_id = link.payment_collection_id
+      WHERE link.order_id = ? AND link.deleted_at IS NULL AND payment.deleted_at IS NULL AND payment.canceled_at IS NULL`,
+    [order_id],
+  )
+  return rows.length > 0
+}

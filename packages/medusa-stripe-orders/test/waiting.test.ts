@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { searchPayments } from "../src/payments/search"
+import { retryKind } from "../src/payments/waiting"
+import { First, StateMachine, Tables } from "./tables"
+
+let tables: Tables
+beforeAll(async () => {
+  tables = await Tables.open(First, StateMachine)
+})
+afterAll(() => tables?.close())
+beforeEach(() => tables.empty())
+
+const statuses = async () =>
+  Object.fromEntries(
+    (await tables.rows<{ id: string; status: string }>("SELECT id, status FROM stripe_payment")).map(
+      ({ id, status }) => [id, status],
+    ),
+  )
+
+describe("payments that wait for a person", () => {
+  beforeEach(async () => {
+    await tables.insert("pi_price", {
+      status: "review",
+      reason: "paid 1.00 USD, but the order comes to 2.00 USD",
+    })
+    await tables.insert("pi_stripe", {
+      status: "review",
+      reason: "gave up after 20 attempts: Timeout of Stripe",
+    })
+    await tables.insert("pi_silent", { status: "review" })
+    await tables.insert("pi_disputed", {
+      status: "disputed",
+      reason: "the buyer disputes it: Timeout",
+      order_id: "o",
+    })
+    await tables.insert("pi_done", { status: "completed", reason: "timeout of Stripe" })
+  })
+
+  it.each<[object, string[]]>([
+    [{ status: "review" }, ["pi_price", "pi_stripe", "pi_silent"]],
+    [{ status: "review", reason: "timeout OF stripe" }, ["pi_stripe"]],
+    [{ reason: "timeout" }, ["pi_stripe", "pi_disputed"]],
+    [{ status: "review", reason: "%" }, []],
+    [{ status: "completed" }, []],
+    [{}, ["pi_price", "pi_stripe", "pi_silent", "pi_disputed"]],
+  ])("are taken up again by kind: %j, and no others", async (kind, expected) => {
+    const before = await statuses()
+    expect((await retryKind(tables.db, "user_1", kind)).sort()).toEqual([...expected].sort())
+    const after = await statuses()
+    const moved = Object.keys(before).filter((id) => before[id] !== after[id])
+    expect(moved.sort()).toEqual([...expected].sort())
+    for (const id of expected) {
+      expect(await tables.timeline(id)).toMatchObject([{ kind: "action", actor: "user_1" }])
+    }
+  })
+
+  it("are taken up again though there are thousands, each once, by two persons at once", async () => {
+    await tables.rows(
+      `INSERT INTO stripe_payment (id, status, reason)
+       SELECT 'pi_' || n, 'review', 'gave up: ' || n FROM generate_series(1, 2300) AS n`,
+    )
+    const retried = await Promise.all(
+      ["user_1", "user_2"].map((person) => retryKind(tables.db, person, { reason: "gave up: " })),
+    )
+    expect(retried.flat()).toHaveLength(2_300)
+    expect(new Set(retried.flat()).size).toBe(2_300)
+    expect(await tables.rows("SELECT count(*)::int FROM stripe_timeline")).toEqual([{ count: 2_300 }])
+  })
+
+  it("are found by a part of their reason, together with other conditions", async () => {
+    const page = { limit: 10, offset: 0 }
+    const found = async (search: object) => {
+      const { stripe_payments, count } = await searchPayments(tables.db, { ...page, ...search })
+      expect(count).toBe(stripe_payments.length)
+      return stripe_payments.map(({ id }) => id).sort()
+    }
+    expect(await found({ reason: "Timeout" })).toEqual(["pi_disputed", "pi_done", "pi_stripe"])
+    expect(await found({ reason: "Timeout", states: ["review"] })).toEqual(["pi_stripe"])
+    expect(await found({ reason: "Timeout", q: "pi_done" })).toEqual(["pi_done"])
+  })
+})
