@@ -268,6 +268,15 @@ describe("payments in a Stripe account that others use too", () => {
       expect(await stands(id)).toMatchObject({ status: "canceled" })
     })
 
+    it("are found by a reconciliation where their events did not come", async () => {
+      const since = new Date(Date.now() - 60_000)
+      shop.stripe.delivery = { hold: () => true }
+      const id = await payOnSeller("MUG", { capture_method: "manual" })
+      await shop.admin("POST", "/admin/stripe-payments/reconcile", { since })
+      expect(await settledOne(id)).toMatchObject({ status: "completed", account: SELLER })
+      expect(await stands(id)).toMatchObject({ status: "succeeded" })
+    })
+
     it("show their disputes", async () => {
       const id = await payOnSeller("MUG")
       await settledOne(id)

@@ -225,7 +225,12 @@ export class StripeShop {
   /** A storefront's checkout up to the payment: cart, address, shipping, payment session. */
   async checkout(
     lines: Line[],
-    options: { email?: string; currency?: Currency; promotion?: string; paymentData?: object } = {},
+    options: {
+      email?: string
+      currency?: Currency
+      promotion?: string
+      paymentData?: Record<string, unknown>
+    } = {},
   ) {
     const checkout = { lines, email: "cart@shop.example", ...options }
     const { cartId, session } = await this.withLog(() => this.storefront.checkOut(checkout))

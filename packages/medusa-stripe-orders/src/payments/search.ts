@@ -91,7 +91,7 @@ export async function searchPayments(
   const found = q ? MATCHES.map((matches) => `${all} AND ${matches}`).join(" UNION ") : all
   const values = {
     ...(wanted && { wanted }),
-    ...(reason && { reason }),
+    ...(reason && { reason: storableText(reason) }),
     ...(q && { q, orderIds, begins, words: wordsOf(q) }),
   }
   const { rows } = await db.raw(

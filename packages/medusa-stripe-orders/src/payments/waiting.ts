@@ -1,5 +1,6 @@
 import { type Database, retryReviews } from "./payments"
 import { type PaymentState, statesOf } from "./states"
+import { storableText } from "./storable"
 
 /** Payments that wait for a person, of one kind. */
 export interface WaitingKind {
@@ -36,7 +37,7 @@ async function waitingAfter(
       WHERE status = ANY(:states) AND arrival > :after AND deleted_at IS NULL
         AND (:reason = '' OR position(lower(:reason) IN lower(reason)) > 0)
       ORDER BY arrival LIMIT :limit`,
-    { states: status ? [status] : statesOf("person"), reason, after, limit: AT_ONCE },
+    { states: status ? [status] : statesOf("person"), reason: storableText(reason), after, limit: AT_ONCE },
   )
   return rows
 }
