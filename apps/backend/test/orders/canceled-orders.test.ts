@@ -1,3 +1,4 @@
+import type { ApiRequest } from "@holdfast/stripe-local"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
 import { endLocks } from "./standstill.ts"
@@ -18,8 +19,7 @@ describe("an order that the shop cancels", () => {
   afterAll(() => shop?.close())
   afterAll(closeShops)
 
-  const asked = (end: string) => (request: { driver: boolean; path: string }) =>
-    !request.driver && request.path.endsWith(end)
+  const asked = (end: string) => (request: ApiRequest) => !request.driver && request.path.endsWith(end)
   const cancel = async (intent: string) => {
     const { order_id } = await shop.payment(intent)
     await shop.admin("POST", `/admin/orders/${order_id}/cancel`)

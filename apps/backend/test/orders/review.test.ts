@@ -125,7 +125,7 @@ describe("a payment that waits for a person", () => {
     await expect(retry(intent)).rejects.toThrow(`Payment ${intent} is not in review: it is completed`)
     await expect(retry("pi_unknown")).rejects.toThrow(": 404 ")
     await expect(shop.admin("GET", "/admin/stripe-payments?status=lost")).rejects.toThrow(
-      "status must be one of pending, lookup, awaiting_payment, ordered, ",
+      "status must be one of pending, lookup, awaiting_payment, completing, ",
     )
     await expect(shop.store("GET", "/admin/stripe-payments")).rejects.toThrow(": 401 ")
     await expect(shop.store("POST", `/admin/stripe-payments/${intent}/retry`)).rejects.toThrow(": 401 ")
