@@ -31,6 +31,7 @@ export function barChart(
   })
   const size = `width="${left + width + 50}" height="${height}"`
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="11">
+<title>${title}</title>
 <rect width="100%" height="100%" fill="white"/>
 ${text(8, 20, title, 'font-size="14" font-weight="bold"')}
 ${bars.join("\n")}
