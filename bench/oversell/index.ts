@@ -41,7 +41,7 @@ function findingOf(samples: Samples, scenarios: readonly Scenario[]): Finding {
     note: NOTE,
   }))
   const rushes = scenarios.filter(({ payments }) => payments > 1)
-  const oversold = barChart("Units sold that there were not", CONTENDERS, rushes, (contender, scenario) => {
+  const oversold = barChart("Units oversold", CONTENDERS, rushes, (contender, scenario) => {
     return of(contender, scenario).oversold
   })
   const kept = Object.fromEntries(
