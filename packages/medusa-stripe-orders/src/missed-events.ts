@@ -31,11 +31,24 @@ interface Fetching {
   mayGoOn: () => boolean
 }
 
-/** Returns how many had been missed. */
+/**
+ * Returns how many had been missed. An account that can't be read, one that has revoked the platform for instance, keeps no
+ * other from being read.
+ *
+ * @throws the first failure, after all accounts
+ */
 export async function fetchMissedEvents(fetching: Fetching): Promise<number> {
   let missed = 0
+  const failures: unknown[] = []
   for (const account of accountsToRead(fetching.plugin)) {
-    missed += await fetchOf(fetching, account)
+    try {
+      missed += await fetchOf(fetching, account)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) {
+    throw failures[0]
   }
   return missed
 }
