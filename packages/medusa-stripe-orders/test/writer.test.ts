@@ -1,14 +1,9 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import {
-  applyOutcomes,
-  dismissPayments,
-  type Line,
-  type Outcome,
-  retryReviews,
-} from "../src/payments/payments"
+import { applyOutcomes, type Line, type Outcome } from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { mayBecome, PAYMENT_STATES, type PaymentState } from "../src/payments/states"
+import { dismissPayments, retryReviews } from "../src/payments/waiting"
 import { First, receiveOne, StateMachine, Tables } from "./tables"
 
 const LINE: Line = { kind: "decision", text: "Was decided" }

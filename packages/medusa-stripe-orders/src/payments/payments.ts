@@ -1,14 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
-import {
-  AFTER_DISMISSAL,
-  AFTER_EVENT,
-  AFTER_RETRY,
-  mayBecome,
-  type PaymentState,
-  RETRIED,
-  statesOf,
-} from "./states"
+import { AFTER_EVENT, mayBecome, type PaymentState } from "./states"
 import { parseStorable, storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
@@ -221,75 +213,6 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
     },
   )
   return new Set(written.map(({ id }: { id: string }) => id))
-}
-
-/**
- * Takes payments in review up again, each as a person's action on its timeline, and returns their ids. For a payment with
- * an order only what is missing is done; about one without, or whose order was never paid, Stripe is asked anew. A step that is at work on a payment
- * can no longer write: its claim is gone.
- */
-export async function retryReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
-  const { rows } = await db.raw(
-    `WITH retried AS (
-       UPDATE stripe_payment
-          SET status = CASE WHEN order_id IS NULL OR (payment_id IS NULL AND cart_id IS NOT NULL) THEN :withoutOrder
-                            WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
-              status_since = clock_timestamp(),
-              reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
-              claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
-              updated_at = now()
-        WHERE id = ANY(:ids) AND status = ANY(:retried) AND deleted_at IS NULL
-        RETURNING id, status)
-     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
-     SELECT id, 'action', :person, status, 'Taken up again' FROM retried
-     RETURNING payment_intent_id AS id`,
-    { ...AFTER_RETRY, retried: RETRIED, person, ids: ids.map(storableText) },
-  )
-  return rows.map(({ id }: { id: string }) => id)
-}
-
-/** Puts payments that wait for a person aside, each with its reason and as that person's action, and returns their ids. */
-export async function dismissPayments(
-  db: Database,
-  person: string,
-  ids: string[],
-  reason: string,
-): Promise<string[]> {
-  const { rows } = await db.raw(
-    `WITH dismissed AS (
-       UPDATE stripe_payment
-          SET status = :dismissed, status_since = clock_timestamp(), reason = :reason, attempts = 0, last_error = NULL,
-              claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
-        WHERE id = ANY(:ids) AND status = ANY(:waiting) AND deleted_at IS NULL
-        RETURNING id, status)
-     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
-     SELECT id, 'action', :person, status, 'Dismissed: ' || :reason FROM dismissed
-     RETURNING payment_intent_id AS id`,
-    {
-      dismissed: AFTER_DISMISSAL,
-      waiting: statesOf("person"),
-      reason: storableText(reason),
-      person,
-      ids: ids.map(storableText),
-    },
-  )
-  return rows.map(({ id }: { id: string }) => id)
-}
-
-/** Makes the payments of these orders due, as news of money in Stripe does. */
-export async function lookAgainAtOrders(db: Database, orderIds: string[]): Promise<void> {
-  await db.raw(
-    `UPDATE stripe_payment AS payment
-        SET status = CAST(:after AS jsonb) ->> status, status_since = clock_timestamp(), due_at = clock_timestamp(),
-            claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
-      WHERE order_id = ANY(:orderIds) AND jsonb_exists(CAST(:after AS jsonb), status) AND deleted_at IS NULL`,
-    { orderIds, after: JSON.stringify(AFTER_EVENT.money) },
-  )
-  await db.raw(
-    `UPDATE stripe_payment SET due_at = clock_timestamp(), updated_at = now()
-      WHERE order_id = ANY(:orderIds) AND status = ANY(:states) AND deleted_at IS NULL`,
-    { orderIds, states: statesOf("carry out") },
-  )
 }
 
 /** Locks the rows until the transaction ends, in the order of their ids so that two batches can't deadlock. */

@@ -1,5 +1,5 @@
 import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
-import type { PaymentState } from "./states"
+import { AFTER_EVENT, type PaymentState, statesOf } from "./states"
 import { storableText } from "./storable"
 
 /** A payment that a person's reconciliation found in Stripe and not here. */
@@ -78,4 +78,20 @@ export async function takeUp(db: Database, person: string, stale: StalePayment[]
 
 function idsOf({ rows }: { rows: { id: string }[] }): Set<string> {
   return new Set(rows.map(({ id }) => id))
+}
+
+/** Makes the payments of these orders due, as news of money in Stripe does. */
+export async function lookAgainAtOrders(db: Database, orderIds: string[]): Promise<void> {
+  await db.raw(
+    `UPDATE stripe_payment AS payment
+        SET status = CAST(:after AS jsonb) ->> status, status_since = clock_timestamp(), due_at = clock_timestamp(),
+            claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
+      WHERE order_id = ANY(:orderIds) AND jsonb_exists(CAST(:after AS jsonb), status) AND deleted_at IS NULL`,
+    { orderIds, after: JSON.stringify(AFTER_EVENT.money) },
+  )
+  await db.raw(
+    `UPDATE stripe_payment SET due_at = clock_timestamp(), updated_at = now()
+      WHERE order_id = ANY(:orderIds) AND status = ANY(:states) AND deleted_at IS NULL`,
+    { orderIds, states: statesOf("carry out") },
+  )
 }

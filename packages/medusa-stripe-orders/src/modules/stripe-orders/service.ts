@@ -8,16 +8,10 @@ import { Gatherer } from "../../gatherer"
 import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
-import {
-  dismissPayments,
-  lookAgainAtOrders,
-  messageOf,
-  readTimeline,
-  retryReviews,
-  type TimelineLine,
-} from "../../payments/payments"
+import { messageOf, readTimeline, type TimelineLine } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
-import { retryKind, type WaitingKind } from "../../payments/waiting"
+import { lookAgainAtOrders } from "../../payments/take-up"
+import { dismissPayments, retryKind, retryReviews, type WaitingKind } from "../../payments/waiting"
 import type { Plugin, ReceivedEvent } from "../../plugin"
 import { type ReconcileReport, reconcile } from "../../reconcile/reconcile"
 import { isLiveKey, receivedOf, verifyWebhook } from "../../webhook"
