@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
-import { hold, holdDeciding } from "./standstill.ts"
+import { hold, holdDeciding, untilStatementWaits } from "./standstill.ts"
 import { costOf, StripeShop, times } from "./stripe-shop.ts"
 
 const MUG = [{ sku: "MUG", quantity: 1 }]
@@ -272,9 +272,16 @@ describe("an order whose payment is authorized first", () => {
         }
         try {
           write[first as keyof typeof write]()
-          await untilWritersWait(1)
-          write[first === "the admin" ? "the plugin" : "the admin"]()
-          await untilWritersWait(2)
+          await untilStatementWaits(shop, `insert into "capture"`)
+          // Statements are told apart by their letters: webhooks of the capture may wait for the payment's row too.
+          const second = first === "the admin" ? "the plugin" : "the admin"
+          write[second]()
+          await untilStatementWaits(
+            shop,
+            second === "the admin"
+              ? `from "payment" where "id" = $1 for update`
+              : "FROM payment WHERE id = ANY",
+          )
         } finally {
           await free()
         }
@@ -283,13 +290,5 @@ describe("an order whose payment is authorized first", () => {
         await expectCapturedOnce([intentId])
       },
     )
-
-    const untilWritersWait = (count: number) =>
-      shop.until(`${count} to wait for rows or tables`, async () => {
-        const waiting = await shop.count(
-          `pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event <> 'advisory'`,
-        )
-        return waiting === count || undefined
-      })
   })
 })
