@@ -90,9 +90,12 @@ export class Decider {
 
   async #renewLease(): Promise<boolean> {
     const now = performance.now()
-    this.#leaseRenewedAt = Number.NEGATIVE_INFINITY
-    const isHeld = await takeLease(this.#db, DECIDE_LEASE, this.#worker)
-    this.#leaseRenewedAt = isHeld ? now : Number.NEGATIVE_INFINITY
+    let isHeld = false
+    try {
+      isHeld = await takeLease(this.#db, DECIDE_LEASE, this.#worker)
+    } finally {
+      this.#leaseRenewedAt = isHeld ? now : Number.NEGATIVE_INFINITY
+    }
     return isHeld
   }
 

@@ -37,7 +37,9 @@ export class RegularTask {
     const { everyMs, isOurs } = this.#task
     this.#isRunning = everyMs > 0
     while (this.#isRunning) {
-      const pauseMs = !isOurs() ? LOOK_MS : (await this.#attempt()) ? everyMs : Math.min(RETRY_MS, everyMs)
+      const hasSucceeded = isOurs() && (await this.#attempt())
+      // A run that ended early, since another process took over, is begun anew where that one gives the shop back.
+      const pauseMs = !isOurs() ? LOOK_MS : hasSucceeded ? everyMs : Math.min(RETRY_MS, everyMs)
       await this.#waker.sleep(pauseMs)
     }
   }

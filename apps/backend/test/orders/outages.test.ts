@@ -96,7 +96,7 @@ describe("a shop whose servers go away and come back", () => {
     ).toEqual(new Set([500]))
     expect(await shop.payments(intents)).toEqual([])
     expect(shop.logs).toContain(
-      "The event could not be stored: could not extend file: No space left on device",
+      "An event of Stripe could not be stored: could not extend file: No space left on device",
     )
     await shop.rows("DROP TRIGGER full_disk ON stripe_event")
     await expectAllSold(intents, before)
