@@ -154,6 +154,25 @@ describe("a payment on its way from its events to an order", () => {
     })
   })
 
+  it("is announced once, though the statement that writes so fails at first", async () => {
+    await shop.rows(`
+      CREATE SEQUENCE failures;
+      CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('failures') = 1 THEN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected'; END IF;
+        RETURN NEW; END $$;
+      CREATE TRIGGER fail_once BEFORE UPDATE ON stripe_payment FOR EACH ROW
+        WHEN (NEW.placed_at IS NOT NULL AND OLD.placed_at IS NULL) EXECUTE FUNCTION fail_once()`)
+    const intent = await shop.pay({ items: MUG })
+    const payment = await completed(intent)
+    await shop.rows(
+      "DROP TRIGGER fail_once ON stripe_payment; DROP FUNCTION fail_once; DROP SEQUENCE failures",
+    )
+    // What is announced after this order has been heard by then.
+    const later = await completed(await shop.pay({ items: MUG }))
+    await shop.until("the later order", () => shop.announcements(later?.order_id ?? null) || undefined)
+    expect(shop.announcements(payment?.order_id ?? null)).toBe(1)
+  })
+
   it("is stored as it was signed and becomes an order, though its texts hold what Postgres can't", async () => {
     const metadata = { items: JSON.stringify([{ variant_id: shop.variant("MUG").id, quantity: 1 }]) }
     const odd = { ...metadata, note: "a\u0000b", "key\ud800": "half \udc00 and \u0000", whole: "\u{1f600}" }
