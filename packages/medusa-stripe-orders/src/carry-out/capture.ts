@@ -5,11 +5,11 @@ import { Gatherer } from "../gatherer"
 import { recordMoney } from "../medusa/money-rows"
 import { canceledInMedusa, isCanceledInMedusa, keepOrders } from "../medusa/order-standing"
 import { inOneTransaction } from "../medusa/shared-transaction"
-import { formatMinorUnits } from "../order-draft/amounts"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
+import { chargeOf } from "../stripe-objects"
 import type { CarryOut } from "./context"
-import { haveMoved, takeBack, whenPaid } from "./money-moved"
+import { haveMoved, partCaptured, takeBack, whenPaid } from "./money-moved"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
 
 /** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
@@ -125,10 +125,9 @@ function stillAuthorized(
   return outcomeOf(payment, "awaiting_capture", line, { due_in_ms, reason })
 }
 
-function authorizationEnd({ created, latest_charge }: Stripe.PaymentIntent): number {
-  const charge = typeof latest_charge === "object" ? latest_charge : null
-  const before = charge?.payment_method_details?.card?.capture_before
-  return before ? before * 1000 : created * 1000 + AUTHORIZED_FOR_MS
+function authorizationEnd(intent: Stripe.PaymentIntent): number {
+  const before = chargeOf(intent)?.payment_method_details?.card?.capture_before
+  return before ? before * 1000 : intent.created * 1000 + AUTHORIZED_FOR_MS
 }
 
 const WARN_BEFORE_MS = 86_400_000
@@ -141,9 +140,7 @@ export function nextLook(end: number, now: number): { due_in_ms: number; isEndin
 }
 
 function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {
-  const { amount, amount_received, currency } = value
-  const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
-  const reason = `order ${payment.order_id} was made, but Stripe captured ${part} of ${whole}`
+  const reason = partCaptured(payment, value)
   return outcomeOf(payment, "review", { kind: "decision", text: reason, data: ids }, { reason })
 }
 

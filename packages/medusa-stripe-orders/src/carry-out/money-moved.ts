@@ -11,7 +11,9 @@ import { formatMinorUnits } from "../order-draft/amounts"
 import { movedSince } from "../payments/inbox"
 import { type Database, type Line, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
+import { chargeOf, hasFailed, sumOf } from "../stripe-objects"
 import type { CarryOut } from "./context"
+import { PENDING_RETRY_MS } from "./refund"
 import { listDisputes, retrieveWithRefunds } from "./stripe-calls"
 
 /** Of these payments, those that a refund, a dispute or a cancellation has come for: their orders must show it. */
@@ -27,15 +29,21 @@ export function whenPaid(hasMoved: boolean): "completed" | "money_moved" {
   return hasMoved ? "money_moved" : "completed"
 }
 
+/** Why a person has to look: the rest of the money was never taken. */
+export function partCaptured(
+  { order_id }: { order_id: string | null },
+  { amount, amount_received, currency }: Stripe.PaymentIntent,
+): string {
+  const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
+  return `order ${order_id} was made, but Stripe captured ${part} of ${whole}`
+}
+
 /** The shop canceled the order: what is left of the money goes back, as Medusa's own cancellation gives it back. */
 export function takeBack(payment: ClaimedPayment): Outcome {
   const reason = `order ${payment.order_id} was canceled in Medusa`
   const line = { kind: "decision" as const, text: reason, data: { order_id: payment.order_id } }
   return outcomeOf(payment, "refunding", line, { reason })
 }
-
-/** A refund that is pending is looked at again after a day, if no event comes before. */
-const PENDING_RETRY_MS = 86_400_000
 
 /**
  * Makes the order show what moved in Stripe since it was paid: captures, refunds and disputes. What Stripe's events say
@@ -46,12 +54,11 @@ export async function recordMovedMoney(work: CarryOut, payment: ClaimedPayment):
   if (!payment.payment_id) {
     return await withoutPayment(work, payment, intent)
   }
-  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
   const isCanceled = await isCanceledInMedusa(work.db, payment)
   if (isCanceled && keptOf(intent, refunds) > 0) {
     return takeBack(payment)
   }
-  const disputes = charge?.disputed ? await listDisputes(work.plugin, payment.id) : []
+  const disputes = chargeOf(intent)?.disputed ? await listDisputes(work.plugin, payment.id) : []
   const written = await record(work, payment, { intent, refunds, dispute: disputes[0] })
   if (!written) {
     return null
@@ -172,7 +179,7 @@ function outcome(
     return outcomeOf(payment, "review", line(reason), { reason })
   }
   if (intent.amount_received < intent.amount) {
-    const reason = `order ${order_id} was made, but Stripe captured ${sum(intent.amount_received)} of ${sum(intent.amount)}`
+    const reason = partCaptured(payment, intent)
     return outcomeOf(payment, "review", line(reason), { reason })
   }
   const text = [
@@ -199,8 +206,7 @@ function keptOf(
   { amount_received, amount_capturable }: Stripe.PaymentIntent,
   refunds: Stripe.Refund[],
 ): number {
-  const live = refunds.filter(({ status }) => status !== "failed" && status !== "canceled")
-  return amount_capturable + amount_received - live.reduce((sum, { amount }) => sum + amount, 0)
+  return amount_capturable + amount_received - sumOf(refunds.filter((refund) => !hasFailed(refund)))
 }
 
 /** https://docs.stripe.com/api/disputes/object#dispute_object-status */
@@ -209,5 +215,5 @@ function isOpen({ status }: Stripe.Dispute): boolean {
 }
 
 function refundedOf(refunds: Stripe.Refund[]): number {
-  return refunds.reduce((sum, { status, amount }) => sum + (status === "succeeded" ? amount : 0), 0)
+  return sumOf(refunds.filter(({ status }) => status === "succeeded"))
 }

@@ -3,11 +3,12 @@ import { markCanceled } from "../medusa/order-standing"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { type Database, type Outcome, outcomeOf, readTimeline } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
+import { chargeOf, hasFailed, sumOf } from "../stripe-objects"
 import type { CarryOut } from "./context"
 import { type Answer, askOnce, orCurrent, retrieveWithRefunds } from "./stripe-calls"
 
 /** A refund that is pending is looked at again after a day, if no event comes before. */
-const PENDING_RETRY_MS = 86_400_000
+export const PENDING_RETRY_MS = 86_400_000
 
 /** https://docs.stripe.com/metadata#data */
 const LONGEST_METADATA = 500
@@ -57,10 +58,10 @@ async function refund(
 }
 
 /** What others got of the payment comes back with it: the seller's transfer, and the platform's fee. */
-function sharesOf({
-  latest_charge,
-}: Stripe.PaymentIntent): Pick<Stripe.RefundCreateParams, "reverse_transfer" | "refund_application_fee"> {
-  const charge = typeof latest_charge === "object" ? latest_charge : null
+function sharesOf(
+  intent: Stripe.PaymentIntent,
+): Pick<Stripe.RefundCreateParams, "reverse_transfer" | "refund_application_fee"> {
+  const charge = chargeOf(intent)
   return {
     ...((charge?.transfer || charge?.transfer_data) && { reverse_transfer: true }),
     ...(charge?.application_fee && { refund_application_fee: true }),
@@ -95,18 +96,10 @@ function failedToRefund(
   return outcomeOf(payment, "review", line, { reason })
 }
 
-function hasFailed({ status }: Stripe.Refund): boolean {
-  return status === "failed" || status === "canceled"
-}
-
 /** The failed refunds that a person has been told of before. */
 async function reviewedRefunds(db: Database, id: string): Promise<Set<unknown>> {
   const lines = await readTimeline(db, id)
   return new Set(lines.flatMap(({ status, data }) => (status === "review" ? [data?.refund_id] : [])))
-}
-
-function sumOf(refunds: Stripe.Refund[]): number {
-  return refunds.reduce((sum, { amount }) => sum + amount, 0)
 }
 
 async function cancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import type Stripe from "stripe"
 import type { Plugin } from "../plugin"
+import { chargeOf } from "../stripe-objects"
 import type { StripeEndpoint } from "./stripe-budget"
 
 /** Stripe's answer, with the ids by which the call is found again. */
@@ -67,9 +68,9 @@ export async function retrieveWithRefunds(
   const intent = await budget.run("retrieve", () =>
     stripe.paymentIntents.retrieve(id, { expand: ["latest_charge.refunds"] }),
   )
-  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
-  if (!charge?.refunds?.has_more) {
-    return { intent, refunds: charge?.refunds?.data ?? [] }
+  const refunds = chargeOf(intent)?.refunds
+  if (!refunds?.has_more) {
+    return { intent, refunds: refunds?.data ?? [] }
   }
   const { data } = await budget.run("list refunds", () =>
     stripe.refunds.list({ payment_intent: id, limit: 100 }),

@@ -1,5 +1,6 @@
 import type Stripe from "stripe"
 import type { PaidPayment } from "../order-draft/order-draft"
+import { chargeOf } from "../stripe-objects"
 
 /** How a payment stands, by its payment intent. */
 export type Standing =
@@ -11,7 +12,7 @@ export function standingOf(intent: Stripe.PaymentIntent): Standing {
   if (intent.status === "canceled") {
     return { kind: "void", reason: "canceled in Stripe before an order was made" }
   }
-  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
+  const charge = chargeOf(intent)
   if (charge?.refunded) {
     return { kind: "void", reason: "refunded in Stripe before an order was made" }
   }

@@ -1,3 +1,5 @@
+import { hasFailed, isPending } from "../stripe-objects"
+
 /** A refund as Medusa has it; amounts are minor units. */
 export interface MedusaRefund {
   id: string
@@ -54,14 +56,6 @@ export function matchRefunds(medusa: MedusaRefund[], stripe: StripeRefund[]): Re
 function takeEqual(refunds: MedusaRefund[], { amount }: StripeRefund): MedusaRefund | undefined {
   const index = refunds.findIndex((refund) => refund.amount === amount)
   return index < 0 ? undefined : refunds.splice(index, 1)[0]
-}
-
-function isPending({ status }: StripeRefund): boolean {
-  return status === "pending" || status === "requires_action"
-}
-
-function hasFailed({ status }: StripeRefund): boolean {
-  return status === "failed" || status === "canceled"
 }
 
 /** https://docs.stripe.com/api/refunds/object#refund_object-status */

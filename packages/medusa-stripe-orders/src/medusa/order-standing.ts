@@ -3,7 +3,7 @@ import type { SharedTransaction } from "./shared-transaction"
 /** How orders and their payments stand in Medusa. */
 type Sql = { raw: SharedTransaction["sql"]["raw"] }
 
-/** Keeps orders from being canceled until the transaction ends: what it writes is seen by whoever cancels them. */
+/** Keeps orders from being canceled until the transaction ends: a cancellation waits, and then sees what it wrote. */
 export async function keepOrders(
   sql: SharedTransaction["sql"],
   payments: { order_id: string | null }[],
@@ -14,13 +14,15 @@ export async function keepOrders(
 }
 
 interface OrderedInMedusa {
+  /** the payment intent's */
+  id: string
   order_id: string | null
   payment_id: string | null
 }
 
 /** Those of these payments whose order, or whose payment in Medusa, was canceled. */
-export async function canceledInMedusa<T extends OrderedInMedusa & { id: string }>(
-  sql: SharedTransaction["sql"],
+export async function canceledInMedusa<T extends OrderedInMedusa>(
+  sql: Sql,
   payments: T[],
 ): Promise<Set<string>> {
   const orderIds = payments.flatMap(({ order_id }) => order_id ?? [])
@@ -35,16 +37,8 @@ export async function canceledInMedusa<T extends OrderedInMedusa & { id: string 
 }
 
 /** Whether the shop took back the order, or the payment alone. */
-export async function isCanceledInMedusa(
-  db: Sql,
-  { order_id, payment_id }: OrderedInMedusa,
-): Promise<boolean> {
-  const { rows } = await db.raw(
-    `SELECT 1 FROM "order" WHERE id = ? AND canceled_at IS NOT NULL
-      UNION ALL SELECT 1 FROM payment WHERE id = ? AND canceled_at IS NOT NULL`,
-    [order_id, payment_id],
-  )
-  return rows.length > 0
+export async function isCanceledInMedusa(db: Sql, payment: OrderedInMedusa): Promise<boolean> {
+  return (await canceledInMedusa(db, [payment])).size > 0
 }
 
 /** The authorization is canceled in Stripe: Medusa's admin must not offer to capture it. */

@@ -2,6 +2,7 @@ import type { CreateOrderAddressDTO } from "@medusajs/framework/types"
 import { OrderStatus } from "@medusajs/framework/utils"
 import type Stripe from "stripe"
 import { newId } from "../ids"
+import { chargeOf } from "../stripe-objects"
 import { NeedsReview, type OrderData, type OrderDetails } from "./order-draft"
 import { type ItemsPayment, type Price, type Region, regionOf, type Shop } from "./shop"
 import type { Variant } from "./variants"
@@ -144,10 +145,6 @@ function shippingAddress({ shipping }: Stripe.PaymentIntent): CreateOrderAddress
 function billingAddress(intent: Stripe.PaymentIntent): CreateOrderAddressDTO | undefined {
   const details = chargeOf(intent)?.billing_details
   return details?.address?.country ? addressOf(details.address, details.name, details.phone) : undefined
-}
-
-function chargeOf({ latest_charge }: Stripe.PaymentIntent): Stripe.Charge | undefined {
-  return typeof latest_charge === "object" && latest_charge ? latest_charge : undefined
 }
 
 function addressOf(

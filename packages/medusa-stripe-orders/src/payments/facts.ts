@@ -1,4 +1,5 @@
 import type Stripe from "stripe"
+import { chargeOf } from "../stripe-objects"
 import type { PaymentFacts } from "./payments"
 
 /** What a person searches by, from an event whose object is the payment intent. */
@@ -9,7 +10,7 @@ export function factsOf(event: Stripe.Event): PaymentFacts {
 
 /** What a person searches by, from the payment intent; what is missing in it is left out. */
 export function intentFacts(intent: Stripe.PaymentIntent): PaymentFacts {
-  const charge = typeof intent.latest_charge === "object" ? intent.latest_charge : null
+  const charge = chargeOf(intent)
   const types = intent.payment_method_types ?? []
   return {
     amount: intent.amount ?? null,

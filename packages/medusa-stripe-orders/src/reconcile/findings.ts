@@ -2,6 +2,7 @@ import type Stripe from "stripe"
 import { standingOf } from "../decide/standing"
 import { formatMinorUnits } from "../order-draft/amounts"
 import type { PaymentState } from "../payments/states"
+import { chargeOf } from "../stripe-objects"
 
 /** How a payment stands here; sums are minor units. */
 export interface KnownPayment {
@@ -105,10 +106,6 @@ function orderShowsOtherwise(
 /** What was captured and not given back. */
 function keptOf(intent: Stripe.PaymentIntent): number {
   return intent.amount_received - (chargeOf(intent)?.amount_refunded ?? 0)
-}
-
-function chargeOf({ latest_charge }: Stripe.PaymentIntent): Stripe.Charge | null {
-  return typeof latest_charge === "object" ? latest_charge : null
 }
 
 function money(minor: number, { currency }: Stripe.PaymentIntent): string {
