@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { StripeLocal } from "@holdfast/stripe-local"
 import pMap from "p-map"
-import { priceInCents } from "../launch/sale/buyers.ts"
+import { chargeItems } from "../launch/sale/checkout.ts"
 import { ShopApiError } from "../launch/shop-api/request.ts"
-import { addressIn } from "../launch/shop-api/store-client.ts"
 import type { Office } from "./office.ts"
 import type { Aftermath, Purchase } from "./plan.ts"
 import type { ShopState } from "./shop-state.ts"
@@ -60,7 +59,9 @@ export class Buyers {
   }
 
   async #checkOut(purchase: Purchase): Promise<{ intent: string; cartId?: string } | undefined> {
-    if (purchase.checkout === "items") return { intent: await this.#chargeItems(purchase) }
+    if (purchase.checkout === "items") {
+      return { intent: await chargeItems(this.office.store, this.stripe.driver(), purchase) }
+    }
     const { lines, email, currency, capture: capture_method } = purchase
     const checkout = { lines, email, currency, paymentData: { capture_method } }
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -77,27 +78,6 @@ export class Buyers {
     }
     this.refused += 1
     return undefined
-  }
-
-  async #chargeItems({ lines, email, currency, capture }: Purchase): Promise<string> {
-    const { address_1: line1, first_name, last_name, city, postal_code, country_code } = addressIn("us")
-    const { store } = this.office
-    const intent = await this.stripe.driver().paymentIntents.create({
-      amount: priceInCents(lines),
-      currency,
-      capture_method: capture,
-      shipping: {
-        name: `${first_name} ${last_name}`,
-        address: { line1, city, postal_code, country: country_code.toUpperCase() },
-      },
-      metadata: {
-        items: JSON.stringify(store.variants(lines)),
-        email,
-        sales_channel_id: store.seeded.salesChannelId,
-        shipping_option_id: store.seeded.shippingOptionId,
-      },
-    })
-    return intent.id
   }
 
   /** Does what is to be done to payments once they have an order; those that get none are left alone. */
