@@ -27,7 +27,7 @@ export class Buyers {
     private readonly state: ShopState,
   ) {}
 
-  /** `mayBegin` lets the troubles keep up; where it resolves with false nobody buys any more. */
+  /** `mayBegin` waits until the faults have kept pace; when it resolves with false, no further purchase begins. */
   async buy(purchases: Purchase[], mayBegin: () => Promise<boolean>): Promise<void> {
     const aftermaths = this.#carryOutLater()
     try {

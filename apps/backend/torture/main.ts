@@ -32,7 +32,7 @@ const options = new Command("npm run torture -- shop")
   .option("--seed <n>", "decides every choice (default: any)", whole, randomInt(1_000_000))
   .option("--payments <n>", "how many, in all", whole, 10_000)
   .option("--kills <n>", "how many shops are killed, in all; other troubles come in proportion", whole, 50)
-  .option("--minutes <n>", "after so many minutes in all nobody buys any more", positive, 240)
+  .option("--minutes <n>", "minutes after which no further purchase begins", positive, 240)
   .option("--shops <n>", "processes that are disturbed", whole, 3)
   .addOption(
     new Option("--store <store>", "where the shop's locks are; in redis with event bus and workflow engine")

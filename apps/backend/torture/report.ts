@@ -32,7 +32,7 @@ function markdown(result: Result): string {
   const { payments, kills, minutes, shops } = result.asked
   const head = [
     `- ${date}, \`${command}\`, seed ${result.seed}`,
-    `- asked for: ${payments} payments, ${kills} kills, ${shops} shops; nobody bought any more after ${minutes} minutes`,
+    `- asked for: ${payments} payments, ${kills} kills, ${shops} shops; no further purchase began after ${minutes} minutes`,
     `- ${machine}, Node ${node}`,
   ]
   const columns = reports.map(({ server }) => server)

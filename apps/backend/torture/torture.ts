@@ -24,7 +24,7 @@ export interface TortureOptions {
   seed: number
   payments: number
   kills: number
-  /** After so many minutes nobody buys any more. */
+  /** Minutes after which no further purchase begins. */
   minutes: number
   /** How many processes are disturbed. */
   shops: number

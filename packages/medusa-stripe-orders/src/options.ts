@@ -34,7 +34,7 @@ const clientConfig = z
     }
   })
 
-/** Days; null for ever. */
+/** Days; null means without limit. */
 const days = (byDefault: number | null) =>
   z
     .union([z.number().int().min(0).max(36_500), z.literal("forever")], {

@@ -41,7 +41,7 @@ describe("a payment that is unknown here", () => {
     expect(disagreementOf(intent(stripe), undefined)).toMatchObject({ to: "pending" })
   })
 
-  it.each(NOT_PAID)("is nobody's concern where it is %j in Stripe", (stripe) => {
+  it.each(NOT_PAID)("is no finding where it is %j in Stripe", (stripe) => {
     expect(disagreementOf(intent(stripe), undefined)).toBeNull()
   })
 })

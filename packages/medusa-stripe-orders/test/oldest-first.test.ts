@@ -39,7 +39,7 @@ describe("a list of Stripe's, read from its oldest on", () => {
     expect(await read([], { gte: 0, lte: 1_000 })).toEqual({ all: [], sizes: [], calls: 1 })
   })
 
-  it("gives each thing of the span once and in order, whatever the span", async () => {
+  it("gives each object of a span once and in order, for any span", async () => {
     const created = fc.array(fc.integer({ min: 0, max: 50 }), { maxLength: 400 })
     const bounds = fc.tuple(fc.integer({ min: -5, max: 55 }), fc.integer({ min: 0, max: 60 }))
     await fc.assert(

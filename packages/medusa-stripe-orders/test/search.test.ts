@@ -42,7 +42,7 @@ describe("searching payments", () => {
     ["a payment intent, also where another bears it as an address", "pi_1", ["pi_5", "pi_1"]],
     ["a surname", "Lovelace", ["pi_1"]],
     ["how a surname begins", "LOVE", ["pi_1"]],
-    ["all words of a name, whatever their order", "lovelace ada", ["pi_1"]],
+    ["all words of a name, in any order", "lovelace ada", ["pi_1"]],
     ["no name that lacks one of the words", "ada hopper", []],
     ["no end of a word", "lace", []],
     ["a name of two parts, by the whole and by either", "O'Brien-Smith", ["pi_6"]],

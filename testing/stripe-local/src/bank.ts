@@ -28,12 +28,12 @@ export class Bank {
     return this.#change(this.#intent(id), (intent) => settle(this.account, intent))
   }
 
-  /** Fails a slow payment, whatever its test account; an unpaid voucher expires. */
+  /** Fails a slow payment, for every test account; an unpaid voucher expires. */
   failPayment(id: string, failure?: PaymentFailure): Stripe.PaymentIntent {
     return this.#change(this.#intent(id), (intent) => failSlowPayment(this.account, intent, failure))
   }
 
-  /** An authorisation is not captured in time, whatever its `capture_before`: its payment intent is cancelled. */
+  /** An authorisation is not captured in time; `capture_before` is not looked at: its payment intent is cancelled. */
   expireAuthorization(id: string): Stripe.PaymentIntent {
     return this.#change(this.#intent(id), (intent) => expireAuthorization(this.account, intent))
   }

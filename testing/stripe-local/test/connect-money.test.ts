@@ -103,7 +103,7 @@ describe("a destination charge", () => {
     expect((await stripe.transfers.list()).data).toHaveLength(1)
   })
 
-  it("to nobody known, or with a fee for nobody, is refused", async () => {
+  it("to an unknown account, or with a fee that has no recipient, is refused", async () => {
     expect(await refusal(pay({ transfer_data: { destination: "acct_none" } }))).toMatchObject({
       code: "resource_missing",
       param: "transfer_data[destination]",

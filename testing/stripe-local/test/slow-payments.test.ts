@@ -75,7 +75,7 @@ describe("a bank debit", () => {
     expect(again).toMatchObject({ status: "processing", last_payment_error: null })
   })
 
-  it("fails as the test says, whatever its account", async () => {
+  it("fails as the test says, for every test account", async () => {
     const { id } = await pay("pm_success_de")
     const failure = { code: "debit_not_authorized", message: "Not authorised." }
     expect(local.bank.failPayment(id, failure).last_payment_error).toMatchObject(failure)
@@ -189,7 +189,7 @@ describe("a voucher", () => {
     ])
   })
 
-  it("that nobody pays expires", async () => {
+  it("that is not paid expires", async () => {
     const { id } = await voucher("boleto")
     expect(local.bank.failPayment(id)).toMatchObject({
       status: "requires_payment_method",

@@ -95,7 +95,7 @@ describe("events that Stripe made and did not deliver", () => {
     expect(await shop.settled([later])).toMatchObject([{ status: "completed" }])
   })
 
-  it("are in nobody's way while Stripe does not answer", async () => {
+  it("delay no payment while Stripe does not answer", async () => {
     const held = shop.stripe.faults.next("GET /v1/events", { hang: "before" })
     await held.reached
     shop.stripe.delivery = {}

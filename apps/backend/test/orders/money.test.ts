@@ -80,7 +80,7 @@ describe("money that moves after the order", () => {
     })
   })
 
-  it("shows each of several refunds once, whatever comes how often", async () => {
+  it("shows each of several refunds once, also when events are delivered several times", async () => {
     const { intent, orderId } = await bought()
     shop.stripe.delivery = { duplicate: () => 2 }
     await times(3, (i) => shop.client.refunds.create({ payment_intent: intent, amount: 100 + i }))

@@ -95,7 +95,7 @@ describe("payments in a Stripe account that others use too", () => {
     })
   })
 
-  describe("of whose purchase nobody can tell", () => {
+  describe("that name no purchase", () => {
     it.each<[string, Record<string, string>, string]>([
       ["nothing", {}, "it has no metadata.session_id, cart_id or items, and no orderContent hook knows it"],
       [
@@ -210,7 +210,7 @@ describe("payments in a Stripe account that others use too", () => {
       expect(await settledOne(id)).toMatchObject({ status: "review" })
     })
 
-    it("stay as they are without a reason, where nobody waits for them, and for others than administrators", async () => {
+    it("can't be dismissed without a reason, when they are not in review, or by a user who is no administrator", async () => {
       const { id = "" } = (await paid({})) ?? {}
       for (const body of [{}, { reason: " " }, { reason: 5 }, { reason: "x", more: 1 }]) {
         await expect(dismiss(id, body)).rejects.toThrow(": 400 ")

@@ -126,7 +126,7 @@ describe("POST /hooks/stripe", () => {
   })
 
   it(
-    "answers whatever is posted with a reason, and neither falls nor stores it",
+    "answers any body with a reason, and neither crashes nor stores it",
     async () => {
       const bodies = fc.oneof(
         fc.json({ stringUnit: "binary" }),

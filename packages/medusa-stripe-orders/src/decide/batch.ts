@@ -112,7 +112,7 @@ export class Batch {
     return outcomeOf(this.payment(id), to, line, more)
   }
 
-  /** Stripe is asked. That settles nothing: a payment that fails whatever Stripe answers needs review in the end. */
+  /** Stripe is asked. This does not reset the attempts: a payment that fails after each answer needs review in the end. */
   lookup(id: string, text: string): Outcome {
     return this.outcome(id, "lookup", { kind: "decision", text }, { attempts: "kept" })
   }

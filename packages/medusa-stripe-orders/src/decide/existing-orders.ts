@@ -4,7 +4,7 @@ import type { PaidPayment } from "../order-draft/order-draft"
 import type { Outcome } from "../payments/payments"
 import type { Batch } from "./batch"
 
-/** Whatever leads here, a payment never makes a second order. */
+/** A payment never makes a second order: this one has made one before. */
 export function hasOrder(batch: Batch, id: string, order_id: string): Outcome {
   const reason = `order ${order_id} was made of this payment before, and is no longer found by it`
   const line = { kind: "decision" as const, text: reason, data: { order_id } }

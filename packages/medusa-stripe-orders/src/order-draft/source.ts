@@ -17,7 +17,7 @@ const itemList = z
   .min(1)
   .max(MAX_ITEMS)
 
-/** What a store's own rule may answer for a payment of somebody else in the same Stripe account. */
+/** What a store's own rule may answer for a payment of another seller in the same Stripe account. */
 export const NOT_OURS = "not ours"
 
 /** What a store's own rule may answer for a payment, in the hook `orderContent`. */

@@ -2,7 +2,7 @@ import type Stripe from "stripe"
 
 /** A payment that says nothing of what was bought. */
 export interface Unsourced {
-  /** this shop's, surely somebody else's in the same Stripe account, or nobody can tell */
+  /** this shop's; certainly another seller's in the same Stripe account; or not known */
   whose: "ours" | "others" | "unknown"
   reason: string
   /** Medusa cancels the intent of a session, then deletes the session: its events may be from before that. */

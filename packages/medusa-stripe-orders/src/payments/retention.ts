@@ -1,7 +1,7 @@
 import type { Database } from "./payments"
 import { statesOf } from "./states"
 
-/** Days; null keeps for ever. */
+/** Days; null means without limit. */
 export interface Retention {
   events: number | null
   timeline: number | null

@@ -20,8 +20,8 @@ export interface Disagreement {
 }
 
 /**
- * Whether Stripe and the store agree about a payment: one rule for each state in which nothing is at work on it. A payment
- * that is at work, or waits for a person with a reason, is in nobody's doubt.
+ * Whether Stripe and the store agree about a payment: one rule for each state in which no worker acts on it. A payment
+ * that a worker acts on, or that waits for a person, is not compared.
  */
 export function disagreementOf(
   intent: Stripe.PaymentIntent,

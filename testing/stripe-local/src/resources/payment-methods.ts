@@ -94,7 +94,7 @@ function given<T>(details: T | null | undefined, type: string): T {
   return details
 }
 
-/** The card that somebody has held to a reader. */
+/** The card that was presented to a terminal's reader. */
 export function terminalCard(account: Account): Stripe.PaymentMethod {
   return createPaymentMethod(account, presentCard())
 }
