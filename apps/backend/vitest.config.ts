@@ -5,8 +5,6 @@ export default defineConfig({
     name: "backend",
     include: ["test/**/*.test.ts"],
     globalSetup: "test/setup/template.ts",
-    // A shop is a process of 300 MB, and there are tests that count on having the two cores.
-    fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
