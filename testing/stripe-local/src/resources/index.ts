@@ -7,14 +7,20 @@ import { lineItems } from "./checkout-lines.js"
 import { checkoutSessions } from "./checkout-sessions.js"
 import { applicationFees, transfers } from "./connect.js"
 import { connectedAccounts } from "./connected-accounts.js"
+import { coupons } from "./coupons.js"
 import { customers } from "./customers.js"
 import { disputes } from "./disputes.js"
 import { events } from "./events.js"
 import { invoicePayments } from "./invoice-payments.js"
 import { paymentIntents } from "./payment-intents.js"
 import { paymentMethods } from "./payment-methods.js"
+import { prices } from "./prices.js"
+import { products } from "./products.js"
+import { promotionCodes } from "./promotion-codes.js"
 import { refunds } from "./refunds.js"
 import { setupIntents } from "./setup-intents.js"
+import { shippingRates } from "./shipping-rates.js"
+import { taxRates } from "./tax-rates.js"
 import { thinEvents } from "./thin-events.js"
 import { webhookEndpoints } from "./webhook-endpoints.js"
 
@@ -28,6 +34,12 @@ export function serveAll(api: Api, account: Account): void {
   connectedAccounts(api, account)
   transfers(api, account)
   applicationFees(api, account)
+  products(api, account)
+  prices(api, account)
+  coupons(api, account)
+  promotionCodes(api, account)
+  taxRates(api, account)
+  shippingRates(api, account)
   customers(api, account)
   paymentMethods(api, account)
   setupIntents(api, account)
