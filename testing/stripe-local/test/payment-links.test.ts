@@ -57,6 +57,16 @@ describe("a payment link", () => {
   })
 })
 
+describe("a payment link that Stripe doesn't make", () => {
+  it("is refused", async () => {
+    const rate = await stripe.taxRates.create({ display_name: "VAT", percentage: 19, inclusive: true })
+    const line = { price, quantity: 1, tax_rates: [rate.id] }
+    expect(await refusal(create({ line_items: [line] }))).toMatchObject({ code: "parameter_unknown" })
+    expect(await refusal(create({ currency: "usd" }))).toMatchObject({ param: "currency" })
+    expect(await refusal(create({ line_items: [] }))).toMatchObject({ param: "line_items" })
+  })
+})
+
 const thanks = { type: "redirect" as const, redirect: { url: "https://shop.example/thanks" } }
 
 describe("the buyer who opens a link", () => {

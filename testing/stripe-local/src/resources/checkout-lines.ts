@@ -35,17 +35,20 @@ export const adjustableQuantity = nested({
   minimum: notNegative,
 })
 
-/** One line of a new checkout session or payment link: a price of the shop's, or one that is made for it. */
-export const lineItem = nested({
+const line = {
   adjustable_quantity: adjustableQuantity,
-  metadata,
   price: text,
   price_data: priceData,
   quantity: required(positive),
-  tax_rates: list(text),
-})
+}
 
-type GivenLine = NonNullable<ReturnType<typeof lineItem>>
+/** One line of a new payment link: a price of the shop's, or one that is made for it. */
+export const linkLine = nested(line)
+
+/** One line of a new checkout session. */
+export const lineItem = nested({ ...line, metadata, tax_rates: list(text) })
+
+type GivenLine = NonNullable<ReturnType<typeof linkLine>> & Partial<NonNullable<ReturnType<typeof lineItem>>>
 type GivenPrice = NonNullable<ReturnType<typeof priceData>>
 
 /** The lines of a new checkout session or payment link, of one currency. */

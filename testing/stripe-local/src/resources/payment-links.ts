@@ -18,7 +18,7 @@ import {
   required,
   text,
 } from "../params.js"
-import { adjustableQuantity, createLines, lineItem, lineItems } from "./checkout-lines.js"
+import { adjustableQuantity, createLines, lineItems, linkLine } from "./checkout-lines.js"
 import { pageOptions } from "./checkout-sessions.js"
 import { shippingOptions } from "./shipping-rates.js"
 
@@ -45,10 +45,12 @@ const details = {
     ...intentData,
     capture_method: oneOf("automatic", "automatic_async", "manual"),
   }),
+  // Rates that are made with a session are of sessions only.
+  shipping_options: list(nested({ shipping_rate: text })),
   restrictions: nested({ completed_sessions: required(nested({ limit: required(positive) })) }),
 }
 
-const creation = { ...details, currency, line_items: required(list(lineItem)) }
+const creation = { ...details, currency, line_items: required(list(linkLine)) }
 
 const changes = {
   ...details,
@@ -61,8 +63,11 @@ const changes = {
 type Details = Partial<Params<typeof details>>
 
 function createLink(account: Account, params: Params<typeof creation>): PaymentLink {
-  const { line_items, currency: _, ...given } = params
+  const { line_items, currency, ...given } = params
   const items = createLines(account, line_items)
+  if (currency && currency !== items[0]?.currency) {
+    throw refused(`The line items' prices have no currency option for ${currency}.`, { param: "currency" })
+  }
   const link = account.store.payment_links.add(newLink(String(items[0]?.currency)))
   account.store.link_lines.add({ id: link.id, items })
   apply(account, link, given)

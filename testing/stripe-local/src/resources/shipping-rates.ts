@@ -60,7 +60,7 @@ function deliveryEstimate(given: unknown): Stripe.ShippingRate.DeliveryEstimate 
 /** A way of shipping that a checkout session offers. */
 export const shippingOption = nested({ shipping_rate: text, shipping_rate_data: nested(creation) })
 
-type GivenOption = NonNullable<ReturnType<typeof shippingOption>>
+type GivenOption = Partial<NonNullable<ReturnType<typeof shippingOption>>>
 
 export function shippingOptions(account: Account, given: GivenOption[], currency: string) {
   if (given.length > 5) throw refused("You may only specify up to 5 shipping options.", at())
