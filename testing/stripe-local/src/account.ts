@@ -19,6 +19,8 @@ export interface Connection {
 /** A Stripe account: its stored objects, and the events about their changes. */
 export class Account {
   #request = NO_REQUEST
+  /** No open checkout session expires before this time, in seconds; 0 where it is not known yet. */
+  nextExpiry = 0
   /** The accounts connected to this one, if it is a platform. */
   connected: Accounts | undefined
 

@@ -1,6 +1,7 @@
 import type Stripe from "stripe"
 import type { Account } from "./account.js"
 import { expireAuthorization } from "./resources/captures.js"
+import { expireSession } from "./resources/checkout-expiry.js"
 import { closeDispute, type DisputeEnd, escalateDispute, reviewDispute } from "./resources/dispute-flow.js"
 import {
   cancelRefund,
@@ -36,6 +37,12 @@ export class Bank {
   /** An authorisation is not captured in time; `capture_before` is not looked at: its payment intent is cancelled. */
   expireAuthorization(id: string): Stripe.PaymentIntent {
     return this.#change(this.#intent(id), (intent) => expireAuthorization(this.account, intent))
+  }
+
+  /** An open checkout session expires before its time. */
+  expireCheckout(id: string): Stripe.Checkout.Session {
+    const session = this.account.store.checkout_sessions.need(id, "session")
+    return this.#change(session, (session) => expireSession(this.account, session))
   }
 
   /** A refund arrives: `pending` becomes `succeeded`; one that has succeeded gets the reference to trace it by. */

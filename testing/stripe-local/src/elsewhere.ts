@@ -106,18 +106,24 @@ export class Elsewhere {
   }
 }
 
+/** What the two objects had up to 2025-02-24.acacia. */
+type Acacia = { object: string; invoice?: string | null; shipping_details?: unknown } & Partial<
+  Pick<Stripe.PaymentIntent, "payment_details"> & Pick<Stripe.Checkout.Session, "collected_information">
+>
+
 /**
  * A delivery policy's `rewrite` for an endpoint of an older version: up to 2025-02-24.acacia, the payment intent of an
- * invoice names it in `invoice`, and every other has `invoice: null`.
+ * invoice names it in `invoice`, and every other has `invoice: null`; a checkout session has `shipping_details` itself.
  */
 export function beforeBasil(event: Stripe.Event): Stripe.Event {
-  const object = event.data.object as { object: string; invoice?: string | null } & Pick<
-    Stripe.PaymentIntent,
-    "payment_details"
-  >
+  const object = event.data.object as unknown as Acacia
   if (object.object === "payment_intent") {
-    object.invoice = object.payment_details?.order_reference ?? null
+    const { order_reference } = object.payment_details ?? {}
+    object.invoice = order_reference?.startsWith("in_") ? order_reference : null
     delete object.payment_details
+  }
+  if (object.object === "checkout.session") {
+    object.shipping_details = object.collected_information?.shipping_details ?? null
   }
   return { ...event, api_version: "2025-02-24.acacia" }
 }

@@ -1,5 +1,6 @@
 export type { Bank } from "./bank.js"
-export type { Buyer, CheckoutForm } from "./buyer.js"
+export type { Buyer } from "./buyer.js"
+export type { CheckoutForm } from "./checkout-form.js"
 export {
   beforeBasil,
   type Elsewhere,

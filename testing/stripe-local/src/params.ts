@@ -56,6 +56,22 @@ export const positive: Reader<number | undefined> = (value, name) => {
   return result
 }
 
+export const notNegative: Reader<number | undefined> = (value, name) => {
+  const result = integer(value, name)
+  if (result !== undefined && result < 0) {
+    throw badParam("This value must be greater than or equal to 0.", name, "parameter_invalid_integer")
+  }
+  return result
+}
+
+/** A percentage such as `25.5`. */
+export const percentage: Reader<number | undefined> = (value, name) => {
+  if (value === undefined) return undefined
+  const result = typeof value === "string" && /^\d{1,3}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+  if (!(result >= 0 && result <= 100)) throw badParam(`Invalid percentage: ${value}`, name)
+  return result
+}
+
 export const boolean: Reader<boolean | undefined> = (value, name) => {
   if (value === undefined) return undefined
   if (value !== "true" && value !== "false") throw badParam(`Invalid boolean: ${value}`, name)
@@ -71,6 +87,9 @@ export function oneOf<const T extends string>(...choices: T[]): Reader<T | undef
     return value as T
   }
 }
+
+/** Whether a price has its tax in it. */
+export const taxBehavior = oneOf("exclusive", "inclusive", "unspecified")
 
 export function list<T>(read: Reader<T>): Reader<NonNullable<T>[] | undefined> {
   return (value, name) => {

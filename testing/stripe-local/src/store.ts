@@ -90,11 +90,28 @@ export interface Undelivered {
   copy: number
 }
 
-/** A checkout session's line items, and what its payment intent will carry. */
-export interface SessionLines {
+/** A payment link's line items. */
+export interface Lines {
   id: string
   items: Stripe.LineItem[]
+}
+
+/** A checkout session's line items, what its payment intent will carry, and what is sent only when expanded. */
+export interface SessionLines extends Lines {
   payment: Partial<SessionPayment>
+  /** What its customer takes over from the form. */
+  update?: Partial<Record<"address" | "name" | "shipping", "auto" | "never">> | null
+  discount?: Stripe.Discount | null
+  breakdown?: Stripe.Checkout.Session.TotalDetails.Breakdown
+  shipping_taxes?: Stripe.Checkout.Session.ShippingCost.Tax[]
+}
+
+/** Which tax rates a line item has, and what it sends only when expanded. */
+export interface LineDetails {
+  id: string
+  tax_rates: string[]
+  taxes: Stripe.LineItem.Tax[]
+  discounts: Stripe.LineItem.Discount[]
 }
 
 /** Everything that local Stripe remembers; it is all plain JSON. */
@@ -113,8 +130,16 @@ export class Store {
   readonly setup_intents = new Collection<Stripe.SetupIntent>("setupintent")
   readonly invoice_payments = new Collection<Stripe.InvoicePayment>("invoice_payment")
   readonly products = new Collection<Stripe.Product>("product")
+  readonly prices = new Collection<Stripe.Price>("price")
+  readonly coupons = new Collection<Stripe.Coupon>("coupon")
+  readonly promotion_codes = new Collection<Stripe.PromotionCode>("promotion code")
+  readonly tax_rates = new Collection<Stripe.TaxRate>("tax rate")
+  readonly shipping_rates = new Collection<Stripe.ShippingRate>("shipping rate")
+  readonly payment_links = new Collection<Stripe.PaymentLink>("payment_link")
+  readonly link_lines = new Collection<Lines>()
   readonly checkout_sessions = new Collection<Stripe.Checkout.Session>("checkout.session")
   readonly session_lines = new Collection<SessionLines>()
+  readonly line_details = new Collection<LineDetails>()
   readonly events = new Collection<Stripe.Event>("event")
   readonly thin_events = new Collection<ThinEvent>("event")
   readonly webhook_endpoints = new Collection<Stripe.WebhookEndpoint>("webhook endpoint")
@@ -138,6 +163,11 @@ export class Store {
     pm: "payment_methods",
     seti: "setup_intents",
     prod: "products",
+    price: "prices",
+    promo: "promotion_codes",
+    txr: "tax_rates",
+    shr: "shipping_rates",
+    plink: "payment_links",
     cs: "checkout_sessions",
     evt: "events",
   }
@@ -145,7 +175,9 @@ export class Store {
   /** The API object of this id, of whichever kind: what `expand` puts in the id's place. */
   find(id: string): { id: string } | undefined {
     const kind = Store.#PREFIXES[id.slice(0, id.indexOf("_"))]
-    return kind && (this[kind] as Collection<{ id: string }>).get(id)
+    const row = kind && (this[kind] as Collection<{ id: string }>).get(id)
+    // The shop may choose the ids of these two.
+    return row ?? this.products.get(id) ?? this.coupons.get(id)
   }
 
   load(saved: Partial<Record<string, { id: string }[]>>): void {

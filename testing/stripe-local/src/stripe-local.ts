@@ -9,6 +9,7 @@ import type { ApiRequest, Faults } from "./faults.js"
 import { Gate } from "./gate.js"
 import type { Limits } from "./limits.js"
 import type { StripeLocalOptions } from "./options.js"
+import { expireDueSessions } from "./resources/checkout-expiry.js"
 import type { NewConnectedAccount } from "./resources/connected-accounts.js"
 import { createThinEvent, type NewThinEvent } from "./resources/thin-events.js"
 import { createEndpoint, deleteEndpoint, rollSecret } from "./resources/webhook-endpoints.js"
@@ -37,6 +38,7 @@ export class StripeLocal {
   readonly #accounts: Accounts
   readonly #file: StateFile | undefined
   readonly #server: Server
+  #clock: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
   readonly host: string
   readonly apiKey: string
@@ -72,6 +74,10 @@ export class StripeLocal {
     this.#server.serve(this.#account)
   }
 
+  #expireSessions(): void {
+    for (const account of this.#accounts.all()) if (expireDueSessions(account)) this.#changed()
+  }
+
   readonly #changed = () => this.#file?.changed()
 
   /** Connects an account to the shop's, which is its platform; Stripe clients name it in `stripeAccount`. */
@@ -104,6 +110,7 @@ export class StripeLocal {
     await this.#file?.load()
     await this.#server.listen(this.options.port ?? 0, this.host)
     this.#deliveries.resume()
+    this.#clock = setInterval(() => this.#expireSessions(), 1_000).unref()
     return this
   }
 
@@ -241,6 +248,7 @@ export class StripeLocal {
   }
 
   async #close(): Promise<void> {
+    clearInterval(this.#clock)
     this.#gate.faults.clear()
     this.#deliveries.close()
     await this.#server.close()

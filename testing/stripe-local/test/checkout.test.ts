@@ -21,6 +21,10 @@ const line = (name: string, unit_amount: number, quantity: number) => ({
   quantity,
 })
 
+const dollars = { ...line("hat", 900, 1), price_data: { ...line("hat", 900, 1).price_data, currency: "usd" } }
+
+const seconds = (fromNow: number) => Math.floor(Date.now() / 1000) + fromNow
+
 const create = (more: Partial<Stripe.Checkout.SessionCreateParams> = {}) =>
   stripe.checkout.sessions.create({
     mode: "payment",
@@ -82,17 +86,78 @@ describe("a checkout session", () => {
   it("without line items, or of a kind that local Stripe doesn't speak, is refused", async () => {
     expect(await refusal(create({ line_items: [] }))).toMatchObject({ param: "line_items" })
     expect(await refusal(create({ mode: "subscription" }))).toMatchObject({ param: "mode" })
-    expect(await refusal(create({ automatic_tax: { enabled: true } }))).toMatchObject({
+    expect(await refusal(create({ invoice_creation: { enabled: true } }))).toMatchObject({
       code: "parameter_unknown",
     })
+  })
+
+  it("that contradicts itself is refused", async () => {
+    const { id: customer } = await stripe.customers.create()
+    const both = await refusal(create({ customer, customer_email: "ada@example.com" }))
+    expect(both.message).toContain("only specify one of these parameters: customer, customer_email")
+    expect(await refusal(create({ expires_at: seconds(10 * 60) }))).toMatchObject({ param: "expires_at" })
+    expect(await refusal(create({ line_items: [line("hat", 900, 1), dollars] }))).toMatchObject({
+      param: "line_items",
+    })
+  })
+
+  it("sells the shop's own prices, beside those that are made for it", async () => {
+    const { id: product } = await stripe.products.create({ name: "hat", metadata: { variant_id: "v1" } })
+    const price = await stripe.prices.create({ product, currency: "eur", unit_amount: 900 })
+    const { id } = await create({
+      line_items: [
+        { price: price.id, quantity: 2 },
+        { price_data: { currency: "eur", unit_amount: 500, product }, quantity: 1 },
+      ],
+    })
+    const items = await stripe.checkout.sessions.listLineItems(id, { expand: ["data.price.product"] })
+    expect(items.data).toMatchObject([
+      { description: "hat", amount_total: 1800, price: { id: price.id, active: true } },
+      { description: "hat", amount_total: 500, price: { active: false } },
+    ])
+    for (const item of items.data)
+      expect(item.price?.product).toMatchObject({ metadata: { variant_id: "v1" } })
+    await stripe.prices.update(price.id, { active: false })
+    const inactive = await refusal(create({ line_items: [{ price: price.id, quantity: 1 }] }))
+    expect(inactive.message).toContain("price specified is inactive")
+  })
+
+  it("expands its lines' products and its payment intent, and pages its lines", async () => {
+    const { id } = await create()
+    local.buyer.completeCheckout(id)
+    const session = await stripe.checkout.sessions.retrieve(id, {
+      expand: ["line_items.data.price.product", "payment_intent"],
+    })
+    expect(session.payment_intent).toMatchObject({ object: "payment_intent", amount: 3900 })
+    expect(session.line_items?.data[1]?.price?.product).toMatchObject({ name: "hat" })
+    const [first] = session.line_items?.data ?? []
+    const rest = await stripe.checkout.sessions.listLineItems(id, { starting_after: first?.id, limit: 100 })
+    expect(rest.data.map(({ description }) => description)).toEqual(["hat"])
+  })
+
+  it("changes its metadata, and is found by what it has", async () => {
+    const { id: customer } = await stripe.customers.create({ email: "ada@example.com" })
+    const { id } = await create({ customer })
+    await create()
+    const updated = await stripe.checkout.sessions.update(id, { metadata: { cart_id: "", note: "gift" } })
+    expect(updated.metadata).toEqual({ note: "gift" })
+    const { payment_intent, created } = local.buyer.completeCheckout(id)
+    const found = async (query: Stripe.Checkout.SessionListParams) =>
+      (await stripe.checkout.sessions.list(query)).data.map((session) => session.id)
+    expect(await found({ customer })).toEqual([id])
+    expect(await found({ payment_intent: String(payment_intent) })).toEqual([id])
+    expect(await found({ status: "complete" })).toEqual([id])
+    expect(await found({ customer_details: { email: "ada@example.com" } })).toEqual([id])
+    expect(await found({ created: { lt: created } })).toEqual([])
   })
 })
 
 describe("the buyer", () => {
   it("pays, and the payment intent carries what the session gave it", async () => {
     const { id } = await create({
-      payment_intent_data: { metadata: { cart_id: "cart_1" }, description: "Two things" },
+      payment_intent_data: { metadata: { order: "1" }, description: "Two things" },
       customer_creation: "always",
+      shipping_address_collection: { allowed_countries: ["DE", "FR"] },
     })
     const session = local.buyer.completeCheckout(id, {
       email: "ada@example.com",
@@ -115,11 +180,17 @@ describe("the buyer", () => {
       currency: "eur",
       status: "succeeded",
       description: "Two things",
-      metadata: { cart_id: "cart_1" },
+      receipt_email: null,
+      payment_method_types: ["card"],
+      payment_details: { order_reference: id },
       shipping: { name: "Ada", address: { line1: "1 Road", country: "DE" } },
       latest_charge: { billing_details: { email: "ada@example.com" } },
     })
-    expect(retrieved.customer).toMatchObject({ email: "ada@example.com" })
+    expect((retrieved.payment_intent as Stripe.PaymentIntent).metadata).toEqual({ order: "1" })
+    expect(retrieved.customer).toMatchObject({
+      email: "ada@example.com",
+      shipping: { name: "Ada", address: { country: "DE" } },
+    })
     expect(local.events.map(({ type }) => type)).toEqual([
       "customer.created",
       "payment_intent.created",
@@ -127,7 +198,10 @@ describe("the buyer", () => {
       "payment_intent.succeeded",
       "checkout.session.completed",
     ])
-    expect(local.events.at(-1)?.data.object).toMatchObject({ id, status: "complete" })
+    const sent = local.events.at(-1)?.data.object
+    expect(sent).toMatchObject({ id, status: "complete", metadata: { cart_id: "cart_1" } })
+    expect(sent).not.toHaveProperty("line_items")
+    expect(sent).not.toHaveProperty("total_details.breakdown")
   })
 
   it("only authorises where the session says so", async () => {

@@ -64,6 +64,48 @@ const FIELDS = {
   payment_method: `
     allow_redisplay billing_details card created customer customer_account id livemode metadata object
     type`,
+  checkout_session: `
+    adaptive_pricing after_expiration allow_promotion_codes amount_subtotal amount_total
+    automatic_tax billing_address_collection cancel_url client_reference_id client_secret
+    collected_information consent consent_collection created currency currency_conversion
+    custom_fields custom_text customer customer_account customer_creation customer_details
+    customer_email discounts expires_at id integration_identifier invoice invoice_creation livemode
+    locale managed_payments metadata mode object origin_context payment_intent payment_link
+    payment_method_collection payment_method_configuration_details payment_method_options
+    payment_method_types payment_status permissions phone_number_collection recovered_from
+    saved_payment_method_options setup_intent shipping_address_collection shipping_cost
+    shipping_options status submit_type subscription success_url total_details ui_mode url
+    wallet_options`,
+  line_item: `
+    adjustable_quantity amount_discount amount_subtotal amount_tax amount_total currency description
+    id metadata object price quantity`,
+  product: `
+    active created default_price description id images livemode marketing_features metadata name
+    object package_dimensions shippable statement_descriptor tax_code type unit_label updated url`,
+  price: `
+    active billing_scheme created currency custom_unit_amount id livemode lookup_key metadata
+    nickname object product recurring tax_behavior tiers_mode transform_quantity type unit_amount
+    unit_amount_decimal`,
+  coupon: `
+    amount_off created currency duration duration_in_months id livemode max_redemptions metadata
+    name object percent_off redeem_by times_redeemed valid`,
+  promotion_code: `
+    active code created customer customer_account expires_at id livemode max_redemptions metadata
+    object promotion restrictions times_redeemed`,
+  tax_rate: `
+    active country created description display_name effective_percentage flat_amount id inclusive
+    jurisdiction jurisdiction_level livemode metadata object percentage rate_type state tax_type`,
+  shipping_rate: `
+    active created delivery_estimate display_name fixed_amount id livemode metadata object
+    tax_behavior tax_code type`,
+  payment_link: `
+    active after_completion allow_promotion_codes application application_fee_amount
+    application_fee_percent automatic_tax billing_address_collection consent_collection currency
+    custom_fields custom_text customer_creation id inactive_message invoice_creation livemode
+    managed_payments metadata object on_behalf_of payment_intent_data payment_method_collection
+    payment_method_options payment_method_types phone_number_collection restrictions
+    shipping_address_collection shipping_options submit_type subscription_data tax_id_collection
+    transfer_data url`,
 }
 
 let local: StripeLocal
@@ -82,6 +124,11 @@ beforeEach(async () => {
   })
 })
 afterEach(() => local.close())
+
+const hat = {
+  price_data: { currency: "usd", unit_amount: 900, product_data: { name: "hat" } },
+  quantity: 1,
+}
 
 /** Fields of Stripe's that an object lacks. */
 function lacking(kind: keyof typeof FIELDS, object: object | null | undefined): string[] {
@@ -152,6 +199,32 @@ describe("objects have all fields of Stripe's", () => {
   it("customer and setup intent", async () => {
     expect(lacking("customer", await stripe.customers.create())).toEqual([])
     expect(lacking("setup_intent", await stripe.setupIntents.create())).toEqual([])
+  })
+
+  it("checkout session and its lines", async () => {
+    const { id } = await stripe.checkout.sessions.create({
+      mode: "payment",
+      line_items: [hat],
+      success_url: "https://shop.example/thanks",
+    })
+    const session = local.buyer.completeCheckout(id)
+    expect(lacking("checkout_session", session)).toEqual([])
+    const [line] = (await stripe.checkout.sessions.listLineItems(id, { expand: ["data.price.product"] })).data
+    expect(lacking("line_item", line)).toEqual([])
+    expect(lacking("price", line?.price)).toEqual([])
+    expect(lacking("product", line?.price?.product as Stripe.Product)).toEqual([])
+  })
+
+  it("payment link, and what a session or a link is made of", async () => {
+    expect(lacking("payment_link", await stripe.paymentLinks.create({ line_items: [hat] }))).toEqual([])
+    const coupon = await stripe.coupons.create({ percent_off: 10 })
+    expect(lacking("coupon", coupon)).toEqual([])
+    const promotion = { type: "coupon" as const, coupon: coupon.id }
+    expect(lacking("promotion_code", await stripe.promotionCodes.create({ promotion }))).toEqual([])
+    const vat = { display_name: "VAT", inclusive: false, percentage: 19 }
+    expect(lacking("tax_rate", await stripe.taxRates.create(vat))).toEqual([])
+    const post = { display_name: "Post", fixed_amount: { amount: 500, currency: "usd" } }
+    expect(lacking("shipping_rate", await stripe.shippingRates.create(post))).toEqual([])
   })
 
   it("event, which names no account, as it is of the platform's own", () => {

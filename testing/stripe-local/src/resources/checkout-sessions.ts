@@ -2,12 +2,10 @@ import type Stripe from "stripe"
 import type { Account } from "../account.js"
 import type { Api } from "../api.js"
 import { refused } from "../errors.js"
-import { newId, random } from "../ids.js"
 import { created, page, paging } from "../pages.js"
 import {
   anything,
   boolean,
-  currency,
   integer,
   list,
   mergeMetadata,
@@ -18,195 +16,203 @@ import {
   required,
   text,
 } from "../params.js"
-import { createLine, lineItem, lineItems } from "./checkout-lines.js"
+import { discountOf, linesOf, reckon } from "./checkout-amounts.js"
+import { draftSession } from "./checkout-draft.js"
+import { expireDueSessions, expireSession } from "./checkout-expiry.js"
+import { createLines, lineItem, lineItems } from "./checkout-lines.js"
+import { checkCoupon } from "./coupons.js"
 import { needCustomer } from "./customers.js"
 import { paymentIntentData } from "./intent-details.js"
+import { checkPromotionCode } from "./promotion-codes.js"
+import { shippingOption, shippingOptions } from "./shipping-rates.js"
 
 type Session = Stripe.Checkout.Session
 
-const shippingOption = nested({
-  shipping_rate_data: required(
-    nested({
-      display_name: required(text),
-      type: oneOf("fixed_amount"),
-      fixed_amount: required(nested({ amount: required(integer), currency: required(currency) })),
-      metadata,
-    }),
-  ),
-})
-
-const creation = {
-  mode: required(oneOf("payment")),
-  line_items: required(list(lineItem)),
+/** What a checkout session and a payment link have in common. */
+export const pageOptions = {
   allow_promotion_codes: boolean,
-  allowed_payment_method_types: list(text),
+  automatic_tax: nested({ enabled: required(boolean), liability: anything }),
   billing_address_collection: oneOf("auto", "required"),
-  cancel_url: text,
-  client_reference_id: text,
-  customer: text,
   customer_creation: oneOf("always", "if_required"),
-  customer_email: text,
-  expires_at: integer,
-  locale: text,
   metadata,
-  payment_intent_data: paymentIntentData,
-  payment_method_options: anything,
   payment_method_types: list(text),
   phone_number_collection: nested({ enabled: required(boolean) }),
-  return_url: text,
   shipping_address_collection: nested({ allowed_countries: required(list(text)) }),
   shipping_options: list(shippingOption),
   submit_type: text,
+}
+
+const update = oneOf("auto", "never")
+
+const settings = {
+  ...pageOptions,
+  allowed_payment_method_types: list(text),
+  cancel_url: text,
+  client_reference_id: text,
+  customer: text,
+  customer_email: text,
+  customer_update: nested({ address: update, name: update, shipping: update }),
+  discounts: list(nested({ coupon: text, promotion_code: text })),
+  expires_at: integer,
+  locale: text,
+  payment_intent_data: paymentIntentData,
+  payment_method_options: anything,
+  return_url: text,
   success_url: text,
   ui_mode: text,
 }
 
-type Creation = Params<typeof creation>
+export type SessionParams = Partial<Params<typeof settings>>
 
-const DAY = 24 * 60 * 60
-
-function createSession(account: Account, params: Creation): Session {
-  const { checkout_sessions, session_lines } = account.store
-  if (params.customer) needCustomer(account, params.customer, "customer", 400)
-  const items = params.line_items.map((item) => createLine(account, item))
-  const [first] = items
-  if (!first) throw refused("You must provide at least one line item.", { param: "line_items" })
-  const subtotal = items.reduce((sum, { amount_total }) => sum + amount_total, 0)
-  const shipping = (params.shipping_options ?? []).map(({ shipping_rate_data }) => ({
-    shipping_amount: shipping_rate_data.fixed_amount.amount,
-    shipping_rate: newId("shr"),
-  }))
-  const session = draft(account, params, { currency: first.currency, subtotal, shipping })
+/** Opens a checkout page for lines that are made for it. */
+export function openSession(account: Account, params: SessionParams, items: Stripe.LineItem[]): Session {
+  refuseContradictions(account, params)
+  const currency = String(items[0]?.currency)
+  const session = draftSession(account, params, currency)
+  session.shipping_options = shippingOptions(account, params.shipping_options ?? [], currency)
+  chooseShipping(session, session.shipping_options[0])
   const { allowed_payment_method_types, payment_method_types } = params
   const payment = { ...params.payment_intent_data, allowed_payment_method_types, payment_method_types }
-  session_lines.add({ id: session.id, items, payment })
-  return checkout_sessions.add(session)
+  account.store.session_lines.add({ id: session.id, items, payment, update: params.customer_update })
+  reckon(account, session)
+  applyDiscount(account, session, params.discounts ?? [])
+  account.nextExpiry = Math.min(account.nextExpiry, session.expires_at)
+  return account.store.checkout_sessions.add(session)
 }
 
-interface Sums {
-  currency: string
-  subtotal: number
-  shipping: Stripe.Checkout.Session.ShippingOption[]
-}
+const HALF_AN_HOUR = 30 * 60
+const DAY = 24 * 60 * 60
 
-function draft(account: Account, params: Creation, { currency, subtotal, shipping }: Sums): Session {
-  const id = `cs_test_${random(58)}`
-  const [chosen] = shipping
-  return {
-    id,
-    object: "checkout.session",
-    adaptive_pricing: null,
-    after_expiration: null,
-    allow_promotion_codes: params.allow_promotion_codes ?? null,
-    allowed_payment_method_types: params.allowed_payment_method_types ?? null,
-    amount_subtotal: subtotal,
-    amount_total: subtotal + (chosen?.shipping_amount ?? 0),
-    automatic_tax: { enabled: false, liability: null, provider: null, status: null },
-    billing_address_collection: params.billing_address_collection ?? null,
-    cancel_url: params.cancel_url ?? null,
-    client_reference_id: params.client_reference_id ?? null,
-    client_secret: null,
-    collected_information: null,
-    consent: null,
-    consent_collection: null,
-    created: account.now(),
-    currency,
-    currency_conversion: null,
-    custom_fields: [],
-    custom_text: {
-      after_submit: null,
-      shipping_address: null,
-      submit: null,
-      terms_of_service_acceptance: null,
-    },
-    customer: params.customer ?? null,
-    customer_account: null,
-    customer_creation: params.customer ? null : (params.customer_creation ?? "if_required"),
-    customer_details: null,
-    customer_email: params.customer_email ?? null,
-    discounts: [],
-    expires_at: params.expires_at ?? account.now() + DAY,
-    integration_identifier: null,
-    invoice: null,
-    invoice_creation: null,
-    livemode: false,
-    locale: (params.locale ?? null) as Session["locale"],
-    managed_payments: null,
-    metadata: mergeMetadata({}, params.metadata),
-    mode: params.mode,
-    origin_context: null,
-    payment_intent: null,
-    payment_link: null,
-    payment_method_collection: "always",
-    payment_method_configuration_details: null,
-    payment_method_options: (params.payment_method_options ?? {}) as Session["payment_method_options"],
-    payment_method_types: params.payment_method_types ?? params.allowed_payment_method_types ?? ["card"],
-    payment_status: "unpaid",
-    permissions: null,
-    phone_number_collection: { enabled: params.phone_number_collection?.enabled ?? false },
-    recovered_from: null,
-    ...(params.return_url && { return_url: params.return_url }),
-    saved_payment_method_options: null,
-    setup_intent: null,
-    shipping_address_collection: (params.shipping_address_collection ??
-      null) as Session["shipping_address_collection"],
-    shipping_cost: chosen
-      ? {
-          amount_subtotal: chosen.shipping_amount,
-          amount_tax: 0,
-          amount_total: chosen.shipping_amount,
-          shipping_rate: chosen.shipping_rate,
-        }
-      : null,
-    shipping_options: shipping,
-    status: "open",
-    submit_type: (params.submit_type ?? null) as Session["submit_type"],
-    subscription: null,
-    success_url: params.success_url ?? null,
-    total_details: { amount_discount: 0, amount_shipping: chosen?.shipping_amount ?? 0, amount_tax: 0 },
-    ui_mode: (params.ui_mode ?? "hosted") as Session["ui_mode"],
-    url: `https://checkout.stripe.com/c/pay/${id}`,
-    wallet_options: null,
+function refuseContradictions(account: Account, params: SessionParams): void {
+  refuseBoth(params, "customer", "customer_email")
+  refuseBoth(params, "customer", "customer_creation")
+  refuseBoth(params, "allow_promotion_codes", "discounts")
+  if (params.customer) needCustomer(account, params.customer, "customer", 400)
+  const lasts = (params.expires_at ?? account.now() + DAY) - account.now()
+  if (lasts > DAY || lasts < HALF_AN_HOUR) {
+    throw refused(
+      `The \`expires_at\` timestamp must be ${lasts > DAY ? "less than 24 hours" : "at least 30 minutes"} from Checkout Session creation.`,
+      { param: "expires_at" },
+    )
   }
+}
+
+function refuseBoth(params: SessionParams, one: keyof SessionParams, other: keyof SessionParams): void {
+  if (params[one] === undefined || params[other] === undefined) return
+  throw refused(`You may only specify one of these parameters: ${one}, ${other}.`)
+}
+
+export function chooseShipping(
+  session: Session,
+  option: Stripe.Checkout.Session.ShippingOption | undefined,
+): void {
+  if (!option) return
+  const { shipping_amount: amount, shipping_rate } = option
+  session.shipping_cost = { amount_subtotal: amount, amount_tax: 0, amount_total: amount, shipping_rate }
+}
+
+type GivenDiscount = NonNullable<SessionParams["discounts"]>[number]
+
+/** Takes off the shop's coupon or promotion code; a session has one at most. */
+function applyDiscount(account: Account, session: Session, [given, ...more]: GivenDiscount[]): void {
+  if (!given) return
+  if (more.length > 0) throw refused("You may only specify up to 1 discount.", { param: "discounts" })
+  const { coupon, promotion_code } = given
+  if (Boolean(coupon) === Boolean(promotion_code)) {
+    throw refused("You must specify either a coupon or a promotion code.", { param: "discounts[0]" })
+  }
+  if (promotion_code) {
+    const code = account.store.promotion_codes.need(promotion_code, "discounts[0][promotion_code]", 400)
+    redeemLater(account, session, code)
+    return
+  }
+  const known = account.store.coupons.need(String(coupon), "discounts[0][coupon]", 400)
+  checkCoupon(account, known, String(session.currency))
+  linesOf(account, session).discount = discountOf(account, session, {
+    coupon: known.id,
+    promotion_code: null,
+  })
+  session.discounts = [{ coupon: known.id, promotion_code: null }]
+  reckon(account, session)
+}
+
+/** Takes off what a promotion code gives; it is redeemed once the session is complete. */
+export function redeemLater(account: Account, session: Session, code: Stripe.PromotionCode): void {
+  const { amount_subtotal, currency, customer } = session
+  checkPromotionCode(account, code, {
+    amount: amount_subtotal ?? 0,
+    currency: String(currency),
+    customer: customer && String(customer),
+  })
+  const given = { coupon: String(code.promotion.coupon), promotion_code: code.id }
+  linesOf(account, session).discount = discountOf(account, session, given)
+  session.discounts = [{ coupon: null, promotion_code: code.id }]
+  reckon(account, session)
+}
+
+const creation = {
+  ...settings,
+  line_items: required(list(lineItem)),
+  mode: required(oneOf("payment")),
 }
 
 export function checkoutSessions(api: Api, account: Account): void {
   const { checkout_sessions } = account.store
 
-  const find = (id: string) => checkout_sessions.need(id, "session")
+  const find = (id: string) => {
+    expireDueSessions(account)
+    return checkout_sessions.need(id, "session")
+  }
 
-  api.post("/v1/checkout/sessions", creation, (params) => createSession(account, params))
+  api.post("/v1/checkout/sessions", creation, ({ line_items, mode: _, ...params }) => {
+    const withRates = line_items.some(({ tax_rates }) => tax_rates?.length)
+    if (params.automatic_tax?.enabled && withRates) {
+      throw refused("You cannot specify tax rates when automatic tax is enabled.", { param: "automatic_tax" })
+    }
+    return openSession(account, params, createLines(account, line_items))
+  })
 
   api.get("/v1/checkout/sessions/:id", {}, (_, id) => find(id))
 
-  const query = { ...paging, created, customer: text, payment_intent: text, status: text }
-  api.get("/v1/checkout/sessions", query, (query) =>
-    page(
+  api.post("/v1/checkout/sessions/:id", { metadata }, (changes, id) => {
+    const session = find(id)
+    session.metadata = mergeMetadata(session.metadata ?? {}, changes.metadata)
+    return session
+  })
+
+  const query = {
+    ...paging,
+    created,
+    customer: text,
+    customer_details: nested({ email: required(text) }),
+    payment_intent: text,
+    payment_link: text,
+    status: oneOf("complete", "expired", "open"),
+  }
+  api.get("/v1/checkout/sessions", query, (query) => {
+    expireDueSessions(account)
+    const { customer, customer_details, payment_intent, payment_link, status } = query
+    return page(
       checkout_sessions,
       "/v1/checkout/sessions",
       query,
       (session) =>
         query.created(session.created) &&
-        (!query.customer || session.customer === query.customer) &&
-        (!query.payment_intent || session.payment_intent === query.payment_intent) &&
-        (!query.status || session.status === query.status),
-    ),
-  )
+        (!customer || session.customer === customer) &&
+        (!customer_details || session.customer_details?.email === customer_details.email) &&
+        (!payment_intent || session.payment_intent === payment_intent) &&
+        (!payment_link || session.payment_link === payment_link) &&
+        (!status || session.status === status),
+    )
+  })
 
   api.get("/v1/checkout/sessions/:id/line_items", paging, (query, id) =>
-    lineItems(account, find(id).id, query),
+    lineItems(account, linesOf(account, find(id)).items, `/v1/checkout/sessions/${id}/line_items`, query),
   )
 
   api.post("/v1/checkout/sessions/:id/expire", {}, (_, id) => {
     const session = find(id)
-    if (session.status !== "open") {
-      throw refused(
-        `Only Checkout Sessions with a status in ["open"] can be expired. This Checkout Session has a status of ${session.status}.`,
-      )
-    }
-    session.status = "expired"
-    session.url = null
-    account.emit("checkout.session.expired", session)
+    expireSession(account, session)
     return session
   })
 }

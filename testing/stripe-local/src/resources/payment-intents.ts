@@ -67,8 +67,8 @@ const intentCreation = {
   payment_method_configuration: text,
 }
 
-/** Only what other products of Stripe do sets `payment_details` here. */
-type NewIntent = Params<typeof intentCreation> & Pick<Intent, "payment_details">
+/** Only what other products of Stripe do sets the two details here. */
+type NewIntent = Params<typeof intentCreation> & Pick<Intent, "amount_details" | "payment_details">
 
 export function createIntent(
   account: Account,
@@ -84,7 +84,7 @@ export function createIntent(
     allowed_payment_method_types: params.allowed_payment_method_types ?? null,
     amount: params.amount,
     amount_capturable: 0,
-    amount_details: { tip: {} },
+    amount_details: params.amount_details ?? { tip: {} },
     amount_received: 0,
     application: account.connection ? "ca_local" : null,
     application_fee_amount: params.application_fee_amount ?? null,
