@@ -4,6 +4,8 @@ export interface StripeLocalOptions {
   /** 0, the default, takes any free port. */
   port?: number
   host?: string
+  /** The account's version of the API, for events and for what depends on it; by default the official package's. */
+  apiVersion?: string
   /** The one secret key that is let in ("sk_test_local"). */
   apiKey?: string
   /** Keeps the state over restarts: read at start, written shortly after changes and on close. */

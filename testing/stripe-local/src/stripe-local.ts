@@ -65,7 +65,8 @@ export class StripeLocal {
     this.#deliveries = new Deliveries(store, { retryDelays, timeout }, this.#changed, (id) =>
       this.#accounts.event(id),
     )
-    this.#account = new Account(store, Stripe.API_VERSION, (event) => this.#deliveries.dispatch(event))
+    const { apiVersion = Stripe.API_VERSION } = options
+    this.#account = new Account(store, apiVersion, (event) => this.#deliveries.dispatch(event))
     this.#accounts = new Accounts(this.#account, (connected) => this.#server.serve(connected))
     this.#file = stateFile === undefined ? undefined : new StateFile(stateFile, this.#accounts)
     this.buyer = new Buyer(this.#account, this.#changed)

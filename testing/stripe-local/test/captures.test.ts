@@ -33,16 +33,14 @@ async function chargeOf(id: string): Promise<Stripe.Charge> {
 const typesSince = (count: number) => local.events.slice(count).map(({ type }) => type)
 
 describe("a partial capture", () => {
-  it("gives the rest back as a refund of the charge", async () => {
+  it("releases the rest, which is no refund", async () => {
     const intent = await stripe.paymentIntents.capture(id, { amount_to_capture: 1500, final_capture: true })
     expect(intent).toMatchObject({ status: "succeeded", amount_received: 1500, amount_capturable: 0 })
-    expect(await chargeOf(id)).toMatchObject({ amount: 2000, amount_captured: 1500, amount_refunded: 500 })
-    expect((await stripe.refunds.list({ payment_intent: id })).data.map(({ amount }) => amount)).toEqual([
-      500,
-    ])
+    expect(await chargeOf(id)).toMatchObject({ amount: 2000, amount_captured: 1500, amount_refunded: 0 })
+    expect((await stripe.refunds.list({ payment_intent: id })).data).toEqual([])
     expect(typesSince(3)).toEqual(["charge.captured", "payment_intent.succeeded"])
     const captured = local.events.find(({ type }) => type === "charge.captured")
-    expect(captured?.data.object).toMatchObject({ amount_captured: 1500, amount_refunded: 500 })
+    expect(captured?.data.object).toMatchObject({ amount_captured: 1500, amount_refunded: 0 })
   })
 
   it("of a card that is captured once can't leave the rest for later", async () => {
@@ -72,7 +70,7 @@ describe("a card that may be captured several times", () => {
     expect(await refusal(capture(1501))).toMatchObject({ code: "amount_too_large" })
     expect(await capture(700)).toMatchObject({ amount_capturable: 800, amount_received: 1200 })
     expect(await capture(100, true)).toMatchObject({ status: "succeeded", amount_received: 1300 })
-    expect(await chargeOf(id)).toMatchObject({ amount_captured: 1300, amount_refunded: 700 })
+    expect(await chargeOf(id)).toMatchObject({ amount_captured: 1300, amount_refunded: 0 })
     const once = ["charge.captured", "payment_intent.amount_capturable_updated"]
     expect(typesSince(events)).toEqual([...once, ...once, "charge.captured", "payment_intent.succeeded"])
   })
@@ -86,7 +84,7 @@ describe("a card that may be captured several times", () => {
   it("keeps what was captured when the authorisation expires", async () => {
     await capture(500)
     expect(local.bank.expireAuthorization(id)).toMatchObject({ status: "succeeded", amount_received: 500 })
-    expect(await chargeOf(id)).toMatchObject({ amount_captured: 500, amount_refunded: 1500 })
+    expect(await chargeOf(id)).toMatchObject({ amount_captured: 500, amount_refunded: 0 })
   })
 })
 
@@ -101,7 +99,7 @@ describe("an authorisation", () => {
     const intent = local.bank.expireAuthorization(id)
     expect(intent).toMatchObject({
       status: "canceled",
-      cancellation_reason: "automatic",
+      cancellation_reason: "expired",
       amount_capturable: 0,
       amount_received: 0,
     })
@@ -109,12 +107,11 @@ describe("an authorisation", () => {
     expect(await chargeOf(id)).toMatchObject({
       captured: false,
       amount_captured: 0,
-      amount_refunded: 2000,
-      refunded: true,
+      amount_refunded: 0,
+      refunded: false,
       status: "succeeded",
     })
-    const [refund] = (await stripe.refunds.list({ payment_intent: id })).data
-    expect(refund).toMatchObject({ reason: "expired_uncaptured_charge", status: "succeeded" })
+    expect((await stripe.refunds.list({ payment_intent: id })).data).toEqual([])
     expect(typesSince(3)).toEqual(["payment_intent.canceled", "charge.expired"])
     expect(await refusal(stripe.paymentIntents.capture(id))).toMatchObject({
       code: "payment_intent_unexpected_state",
@@ -125,5 +122,33 @@ describe("an authorisation", () => {
   it("that was captured doesn't expire", async () => {
     await stripe.paymentIntents.capture(id)
     expect(() => local.bank.expireAuthorization(id)).toThrow("no authorisation that could expire")
+  })
+})
+
+describe("what an account of an API version before basil releases", () => {
+  beforeEach(async () => {
+    await local.close()
+    local = await startStripeLocal({ apiVersion: "2024-06-20" })
+    stripe = local.client()
+    id = (await authorise()).id
+  })
+
+  const refunds = async () => (await stripe.refunds.list({ payment_intent: id })).data
+
+  it("is a refund of the charge, where a part was captured", async () => {
+    await stripe.paymentIntents.capture(id, { amount_to_capture: 1500 })
+    expect(await chargeOf(id)).toMatchObject({ amount_captured: 1500, amount_refunded: 500 })
+    expect((await refunds()).map(({ amount }) => amount)).toEqual([500])
+    const error = await refusal(stripe.refunds.create({ payment_intent: id, amount: 1501 }))
+    expect(error.message).toContain("greater than unrefunded amount")
+  })
+
+  it("is a refund, where the authorisation is cancelled or expires", async () => {
+    await stripe.paymentIntents.cancel(id)
+    expect(typesSince(3)).toEqual(["payment_intent.canceled", "charge.refunded"])
+    expect((await refunds())[0]?.destination_details?.card?.type).toBe("reversal")
+    id = (await authorise()).id
+    expect(local.bank.expireAuthorization(id)).toMatchObject({ cancellation_reason: "automatic" })
+    expect((await refunds())[0]).toMatchObject({ reason: "expired_uncaptured_charge", status: "succeeded" })
   })
 })

@@ -154,15 +154,6 @@ describe("objects have all fields of Stripe's", () => {
     expect(refund.destination_details?.card?.type).toBe("refund")
   })
 
-  it("refund of an authorisation", async () => {
-    const card = { payment_method: "pm_card_visa", confirm: true, capture_method: "manual" } as const
-    const { id } = await stripe.paymentIntents.create({ amount: 2000, currency: "usd", ...card })
-    await stripe.paymentIntents.cancel(id)
-    const [refund] = (await stripe.refunds.list({ payment_intent: id })).data
-    expect(lacking("refund", refund)).toEqual([])
-    expect(refund?.destination_details?.card?.type).toBe("reversal")
-  })
-
   it("dispute", () => {
     const dispute = local.buyer.dispute(intent.id)
     expect(lacking("dispute", dispute)).toEqual([])

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import type Stripe from "stripe"
 import type { Plugin } from "../plugin"
-import { chargeOf } from "../stripe-objects"
+import { chargeOf, moneyBack } from "../stripe-objects"
 import type { StripeEndpoint } from "./stripe-budget"
 
 /** Stripe's answer, with the ids by which the call is found again. */
@@ -59,7 +59,7 @@ export async function orCurrent(
   }
 }
 
-/** The payment intent as it is now with all its refunds, the newest first: one read, where they are ten at most. */
+/** The payment intent as it is now with all its refunds that gave money back, the newest first: one read, where they are ten at most. */
 export async function retrieveWithRefunds(
   plugin: Plugin,
   id: string,
@@ -68,14 +68,15 @@ export async function retrieveWithRefunds(
   const intent = await budget.run("retrieve", () =>
     stripe.paymentIntents.retrieve(id, { expand: ["latest_charge.refunds"] }),
   )
-  const refunds = chargeOf(intent)?.refunds
+  const charge = chargeOf(intent)
+  const refunds = charge?.refunds
   if (!refunds?.has_more) {
-    return { intent, refunds: refunds?.data ?? [] }
+    return { intent, refunds: moneyBack(charge, refunds?.data ?? []) }
   }
   const { data } = await budget.run("list refunds", () =>
     stripe.refunds.list({ payment_intent: id, limit: 100 }),
   )
-  return { intent, refunds: data }
+  return { intent, refunds: moneyBack(charge, data) }
 }
 
 /** The disputes of a payment, the newest first. */

@@ -2,7 +2,7 @@ import type Stripe from "stripe"
 import { standingOf } from "../decide/standing"
 import { formatMinorUnits } from "../order-draft/amounts"
 import type { PaymentState } from "../payments/states"
-import { chargeOf } from "../stripe-objects"
+import { chargeOf, releasedOf } from "../stripe-objects"
 
 /** How a payment stands here; sums are minor units. */
 export interface KnownPayment {
@@ -94,7 +94,7 @@ function orderShowsOtherwise(
     const [stripe, order] = [intent.amount_received, shown.captured].map((minor) => money(minor, intent))
     return found(`Stripe captured ${stripe}, and order ${order_id} shows ${order}`)
   }
-  if (refunded !== shown.refunded) {
+  if (![refunded, refunded - releasedOf(charge)].includes(shown.refunded)) {
     const [stripe, order] = [refunded, shown.refunded].map((minor) => money(minor, intent))
     return found(`Stripe refunded ${stripe}, and order ${order_id} shows ${order}`)
   }

@@ -4,7 +4,7 @@ import { refused, unexpectedState } from "../errors.js"
 import { newId } from "../ids.js"
 import { mergeMetadata } from "../params.js"
 import { chargeOf, methodOf, succeed } from "./payment-outcomes.js"
-import { recordRefund } from "./refund-flow.js"
+import { recordRefund, releasesByRefund } from "./refund-flow.js"
 import { shareOut } from "./shares.js"
 import { giveUp } from "./slow-payments.js"
 
@@ -23,10 +23,10 @@ export interface Capture {
 /**
  * Captures an authorisation, the last time unless told otherwise; the rest is then released to the buyer.
  *
- * The released rest is a refund of the charge, and so in its `amount_refunded`: "Stripe treats a partial capture as a
- * Charge object with a partial Refund inside it" (woocommerce-gateway-stripe #861; #1073 there shows a real one of
- * 20675 authorised, 20300 received and 375 refunded). docs.stripe.com says only that it is released. Which events tell
- * of that refund is not published; here none does.
+ * Up to API version 2025-03-31.basil the released rest was a refund of the charge, and so in its `amount_refunded`:
+ * "Stripe treats a partial capture as a Charge object with a partial Refund inside it" (woocommerce-gateway-stripe #861;
+ * #1073 there shows a real one of 20675 authorised, 20300 received and 375 refunded). Which events told of that refund is
+ * not published; here none does.
  */
 export function capture(account: Account, intent: Intent, given: Capture = {}): void {
   const { amount = intent.amount_capturable, final = true, metadata } = given
@@ -42,7 +42,7 @@ export function capture(account: Account, intent: Intent, given: Capture = {}): 
 }
 
 function finish(account: Account, intent: Intent, charge: Stripe.Charge, rest: number): void {
-  if (rest > 0) recordRefund(account, charge, { amount: rest })
+  if (rest > 0 && releasesByRefund(account)) recordRefund(account, charge, { amount: rest })
   shareOut(account, intent, charge)
   account.emit("charge.captured", charge)
   succeed(account, intent, charge.amount_captured)
@@ -104,8 +104,8 @@ export function cancel(
 }
 
 /**
- * The authorisation was not captured in time. An expired payment as Stripe shows it (in the documentation of Elastic
- * Path, "Capture a Transaction"): `cancellation_reason: "automatic"`, and a refund by `expired_uncaptured_charge`.
+ * The authorisation was not captured in time. Before basil an expired payment had (in the documentation of Elastic Path,
+ * "Capture a Transaction") `cancellation_reason: "automatic"`, and a refund by `expired_uncaptured_charge`.
  */
 export function expireAuthorization(account: Account, intent: Intent): void {
   if (intent.status !== "requires_capture") {
@@ -115,7 +115,7 @@ export function expireAuthorization(account: Account, intent: Intent): void {
   // What was captured before, stands.
   if (charge.captured) capture(account, intent, { amount: 0 })
   else {
-    end(account, intent, "automatic")
+    end(account, intent, releasesByRefund(account) ? "automatic" : "expired")
     release(account, charge, "charge.expired", "expired_uncaptured_charge")
   }
 }
@@ -134,13 +134,14 @@ function isCancelableDebit(account: Account, intent: Intent): boolean {
   return intent.status === "processing" && methodOf(account, intent)?.type === "us_bank_account"
 }
 
-/** Stripe reports a released authorisation as a refund of a charge that was never captured. */
+/** Before basil, Stripe reported a released authorisation as a refund of a charge that was never captured. */
 function release(
   account: Account,
   charge: Stripe.Charge,
   type: "charge.expired" | "charge.refunded",
   reason?: Stripe.Refund.Reason,
 ): void {
-  recordRefund(account, charge, { amount: charge.amount - charge.amount_captured, reason })
-  account.emit(type, charge)
+  const byRefund = releasesByRefund(account)
+  if (byRefund) recordRefund(account, charge, { amount: charge.amount - charge.amount_captured, reason })
+  if (byRefund || type === "charge.expired") account.emit(type, charge)
 }

@@ -29,11 +29,10 @@ export type RefundFailure =
 const EXPIRES_AFTER = 45 * 24 * 60 * 60
 
 /**
- * Refunds `amount` of a charge. As in Stripe, the release of an authorisation is a refund too. A refund counts from
- * the start, so that no second one can spend the same money.
+ * Refunds `amount` of a charge. A refund counts from the start, so that no second one can spend the same money.
  */
 export function recordRefund(account: Account, charge: Stripe.Charge, given: NewRefund): Refund {
-  book(charge, given.amount)
+  book(account, charge, given.amount)
   const status = given.status ?? "succeeded"
   const card = isCard({ type: charge.payment_method_details?.type ?? "card" })
   return account.store.refunds.add({
@@ -61,9 +60,17 @@ export function recordRefund(account: Account, charge: Stripe.Charge, given: New
   })
 }
 
-function book(charge: Stripe.Charge, amount: number): void {
+/** https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow */
+export const releasesByRefund = ({ apiVersion }: Account) => apiVersion < "2025-03-31"
+
+/** What can be refunded of a charge in all; before basil, what was released of it counted in. */
+export function refundableOf(account: Account, { amount, amount_captured, captured }: Stripe.Charge): number {
+  return captured && !releasesByRefund(account) ? amount_captured : amount
+}
+
+function book(account: Account, charge: Stripe.Charge, amount: number): void {
   charge.amount_refunded += amount
-  charge.refunded = charge.amount_refunded === charge.amount
+  charge.refunded = charge.amount_refunded === refundableOf(account, charge)
 }
 
 /** An authorisation that was never captured is reversed, not paid back, and a reversal has no reference. */
@@ -135,7 +142,7 @@ function takeBack(account: Account, refund: Refund, reason: RefundFailure): void
   refund.failure_reason = reason
   // What never left the balance doesn't return to it.
   if (refund.balance_transaction) refund.failure_balance_transaction = newId("txn")
-  book(account.store.charges.need(String(refund.charge)), -refund.amount)
+  book(account, account.store.charges.need(String(refund.charge)), -refund.amount)
 }
 
 function move(refund: Refund, from: Status[], to: Status): void {

@@ -5,7 +5,14 @@ import { refused } from "../errors.js"
 import { created, page, paging } from "../pages.js"
 import { boolean, mergeMetadata, metadata, oneOf, positive, text } from "../params.js"
 import { barsRefunds } from "./dispute-flow.js"
-import { cancelRefund, changed, failRefund, type NewRefund, recordRefund } from "./refund-flow.js"
+import {
+  cancelRefund,
+  changed,
+  failRefund,
+  type NewRefund,
+  recordRefund,
+  refundableOf,
+} from "./refund-flow.js"
 import { checkSharesBack, type SharesBack, takeSharesBack } from "./shares-back.js"
 import { outcomeOf } from "./test-cards.js"
 
@@ -15,7 +22,7 @@ export function refund(
   charge: Stripe.Charge,
   given: Partial<NewRefund> & SharesBack,
 ): Stripe.Refund {
-  const left = charge.amount - charge.amount_refunded
+  const left = refundableOf(account, charge) - charge.amount_refunded
   if (barsRefunds(account, charge)) {
     throw refused(`Charge ${charge.id} has been charged back; cannot issue a refund.`, {
       code: "charge_disputed",
