@@ -71,6 +71,7 @@ export default defineConfig({
         apiKey: env.STRIPE_API_KEY,
         webhookSecrets: list(env.STRIPE_WEBHOOK_SECRET),
         lockKey: env.HOLDFAST_LOCK_KEY ?? "payment_intent",
+        whenOutOfStock: env.HOLDFAST_WHEN_OUT_OF_STOCK ?? "refund",
         paidTwice: env.HOLDFAST_PAID_TWICE ?? "review",
         orderWithoutMoney: env.HOLDFAST_ORDER_WITHOUT_MONEY ?? "keep",
         stock: env.HOLDFAST_STOCK ?? "reserve",

@@ -1,6 +1,7 @@
 import { MedusaError } from "@medusajs/framework/utils"
 import { z } from "@medusajs/framework/zod"
 import Stripe from "stripe"
+import { WHEN_OUT_OF_STOCK } from "./decide/out-of-stock"
 
 const NO_SECRET = "is missing; copy the endpoint's signing secret (whsec_…) from Stripe's dashboard"
 const NO_KEY = "is missing; copy the secret key (sk_…) from Stripe's dashboard"
@@ -61,6 +62,9 @@ const schema = z.strictObject({
     .enum(["payment_intent", "cart", "both"], { error: 'must be "payment_intent", "cart" or "both"' })
     .default("payment_intent"),
   stock: z.enum(["reserve", "decrement"], { error: 'must be "reserve" or "decrement"' }).default("reserve"),
+  whenOutOfStock: z
+    .enum(WHEN_OUT_OF_STOCK, { error: `must be ${WHEN_OUT_OF_STOCK.map((one) => `"${one}"`).join(", ")}` })
+    .default("refund"),
   capture: z
     .enum(["after_stock", "by_shop"], { error: 'must be "after_stock" or "by_shop"' })
     .default("after_stock"),

@@ -12,7 +12,7 @@ interface Bought {
 function groups(entries: Bought[]): Bought[][] {
   const drafts = entries.map(({ id, items }) => ({
     payment: { id },
-    demands: items.map((inventory_item_id) => ({ inventory_item_id })),
+    demands: items.map((inventory_item_id) => ({ parts: [{ inventory_item_id }] })),
   }))
   const byId = new Map(entries.map((entry) => [entry.id, entry]))
   return groupsByItem(drafts as unknown as Entry[]).map((group) =>

@@ -3,11 +3,11 @@ import { type EventConcern, type IncomingEvent, unknownEvents } from "../src/pay
 import { applyOutcomes } from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { AFTER_EVENT, PAYMENT_STATES } from "../src/payments/states"
-import { First, receiveOne, StateMachine, Tables } from "./tables"
+import { ALL, receiveOne, Tables } from "./tables"
 
 let tables: Tables
 beforeAll(async () => {
-  tables = await Tables.open(First, StateMachine)
+  tables = await Tables.open(...ALL)
 })
 afterAll(() => tables?.close())
 beforeEach(() => tables.empty())

@@ -21,6 +21,7 @@ describe("the plugin's options", () => {
       paidTwice: "review",
       stock: "reserve",
       capture: "after_stock",
+      whenOutOfStock: "refund",
       billingAddress: "shipping",
       lock: { timeout: 30, ttl: 120 },
       paymentProvider: "pp_stripe_stripe",

@@ -14,11 +14,11 @@ import {
   takeLease,
 } from "../src/payments/queue"
 import { PAYMENT_STATES, type PaymentState, statesOf } from "../src/payments/states"
-import { First, StateMachine, Tables } from "./tables"
+import { ALL, Tables } from "./tables"
 
 let tables: Tables
 beforeAll(async () => {
-  tables = await Tables.open(First, StateMachine)
+  tables = await Tables.open(...ALL)
 })
 afterAll(() => tables?.close())
 beforeEach(() => tables.empty())

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { prune } from "../src/payments/retention"
 import { PAYMENT_STATES, statesOf } from "../src/payments/states"
-import { First, receiveOne, StateMachine, Tables } from "./tables"
+import { ALL, receiveOne, Tables } from "./tables"
 
 let tables: Tables
 beforeAll(async () => {
-  tables = await Tables.open(First, StateMachine)
+  tables = await Tables.open(...ALL)
 })
 afterAll(() => tables?.close())
 beforeEach(() => tables.empty())

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type PaymentSearch, searchPayments, viewPayments } from "../src/payments/search"
-import { First, StateMachine, Tables } from "./tables"
+import { ALL, Tables } from "./tables"
 
 let tables: Tables
 beforeAll(async () => {
-  tables = await Tables.open(First, StateMachine)
+  tables = await Tables.open(...ALL)
   const people: [string, string, string][] = [
     ["pi_1", "Ada@Shop.example", "Ada Lovelace"],
     ["pi_2", "grace@shop.example", "Grace Hopper"],

@@ -4,10 +4,14 @@ import type { Migration } from "@medusajs/framework/mikro-orm/migrations"
 import { inject } from "vitest"
 import { Migration20261124044229 as First } from "../src/modules/stripe-orders/migrations/Migration20261124044229"
 import { Migration20261127190000 as StateMachine } from "../src/modules/stripe-orders/migrations/Migration20261127190000"
+import { Migration20261128030000 as WaysToBuy } from "../src/modules/stripe-orders/migrations/Migration20261128030000"
 import { type EventConcern, type IncomingEvent, receiveEvents } from "../src/payments/inbox"
 import type { PaymentRow } from "../src/payments/payments"
 
-export { First, StateMachine }
+export { First, StateMachine, WaysToBuy }
+
+/** In their order. */
+export const ALL = [First, StateMachine, WaysToBuy] as const
 
 let made = 0
 

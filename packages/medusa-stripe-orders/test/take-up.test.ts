@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { claimToDecide } from "../src/payments/queue"
 import { PAYMENT_STATES } from "../src/payments/states"
 import { openFound, takeUp } from "../src/payments/take-up"
-import { First, StateMachine, Tables } from "./tables"
+import { ALL, Tables } from "./tables"
 
 let tables: Tables
 beforeAll(async () => {
-  tables = await Tables.open(First, StateMachine)
+  tables = await Tables.open(...ALL)
 })
 afterAll(() => tables?.close())
 beforeEach(() => tables.empty())

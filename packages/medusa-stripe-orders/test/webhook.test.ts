@@ -4,7 +4,7 @@ import Stripe from "stripe"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { receiveEvents } from "../src/payments/inbox"
 import { receivedOf, verifyWebhook } from "../src/webhook"
-import { First, StateMachine, Tables } from "./tables"
+import { ALL, Tables } from "./tables"
 
 const SECRET = "whsec_for_the_tests"
 const options = { apiKey: "sk_test_1", webhookSecrets: [SECRET] }
@@ -221,7 +221,7 @@ function changedEvent(changes: [string, unknown][], n: number): unknown {
 describe("a request with any body", () => {
   let tables: Tables
   beforeAll(async () => {
-    tables = await Tables.open(First, StateMachine)
+    tables = await Tables.open(...ALL)
   })
   afterAll(() => tables?.close())
 

@@ -4,13 +4,13 @@ import { applyOutcomes, type Line, type Outcome } from "../src/payments/payments
 import { claimToDecide } from "../src/payments/queue"
 import { mayBecome, PAYMENT_STATES, type PaymentState } from "../src/payments/states"
 import { dismissPayments, retryReviews } from "../src/payments/waiting"
-import { First, receiveOne, StateMachine, Tables } from "./tables"
+import { ALL, receiveOne, Tables } from "./tables"
 
 const LINE: Line = { kind: "decision", text: "Was decided" }
 
 let tables: Tables
 beforeAll(async () => {
-  tables = await Tables.open(First, StateMachine)
+  tables = await Tables.open(...ALL)
 })
 afterAll(() => tables?.close())
 beforeEach(() => tables.empty())

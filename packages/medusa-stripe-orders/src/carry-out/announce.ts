@@ -65,7 +65,10 @@ function announced(payment: ClaimedPayment, hasMoved: boolean) {
   const text = placed_at ? "Medusa has announced the order" : "Announced: order.placed"
   const line = { kind: "decision" as const, text, data: { order_id } }
   return captured_at
-    ? outcomeOf(payment, whenPaid(hasMoved), line, { reason, facts: { placed_at: placed_at ?? new Date() } })
+    ? outcomeOf(payment, whenPaid(payment, hasMoved), line, {
+        reason,
+        facts: { placed_at: placed_at ?? new Date() },
+      })
     : outcomeOf(payment, "awaiting_capture", line, {
         reason,
         facts: { placed_at: placed_at ?? new Date() },

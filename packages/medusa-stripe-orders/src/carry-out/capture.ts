@@ -9,7 +9,7 @@ import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payment
 import type { ClaimedPayment } from "../payments/queue"
 import { chargeOf } from "../stripe-objects"
 import type { CarryOut } from "./context"
-import { haveMoved, partCaptured, takeBack, whenPaid } from "./money-moved"
+import { dueOf, haveMoved, partCaptured, takeBack, whenPaid } from "./money-moved"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
 
 /** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
@@ -28,7 +28,7 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
   const answer: Answer<Stripe.PaymentIntent> = isOurs
     ? await orCurrent(plugin, payment.id, () =>
         askOnce(plugin, "capture", `holdfast-capture-${payment.id}`, (options) =>
-          plugin.stripe.paymentIntents.capture(payment.id, {}, options),
+          plugin.stripe.paymentIntents.capture(payment.id, partOf(payment), options),
         ),
       )
     : { value: await retrieve(plugin, payment.id), ids: {} }
@@ -39,6 +39,11 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
     return stillAuthorized(work, payment, answer.value)
   }
   return (await isCanceledInMedusa(work.db, payment)) ? takeBack(payment) : lost(payment, answer)
+}
+
+/** An order that was made of a part of what was authorized takes its part; Stripe gives the rest back by itself. */
+function partOf({ order_amount }: ClaimedPayment): Stripe.PaymentIntentCaptureParams {
+  return order_amount === null ? {} : { amount_to_capture: Number(order_amount) }
 }
 
 interface Captured {
@@ -94,12 +99,12 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
       mine.map(({ payment }) => payment),
     )
     const outcomes = mine.map(({ payment, answer }) => {
-      if (answer.value.amount_received < answer.value.amount) {
+      if (answer.value.amount_received < dueOf(payment, answer.value)) {
         return capturedInPart(payment, answer)
       }
       const { order_id, placed_at, reason } = payment
       const line = { kind: "stripe_call" as const, text: "Captured", data: { order_id, ...answer.ids } }
-      const to = placed_at ? whenPaid(moved.has(payment.id)) : "ordered"
+      const to = placed_at ? whenPaid(payment, moved.has(payment.id)) : "ordered"
       return outcomeOf(payment, to, line, { reason, facts: { captured_at: new Date() } })
     })
     await applyOutcomes(transaction.sql, actor, outcomes)

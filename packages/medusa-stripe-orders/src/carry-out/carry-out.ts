@@ -7,7 +7,7 @@ import { completeInMedusa } from "./complete-cart"
 import { type CarryOut, failure, onAccount } from "./context"
 import { lookUp } from "./look-up"
 import { recordMovedMoney } from "./money-moved"
-import { refundOrCancel } from "./refund"
+import { refundOrCancel, refundRest } from "./refund"
 
 /**
  * The slow part: what follows a decision, each payment on its own. Each act is resumed from the payment's row and never
@@ -24,6 +24,7 @@ const ACTS: Partial<Record<PaymentState, Act>> = {
     isAnnouncedNext(work, payment) ? announce(work, [payment]) : capture(work, payment),
   awaiting_capture: capture,
   refunding: refundOrCancel,
+  refunding_rest: refundRest,
   money_moved: recordMovedMoney,
 }
 

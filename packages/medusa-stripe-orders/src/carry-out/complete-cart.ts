@@ -7,7 +7,10 @@ import type { CarryOut } from "./context"
  * Medusa's own cart completion makes the order, for carts in whose completion the store's hooks have a say. The order is
  * found when the payment is decided about again, and everything after it is as for an order of ours.
  */
-export async function completeInMedusa({ container }: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
+export async function completeInMedusa(
+  { container, plugin }: CarryOut,
+  payment: ClaimedPayment,
+): Promise<Outcome> {
   const { cart_id } = payment
   const completion = await completeCart(container, cart_id ?? "")
   const line = (text: string): Line => ({ kind: "decision", text, data: { cart_id } })
@@ -16,7 +19,10 @@ export async function completeInMedusa({ container }: CarryOut, payment: Claimed
   }
   if (completion.kind === "sold out") {
     const reason = `out of stock: ${completion.reason}`
-    return outcomeOf(payment, "refunding", line(`Sold out: ${reason}`), { reason })
+    // Medusa completes a cart whole or not at all.
+    const { whenOutOfStock } = plugin.options
+    const to = whenOutOfStock === "refund" || whenOutOfStock === "partial" ? "refunding" : "review"
+    return outcomeOf(payment, to, line(`Sold out: ${reason}`), { reason })
   }
   const reason = `cart ${cart_id} is paid, but its completion was refused: ${completion.reason}`
   return outcomeOf(payment, "review", line(reason), { reason })

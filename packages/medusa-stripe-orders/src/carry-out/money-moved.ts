@@ -9,7 +9,14 @@ import { inOneTransaction } from "../medusa/shared-transaction"
 import { cancelOrder } from "../medusa/take-back"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { movedSince } from "../payments/inbox"
-import { type Database, type Line, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
+import {
+  type Database,
+  type Line,
+  lockPayments,
+  type Outcome,
+  outcomeOf,
+  type PaymentRow,
+} from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import { chargeOf, hasFailed, sumOf } from "../stripe-objects"
 import type { CarryOut } from "./context"
@@ -24,17 +31,32 @@ export async function haveMoved(db: Database, payments: { id: string }[]): Promi
   )
 }
 
-/** The state of a payment whose order is placed and paid. */
-export function whenPaid(hasMoved: boolean): "completed" | "money_moved" {
-  return hasMoved ? "money_moved" : "completed"
+/** The state of a payment whose order is placed and paid. An order of a part may have taken the whole. */
+export function whenPaid(
+  { order_amount }: Pick<PaymentRow, "order_amount">,
+  hasMoved: boolean,
+): "completed" | "money_moved" {
+  return hasMoved || order_amount !== null ? "money_moved" : "completed"
+}
+
+/** What the order is to take of the payment; minor units. */
+export function dueOf(
+  { order_amount }: Pick<PaymentRow, "order_amount">,
+  { amount }: Stripe.PaymentIntent,
+): number {
+  return order_amount === null ? amount : Number(order_amount)
 }
 
 /** Why a person has to look: the rest of the money was never taken. */
 export function partCaptured(
-  { order_id }: { order_id: string | null },
-  { amount, amount_received, currency }: Stripe.PaymentIntent,
+  payment: Pick<PaymentRow, "order_id" | "order_amount">,
+  intent: Stripe.PaymentIntent,
 ): string {
-  const [part, whole] = [amount_received, amount].map((minor) => formatMinorUnits(minor, currency))
+  const { order_id } = payment
+  const { amount_received, currency } = intent
+  const [part, whole] = [amount_received, dueOf(payment, intent)].map((minor) =>
+    formatMinorUnits(minor, currency),
+  )
   return `order ${order_id} was made, but Stripe captured ${part} of ${whole}`
 }
 
@@ -72,7 +94,20 @@ export async function recordMovedMoney(work: CarryOut, payment: ClaimedPayment):
   if (isGone && orderWithoutMoney === "cancel" && (await cancelOrder(work.container, payment.order_id))) {
     return takenBack(payment)
   }
+  if (
+    !isOpen(disputes[0]) &&
+    payment.order_amount !== null &&
+    keptOf(intent, refunds) > Number(payment.order_amount)
+  ) {
+    return restGoesBack(payment)
+  }
   return outcome(payment, written, intent, disputes[0])
+}
+
+function restGoesBack(payment: ClaimedPayment): Outcome {
+  const text = "The order is of what was in stock: the rest of the money goes back"
+  const line = { kind: "decision" as const, text, data: { order_id: payment.order_id } }
+  return outcomeOf(payment, "refunding_rest", line, { reason: payment.reason })
 }
 
 /** Medusa made the order while a slow payment was on its way, and the payment failed. */
@@ -178,7 +213,7 @@ function outcome(
     const reason = `the dispute ${dispute.id} is lost: the bank gave the buyer ${sum(dispute.amount)} of order ${order_id} back`
     return outcomeOf(payment, "review", line(reason), { reason })
   }
-  if (intent.amount_received < intent.amount) {
+  if (intent.amount_received < dueOf(payment, intent)) {
     const reason = partCaptured(payment, intent)
     return outcomeOf(payment, "review", line(reason), { reason })
   }
@@ -210,8 +245,9 @@ function keptOf(
 }
 
 /** https://docs.stripe.com/api/disputes/object#dispute_object-status */
-function isOpen({ status }: Stripe.Dispute): boolean {
-  return ["needs_response", "under_review", "warning_needs_response", "warning_under_review"].includes(status)
+function isOpen(dispute: Stripe.Dispute | undefined): boolean {
+  const open = ["needs_response", "under_review", "warning_needs_response", "warning_under_review"]
+  return dispute !== undefined && open.includes(dispute.status)
 }
 
 function refundedOf(refunds: Stripe.Refund[]): number {

@@ -17,9 +17,23 @@ const LONGEST_METADATA = 500
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
   const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
   if (intent.status === "succeeded") {
-    return await refund(work, payment, intent, refunds)
+    return await refund(work, payment, { intent, refunds, amount: intent.amount_received })
   }
   return intent.status === "canceled" ? await canceled(work, payment, {}) : await cancel(work, payment)
+}
+
+/** The order was made of what was in stock: what was paid for the rest is refunded. */
+export async function refundRest(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
+  const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
+  const amount = Math.max(0, intent.amount_received - Number(payment.order_amount ?? intent.amount_received))
+  return await refund(work, payment, { intent, refunds, amount })
+}
+
+interface Wanted {
+  intent: Stripe.PaymentIntent
+  refunds: Stripe.Refund[]
+  /** minor units: what is to be refunded in all */
+  amount: number
 }
 
 /**
@@ -29,8 +43,7 @@ export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): P
 async function refund(
   { plugin, db }: CarryOut,
   payment: ClaimedPayment,
-  intent: Stripe.PaymentIntent,
-  refunds: Stripe.Refund[],
+  { intent, refunds, amount }: Wanted,
 ): Promise<Outcome> {
   const failed = refunds.filter(hasFailed)
   const told = failed.length > 0 ? await reviewedRefunds(db, payment.id) : new Set()
@@ -39,15 +52,19 @@ async function refund(
   if (failedNow) {
     return failedToRefund(payment, failedNow)
   }
-  if (sumOf(live) >= intent.amount_received) {
+  if (sumOf(live) >= amount) {
     return standing(payment, live, {})
   }
   // A key of its own after each failure: for a day Stripe would answer with the refund that failed.
-  const key = [`holdfast-refund-${payment.id}`, ...failed.map(({ id }) => id).sort()].join("-")
+  const key = [
+    `holdfast-${payment.status === "refunding" ? "refund" : "refund-rest"}-${payment.id}`,
+    ...failed.map(({ id }) => id).sort(),
+  ].join("-")
   const { value, ids } = await askOnce(plugin, "refund", key, (options) =>
     plugin.stripe.refunds.create(
       {
         payment_intent: payment.id,
+        ...(payment.status === "refunding_rest" && { amount: amount - sumOf(live) }),
         metadata: { reason: payment.reason?.slice(0, LONGEST_METADATA) ?? "no order" },
         ...sharesOf(intent),
       },
@@ -80,7 +97,7 @@ function standing(payment: ClaimedPayment, refunds: Stripe.Refund[], ids: Answer
   const text = `The refund is ${pending.status} in Stripe`
   return outcomeOf(
     payment,
-    "refunding",
+    payment.status,
     { kind: "stripe_call", text, data },
     { reason, due_in_ms: PENDING_RETRY_MS },
   )

@@ -9,6 +9,7 @@ import { applyOutcomes, type Line, type Outcome, outcomeOf } from "../payments/p
 import { type ClaimedPayment, keepClaims, releaseClaims } from "../payments/queue"
 import type { PaymentState } from "../payments/states"
 import { databaseOf, type Plugin, pluginOf } from "../plugin"
+import type { StockRequest } from "./stock"
 
 /** A payment that may become an order; its source is null where only the store's own rule can tell it. */
 export interface Candidate extends PaidPayment {
@@ -33,6 +34,8 @@ export class Batch {
   readonly actor: string
   candidates: Candidate[] = []
   drafts: (OrderDraft | ExistingOrder)[] = []
+  /** by payment, what the store's hooks say of its stock */
+  readonly stockPolicies = new Map<string, Partial<StockPolicy>>()
   /** the keys that are locked for each payment until its group is placed */
   readonly locked = new Map<string, string[]>()
   readonly #undecided: Set<string>
@@ -115,6 +118,13 @@ export class Batch {
   /** Stripe is asked. This does not reset the attempts: a payment that fails after each answer needs review in the end. */
   lookup(id: string, text: string): Outcome {
     return this.outcome(id, "lookup", { kind: "decision", text }, { attempts: "kept" })
+  }
+
+  /** Where the order's stock is to come from, and what becomes of it where there is none: the store's hooks, or its options. */
+  stockPolicy({ payment: { id } }: OrderDraft): StockPolicy {
+    const { whenOutOfStock } = this.plugin.options
+    const own = this.stockPolicies.get(id)
+    return { whenOutOfStock: own?.whenOutOfStock ?? whenOutOfStock, locationIds: own?.locationIds }
   }
 
   /** Takes a payment out of the batch; the others go on. */
@@ -216,6 +226,9 @@ const BUSY_RETRY_MS = { least: 250, most: 10_000 }
 
 /** Locks that stay busy for this long are counted as failures. */
 const BUSY_FOR_TOO_LONG_MS = 3_600_000
+
+/** What the store says of one order's stock. */
+export type StockPolicy = Pick<StockRequest, "whenOutOfStock" | "locationIds">
 
 /** Everything about an outcome but whose it is, where it leads and its line. */
 export type OutcomeParts = Omit<Outcome, "id" | "claim" | "revision" | "to" | "lines">

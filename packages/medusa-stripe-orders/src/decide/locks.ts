@@ -121,6 +121,8 @@ export function groupsByItem(entries: Entry[]): Entry[][] {
 }
 
 function itemsOf(entries: Entry[]): string[] {
-  const items = entries.flatMap(({ demands }) => demands.map(({ inventory_item_id }) => inventory_item_id))
+  const items = entries.flatMap(({ demands }) =>
+    demands.flatMap(({ parts }) => parts.map(({ inventory_item_id }) => inventory_item_id)),
+  )
   return [...new Set(items)].sort()
 }

@@ -17,7 +17,8 @@ import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, ExistingOrder } from "./batch"
 import { alreadyOrdered, hasOrder, isDue, isExact, type OrderPayment, paidOrder } from "./existing-orders"
-import { soldOut } from "./sold-out"
+import { outOfStock, servedHow, unstocked } from "./out-of-stock"
+import type { ServedOrder } from "./serve"
 import { takeStock } from "./take-stock"
 
 export type Entry = OrderDraft | ExistingOrder
@@ -34,12 +35,21 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)
       const { outcomes, drafts, paid } = await stillToOrder(transaction, batch, mine)
-      const requests = drafts.map(({ payment, demands }) => ({ id: payment.id, demands }))
-      const { allocated, short } = await takeStock(transaction, options.stock, requests)
-      outcomes.push(...[...short].map(([id, shortage]) => soldOut(batch, id, shortage)))
-      const served = drafts.filter(({ payment }) => allocated.has(payment.id))
+      const stock = await takeStock(transaction, options.stock, drafts, (draft) => batch.stockPolicy(draft))
+      const served = [...stock.orders.values()]
       const payments = await writeOrders(container, transaction, served, options)
-      outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
+      outcomes.push(
+        ...drafts.map((draft) => {
+          const order = stock.orders.get(draft.payment.id)
+          const short = stock.short.get(draft.payment.id) ?? []
+          const gaps = stock.unstocked.get(draft.payment.id)
+          return order
+            ? ordered(batch, order, payments, servedHow(order, draft, short))
+            : gaps
+              ? unstocked(batch, draft, gaps)
+              : outOfStock(batch, draft, short)
+        }),
+      )
       const paymentIds = await payOrders(container, transaction, paid)
       outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
@@ -137,8 +147,12 @@ function movedInMedusa(batch: Batch, id: string): Outcome {
   return isRead ? batch.failure(id, new Error(text)) : batch.lookup(id, `Stripe is asked: ${text}`)
 }
 
-function ordered(batch: Batch, draft: OrderDraft, payments: Map<string, PaymentRecord>): Outcome {
-  const { payment, order, cart_id } = draft
+function ordered(
+  batch: Batch,
+  { payment, order, cart_id, order_amount }: ServedOrder,
+  payments: Map<string, PaymentRecord>,
+  how: string | null,
+): Outcome {
   const record = payments.get(payment.id)
   const { first_name, last_name } = (order.shipping_address ?? {}) as {
     first_name?: string
@@ -147,9 +161,15 @@ function ordered(batch: Batch, draft: OrderDraft, payments: Map<string, PaymentR
   return batch.outcome(
     payment.id,
     "ordered",
-    { kind: "decision", text: "Became an order", data: { order_id: order.id, cart_id } },
     {
+      kind: "decision",
+      text: `Became an order${how ? `, ${how}` : ""}`,
+      data: { order_id: order.id, cart_id },
+    },
+    {
+      reason: how,
       facts: {
+        order_amount,
         order_id: order.id,
         cart_id,
         payment_id: record?.payment_id,

@@ -1,10 +1,17 @@
 import { decrement, lockLevels, reserve } from "../medusa/inventory"
 import type { SharedTransaction } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
+import type { OrderDraft } from "../order-draft/order-draft"
+import { type ServedOrder, serve } from "./serve"
 import { allocate, type StockRequest, type StockResult } from "./stock"
 
+export interface Served extends Omit<StockResult, "taken"> {
+  /** by payment */
+  orders: Map<string, ServedOrder>
+}
+
 /**
- * Takes the stock for as many requests as it lasts, first come, first served.
+ * Takes the stock for as many orders as it lasts, first come, first served.
  *
  * The levels stay locked from the look to the commit, so two batches on two machines can't both see the last
  * unit. Medusa's own flows write absolute quantities that they read before; against those the caller holds
@@ -13,15 +20,31 @@ import { allocate, type StockRequest, type StockResult } from "./stock"
 export async function takeStock(
   transaction: SharedTransaction,
   mode: ResolvedOptions["stock"],
-  requests: StockRequest[],
-): Promise<StockResult> {
-  const demands = requests.flatMap(({ demands }) => demands)
-  const itemIds = [...new Set(demands.map(({ inventory_item_id }) => inventory_item_id))]
-  const locationIds = [...new Set(demands.flatMap(({ location_ids }) => location_ids))]
-  const result = allocate(await lockLevels(transaction, itemIds, locationIds), requests)
-  const allocations = [...result.allocated.values()].flat()
+  drafts: OrderDraft[],
+  policyOf: (draft: OrderDraft) => Pick<StockRequest, "whenOutOfStock" | "locationIds">,
+): Promise<Served> {
+  const demands = drafts.flatMap(({ demands }) => demands)
+  const itemIds = unique(demands.flatMap(({ parts }) => parts.map((part) => part.inventory_item_id)))
+  const locationIds = unique(demands.flatMap(({ location_ids }) => location_ids))
+  const requests = drafts.map((draft) => ({
+    id: draft.payment.id,
+    demands: draft.demands,
+    ...policyOf(draft),
+  }))
+  const { taken, short, unstocked } = allocate(await lockLevels(transaction, itemIds, locationIds), requests)
+  const orders = new Map(
+    drafts.flatMap((draft) => {
+      const takes = taken.get(draft.payment.id)
+      return takes ? [[draft.payment.id, serve(draft, takes)] as const] : []
+    }),
+  )
+  const allocations = [...orders.values()].flatMap((order) => order.allocations)
   if (allocations.length > 0) {
     await (mode === "decrement" ? decrement : reserve)(transaction, allocations)
   }
-  return result
+  return { orders, short, unstocked }
+}
+
+function unique<T>(all: T[]): T[] {
+  return [...new Set(all)]
 }

@@ -11,9 +11,8 @@ export interface Level {
   available: number
 }
 
-/** Units of a level that an order line takes. */
+/** Units of an inventory item that an order line takes at a location. */
 export interface Allocation {
-  level_id: string
   line_item_id: string
   inventory_item_id: string
   location_id: string
@@ -69,8 +68,8 @@ const RESERVE = `
          raw_reserved_quantity = level.raw_reserved_quantity ||
            jsonb_build_object('value', trim_scale(level.reserved_quantity + taken.quantity)::text),
          updated_at = now()
-    FROM unnest(?::text[], ?::numeric[]) AS taken(id, quantity)
-   WHERE level.id = taken.id`
+    FROM unnest(?::text[], ?::text[], ?::numeric[]) AS taken(item, location, quantity)
+   WHERE level.inventory_item_id = taken.item AND level.location_id = taken.location AND level.deleted_at IS NULL`
 
 const DECREMENT = `
   UPDATE inventory_level AS level
@@ -78,8 +77,8 @@ const DECREMENT = `
          raw_stocked_quantity = level.raw_stocked_quantity ||
            jsonb_build_object('value', trim_scale(level.stocked_quantity - taken.quantity)::text),
          updated_at = now()
-    FROM unnest(?::text[], ?::numeric[]) AS taken(id, quantity)
-   WHERE level.id = taken.id`
+    FROM unnest(?::text[], ?::text[], ?::numeric[]) AS taken(item, location, quantity)
+   WHERE level.inventory_item_id = taken.item AND level.location_id = taken.location AND level.deleted_at IS NULL`
 
 /** One statement for all: the batch's allocations are summed by level. */
 async function changeLevels(
@@ -87,9 +86,16 @@ async function changeLevels(
   statement: string,
   allocations: Allocation[],
 ): Promise<void> {
-  const sums = new Map<string, number>()
-  for (const { level_id, quantity } of allocations) {
-    sums.set(level_id, (sums.get(level_id) ?? 0) + quantity)
+  const sums = new Map<string, Pick<Allocation, "inventory_item_id" | "location_id" | "quantity">>()
+  for (const { inventory_item_id, location_id, quantity } of allocations) {
+    const key = `${inventory_item_id} ${location_id}`
+    const sum = quantity + (sums.get(key)?.quantity ?? 0)
+    sums.set(key, { inventory_item_id, location_id, quantity: sum })
   }
-  await sql.raw(statement, [[...sums.keys()], [...sums.values()]])
+  const levels = [...sums.values()]
+  await sql.raw(statement, [
+    levels.map(({ inventory_item_id }) => inventory_item_id),
+    levels.map(({ location_id }) => location_id),
+    levels.map(({ quantity }) => quantity),
+  ])
 }

@@ -111,7 +111,7 @@ function channelOf({ source }: SourcedPayment, { sales_channel_id }: OrderDraft[
 }
 
 /** As the Order Module itself reckons it when it creates the order; a copy, since it writes into what it gets. */
-function totalOf(order: OrderDraft["order"]): number {
+export function totalOf(order: OrderDraft["order"]): number {
   const copy = structuredClone(order) as unknown as Parameters<typeof decorateCartTotals>[0]
   const { total } = decorateCartTotals(copy) as unknown as { total: BigNumberInput }
   return new BigNumber(total).numeric

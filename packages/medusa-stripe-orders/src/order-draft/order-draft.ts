@@ -42,14 +42,15 @@ export interface PaidPayment {
 export type OrderLine = CreateOrderLineItemDTO & { id: string }
 export type OrderData = Omit<CreateOrderDTO, "items"> & { id: string; items: OrderLine[] }
 
-/** What one order line needs of one inventory item. */
+/** What one order line needs of the stock. */
 export interface Demand {
   line_item_id: string
-  inventory_item_id: string
-  /** units of the inventory item: line quantity × required_quantity */
+  /** units of the line */
   quantity: number
+  /** what each unit takes: an inventory item or, of a kit, several; all parts of one unit from one location */
+  parts: { inventory_item_id: string; required_quantity: number }[]
   allow_backorder: boolean
-  /** where it may be taken from, the preferred place first */
+  /** where it may be taken from */
   location_ids: string[]
 }
 

@@ -85,10 +85,7 @@ export async function loadStockLocations(query: Query, channels: string[]): Prom
   )
 }
 
-/**
- * What a line takes from stock: nothing where the variant's inventory isn't managed, else
- * quantity × required_quantity of each of its inventory items.
- */
+/** What a line takes from stock: nothing where the variant's inventory isn't managed, else some of each of its inventory items. */
 export function demandsOf(
   line: OrderLine,
   variants: Map<string, Variant>,
@@ -110,11 +107,15 @@ export function demandsOf(
   if (locationIds.length === 0) {
     throw new NeedsReview(`${name} has no stock location to take variant ${variant.id} from`)
   }
-  return variant.inventory_items.map(({ inventory_item_id, required_quantity }) => ({
+  const demand = {
     line_item_id: line.id,
-    inventory_item_id,
-    quantity: Number(line.quantity) * required_quantity,
+    quantity: Number(line.quantity),
+    parts: variant.inventory_items.map(({ inventory_item_id, required_quantity }) => ({
+      inventory_item_id,
+      required_quantity,
+    })),
     allow_backorder: variant.allow_backorder,
     location_ids: locationIds,
-  }))
+  }
+  return [demand]
 }

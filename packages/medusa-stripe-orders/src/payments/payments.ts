@@ -26,6 +26,8 @@ export interface PaymentRow {
   last_error: string | null
   captured_at: Date | null
   placed_at: Date | null
+  /** minor units: what the order comes to, where it was made of a part of what was paid for; a bigint, as text */
+  order_amount: string | null
   /** the payment intent as Stripe last answered it, JSON */
   snapshot: string | null
   snapshot_at: Date | null
@@ -122,6 +124,7 @@ export interface OutcomeFacts extends PaymentFacts {
   payment_id?: string
   captured_at?: Date
   placed_at?: Date
+  order_amount?: number | null
   snapshot?: string
 }
 
@@ -135,7 +138,15 @@ export function outcomeOf(
   return { id, claim, revision, to, lines: [line], ...more }
 }
 
-const OUTCOME_FACTS = [...FACTS, "order_id", "cart_id", "payment_id", "captured_at", "placed_at"] as const
+const OUTCOME_FACTS = [
+  ...FACTS,
+  "order_id",
+  "cart_id",
+  "payment_id",
+  "captured_at",
+  "placed_at",
+  "order_amount",
+] as const
 
 /**
  * The one writer: rows and timeline lines of a whole batch, in one statement. Gives the claims back.
@@ -164,7 +175,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
          id text, claim text, revision int, "to" text, allowed_from jsonb, reason text, due_in_ms float8, attempts text,
          error text, ${FACT_COLUMNS}, order_id text, cart_id text, payment_id text,
-         captured_at timestamptz, placed_at timestamptz, snapshot text)),
+         captured_at timestamptz, placed_at timestamptz, order_amount bigint, snapshot text)),
      written AS (
        UPDATE stripe_payment AS p
           SET status = CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(

@@ -82,9 +82,25 @@ const table = {
   },
   money_moved: {
     actor: "carry out",
-    next: ["completed", "disputed", "pending", "refunding", "refunded", "canceled", "void", "review"],
+    next: [
+      "completed",
+      "disputed",
+      "pending",
+      "refunding_rest",
+      "refunding",
+      "refunded",
+      "canceled",
+      "void",
+      "review",
+    ],
     onEvent: "money_moved",
     says: "Money moved in Stripe after the order: it is recorded on the order.",
+  },
+  refunding_rest: {
+    actor: "carry out",
+    next: ["money_moved", "refunding", "review"],
+    onEvent: "refunding_rest",
+    says: "The order is of what was in stock; the rest of the money is on its way back.",
   },
   disputed: {
     actor: "person",

@@ -19,10 +19,20 @@ import {
   readPayments,
   unlockCarts,
 } from "../decide/decide"
+import { applyAnswers, draftedOrders, type OrdersHookInput, type StoreAnswers } from "../decide/store-rules"
 import { BY_HAND, claimByHand } from "../payments/queue"
 import { databaseOf } from "../plugin"
+import { handledHooks } from "./handled-hooks"
 
 export type { PaymentOutcome } from "../carry-out/by-hand"
+export type { WhenOutOfStock } from "../decide/out-of-stock"
+export type {
+  DraftedOrder,
+  OrderDraftAnswer,
+  OrdersHookInput,
+  OutOfStockAnswer,
+  StockLocationsAnswer,
+} from "../decide/store-rules"
 
 export interface CreateOrderFromStripeInput {
   /** the payments to make orders of; one, or several */
@@ -102,6 +112,21 @@ export const prepareOrderDataStep = createStep(
     const batch = Batch.of(batch_id)
     await draftPayments(batch)
     await batch.flush()
+    const isAsked = ORDER_HOOKS.some((name) => handled.has(name))
+    return new StepResponse({ batch_id, orders: isAsked ? draftedOrders(batch) : [] })
+  },
+)
+
+/** The store's hooks that are asked about orders before their stock is taken. */
+const ORDER_HOOKS = ["orderDraft", "stockLocations", "outOfStock"] as const
+
+/** What the store says of the orders: their metadata, where their stock comes from, what becomes of those without. */
+export const applyStoreRulesStep = createStep(
+  "apply-stripe-store-rules",
+  async ({ batch_id, answers }: BatchInput & { answers: StoreAnswers }) => {
+    const batch = Batch.of(batch_id)
+    applyAnswers(batch, answers)
+    await batch.flush()
     return new StepResponse({ batch_id })
   },
 )
@@ -169,12 +194,37 @@ export const createOrderFromStripeWorkflow = createWorkflow(
     }))
     const locked = acquireCartLocksStep(sourced)
     const prepared = prepareOrderDataStep(locked)
-    const placed = createOrdersAndTakeStockStep(prepared)
+    const drafted = transform({ prepared }, ({ prepared }): OrdersHookInput => ({ orders: prepared.orders }))
+    const isDrafted = ({ orders }: OrdersHookInput) => orders.length > 0
+    const askAboutOrders = <Name extends string>(name: Name) => createHook(name, drafted)
+    let orderDraft!: ReturnType<typeof askAboutOrders<"orderDraft">>
+    let stockLocations!: ReturnType<typeof askAboutOrders<"stockLocations">>
+    let outOfStock!: ReturnType<typeof askAboutOrders<"outOfStock">>
+    when("the-store-has-rules", drafted, isDrafted).then(() => {
+      orderDraft = askAboutOrders("orderDraft")
+      stockLocations = askAboutOrders("stockLocations")
+      outOfStock = askAboutOrders("outOfStock")
+    })
+    const ruled = transform(
+      {
+        prepared,
+        orderDraft: orderDraft.getResult(),
+        stockLocations: stockLocations.getResult(),
+        outOfStock: outOfStock.getResult(),
+      },
+      ({ prepared: { batch_id }, ...answers }): BatchInput & { answers: StoreAnswers } => ({
+        batch_id,
+        answers,
+      }),
+    )
+    const placed = createOrdersAndTakeStockStep(applyStoreRulesStep(ruled))
     releaseCartLocksStep(placed)
     const payments = carryOutPaymentsStep(input)
     return new WorkflowResponse(
       transform({ payments }, ({ payments }) => ({ payments })),
-      { hooks: [orderContent] },
+      { hooks: [orderContent, orderDraft, stockLocations, outOfStock] },
     )
   },
 )
+
+const handled = handledHooks(createOrderFromStripeWorkflow)

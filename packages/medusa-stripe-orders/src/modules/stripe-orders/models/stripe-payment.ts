@@ -44,6 +44,8 @@ const StripePayment = model
     attempts: model.number().default(0),
     last_error: model.text().nullable(),
     captured_at: model.dateTime().nullable(),
+    /** minor units: what the order comes to, where it was made of a part of what was paid for; a bigint in the database */
+    order_amount: model.float().nullable(),
     placed_at: model.dateTime().nullable(),
     /** the payment intent as Stripe last answered it, JSON */
     snapshot: model.text().nullable(),
