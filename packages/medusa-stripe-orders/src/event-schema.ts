@@ -72,7 +72,12 @@ const paymentIntent = z.looseObject({
 })
 
 /** A charge, a refund, a dispute or a checkout session: what it says of itself is not read, only whose it is. */
-const ofIntent = z.looseObject({ payment_intent: reference(intentId) })
+const ofIntent = z
+  .looseObject({ object: text, payment_intent: reference(intentId) })
+  .refine(({ object, id }) => object !== "checkout.session" || /^cs_[\w-]{1,252}$/.test(String(id)), {
+    error: "must be an id (cs_…)",
+    path: ["id"],
+  })
 
 const eventWith = { payment_intent: withObject(paymentIntent), other: withObject(ofIntent), none: envelope }
 

@@ -23,6 +23,8 @@ const PAID: Meaning = { opens: true, snapshot: true, news: "progress" }
 /** The money of a slow method (a debit, a voucher) is on its way: Medusa may have made the order already. */
 const PROCESSING: Meaning = { opens: true, snapshot: true, news: "progress" }
 const FAILED: Meaning = { snapshot: true, news: "progress" }
+/** A session that was paid, or that cost nothing and has no payment intent: an endpoint may send no other event. */
+const SOLD: Meaning = { opens: true, news: "progress" }
 const PROGRESS: Meaning = { news: "progress" }
 const REFUND: Meaning = { news: "refund" }
 const MOVED: Meaning = { news: "money" }
@@ -53,20 +55,22 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["charge.dispute.closed", MOVED],
   ["charge.dispute.funds_withdrawn", MOVED],
   ["charge.dispute.funds_reinstated", MOVED],
-  ["checkout.session.completed", PROGRESS],
-  ["checkout.session.async_payment_succeeded", PROGRESS],
+  ["checkout.session.completed", SOLD],
+  ["checkout.session.async_payment_succeeded", SOLD],
   ["checkout.session.async_payment_failed", PROGRESS],
   ["checkout.session.expired", PROGRESS],
 ])
 
 export interface Concern extends Meaning {
+  /** the payment intent's id, or that of a Checkout Session in which nothing was to be paid */
   payment_intent_id: string
 }
 
 /** The payment that an event is about, or null where it is about none. */
 export function concernOf(event: Stripe.Event): Concern | null {
   const meaning = MEANINGS.get(event.type)
-  const payment_intent_id = meaning && paymentIntentIdOf(event.data.object)
+  const payment_intent_id =
+    meaning && (paymentIntentIdOf(event.data.object) ?? freeSessionIdOf(event.data.object))
   return payment_intent_id ? { ...meaning, payment_intent_id } : null
 }
 
@@ -89,18 +93,25 @@ function paymentIntentIdOf(object: unknown): string | null {
   return typeof named === "string" ? named : null
 }
 
+/** A Checkout Session in which nothing was to be paid has no payment intent, and stands for one. */
+function freeSessionIdOf(object: unknown): string | null {
+  const { object: kind, id, mode, payment_status } = object as Record<string, unknown>
+  const isFree = kind === "checkout.session" && mode === "payment" && payment_status === "no_payment_required"
+  return isFree && typeof id === "string" ? id : null
+}
+
 /** The types that tell this, for SQL. */
 export function typesThatTell(news: News): string[] {
   return [...MEANINGS].flatMap(([type, meaning]) => (meaning.news === news ? [type] : []))
 }
 
 /**
- * The types that are asked for where events may have been missed: those that say how a payment stands, or that money
+ * The types that are asked for where events may have been missed: those that open a payment, say how it stands, or that money
  * moved. The others say nothing that these don't, and Stripe lists 20 types at most at once.
  */
 export function typesToFetch(): string[] {
-  return [...MEANINGS].flatMap(([type, { snapshot, news }]) =>
-    snapshot || news !== "progress" ? [type] : [],
+  return [...MEANINGS].flatMap(([type, { opens, snapshot, news }]) =>
+    opens || snapshot || news !== "progress" ? [type] : [],
   )
 }
 

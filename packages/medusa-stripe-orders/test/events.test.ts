@@ -15,6 +15,7 @@ function stored(type: string, at: Date, more: Partial<StoredEvent> = {}): Stored
 
 const SUCCEEDED = "payment_intent.succeeded"
 const CAPTURABLE = "payment_intent.amount_capturable_updated"
+const SOLD = ["checkout.session.completed", "checkout.session.async_payment_succeeded"]
 const PROCESSING = "payment_intent.processing"
 const SNAPSHOTS = [SUCCEEDED, CAPTURABLE, PROCESSING, "payment_intent.payment_failed"]
 const snapshot = (events: StoredEvent[]) => snapshotOf(events, NEWEST, NOW)
@@ -173,12 +174,45 @@ describe("the payment that an event concerns", () => {
 
   it("gets its row by what says that it was paid or will be, and by nothing else", () => {
     const opens = (type: string) => concern(type, { object: "payment_intent", id: "pi_1" })?.opens ?? false
-    const openers = [SUCCEEDED, CAPTURABLE, PROCESSING]
-    expect(openers.map(opens)).toEqual([true, true, true])
+    const openers = [SUCCEEDED, CAPTURABLE, PROCESSING, ...SOLD]
+    expect(openers.map(opens)).toEqual(openers.map(() => true))
     const others = typesThatTell("progress").filter((type) => !openers.includes(type))
     expect(others.filter(opens)).toEqual([])
     expect(["payment_intent.canceled", "charge.refunded", "refund.created"].filter(opens)).toEqual([])
   })
+})
+
+describe("a Checkout Session", () => {
+  const session = (more: object = {}) => ({
+    object: "checkout.session",
+    id: "cs_test_1",
+    mode: "payment",
+    payment_intent: null,
+    payment_status: "no_payment_required",
+    ...more,
+  })
+
+  const concernOfSession = (object: object) =>
+    concernOf({ type: "checkout.session.completed", data: { object } } as Stripe.Event)
+
+  it("stands for its payment where nothing was to be paid", () => {
+    expect(concernOfSession(session())).toMatchObject({
+      payment_intent_id: "cs_test_1",
+      opens: true,
+    })
+  })
+
+  it("is about its payment intent where there is one", () => {
+    const paid = session({ payment_intent: "pi_1", payment_status: "paid" })
+    expect(concernOfSession(paid)).toMatchObject({ payment_intent_id: "pi_1" })
+  })
+
+  it.each([{ mode: "subscription" }, { mode: "setup" }, { payment_status: "unpaid" }])(
+    "is about no payment of this shop where it is %j",
+    (more) => {
+      expect(concernOfSession(session(more))).toBeNull()
+    },
+  )
 })
 
 describe("the events that are fetched", () => {

@@ -39,8 +39,9 @@ describe("odd payments", () => {
   }
 
   it.each<[string, () => Record<string, string>, string]>([
-    ["items that are no JSON", () => ({ items: "MUG" }), "metadata.items is not JSON"],
-    ["items that are null", () => items(null), "metadata.items can't be used: it: "],
+    ["items that are no list", () => ({ items: "MUG" }), 'metadata.items has "MUG", which is no item'],
+    ["items that are half a list", () => ({ items: "[{" }), "metadata.items is not JSON"],
+    ["items that are null", () => items(null), 'metadata.items has "null", which is no item'],
     ["items that are an object", () => items(mug()), "metadata.items can't be used: it: "],
     ["no item", () => items([]), "metadata.items can't be used: it: "],
     ["an item that is null", () => items([null]), "metadata.items can't be used: 0: "],

@@ -1,13 +1,19 @@
 import type Stripe from "stripe"
+import { type CheckoutSession, emailOf, freeIntent, isFreeSession } from "../order-draft/checkout-session"
+import { saysWhatWasBought } from "../order-draft/source"
+import { invoiceOf } from "../order-draft/unsourced"
 import { intentFacts } from "../payments/facts"
-import { type Outcome, outcomeOf } from "../payments/payments"
+import { type Outcome, outcomeOf, type PaymentFacts } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import { parseStorable } from "../payments/storable"
+import type { Plugin } from "../plugin"
 import type { CarryOut } from "./context"
-import { retrieve } from "./stripe-calls"
+import { retrieve, retrieveSession, sessionOf } from "./stripe-calls"
 
 /** A payment intent that Stripe does not know right after its event may only be late; so long it is asked again. */
 const MISSING_FOR_MS = 20_000
+
+const OPEN_RETRY_MS = 1_000
 
 /** How often Stripe is asked about a payment that is not paid: when its age has doubled, once a day at least. */
 const UNPAID_RETRY_MS = { least: 60_000, most: 86_400_000 }
@@ -22,8 +28,9 @@ export async function lookUp(
   payment: ClaimedPayment,
 ): Promise<Outcome> {
   try {
-    const intent = await retrieve(plugin, payment.id)
-    return answered(payment, intent)
+    return isFreeSession(payment.id)
+      ? answered(payment, await freePayment(plugin, payment.id))
+      : answered(payment, await paymentWithSession(plugin, payment.id))
   } catch (error) {
     if ((error as Stripe.errors.StripeError).code === "resource_missing") {
       return missing(payment, error as Stripe.errors.StripeError)
@@ -32,10 +39,33 @@ export async function lookUp(
   }
 }
 
-function answered(payment: ClaimedPayment, intent: Stripe.Response<Stripe.PaymentIntent>): Outcome {
+interface Answered {
+  intent: Stripe.PaymentIntent
+  checkout: CheckoutSession | null
+}
+
+/** A payment that doesn't say what was bought may be of Stripe's Checkout, whose session does. */
+async function paymentWithSession(plugin: Plugin, id: string): Promise<Answered> {
+  const intent = await retrieve(plugin, id)
+  const isUnknown = !saysWhatWasBought(intent.metadata) && !invoiceOf(intent)
+  return { intent, checkout: isUnknown ? await sessionOf(plugin, intent) : null }
+}
+
+async function freePayment(plugin: Plugin, id: string): Promise<Answered> {
+  const checkout = await retrieveSession(plugin, id)
+  return { intent: freeIntent(checkout), checkout }
+}
+
+function answered(payment: ClaimedPayment, { intent, checkout }: Answered): Outcome {
   // The client's secret is nothing that we need to keep.
-  const { lastResponse, client_secret, ...plain } = intent
-  const facts = intentFacts(parseStorable(JSON.stringify(plain)))
+  const { lastResponse, client_secret, ...plain } = intent as Stripe.Response<Stripe.PaymentIntent>
+  if (checkout?.status === "open" && isWaitedFor(payment)) {
+    return openSession(payment, checkout)
+  }
+  const facts = {
+    ...intentFacts(parseStorable(JSON.stringify(plain))),
+    ...(checkout && sessionFacts(checkout)),
+  }
   const line = {
     kind: "stripe_call" as const,
     text: `Stripe answered: the payment is ${intent.status}`,
@@ -47,7 +77,11 @@ function answered(payment: ClaimedPayment, intent: Stripe.Response<Stripe.Paymen
     const attempts = payment.last_error ? "kept" : "reset"
     return outcomeOf(payment, "pending", line, {
       attempts,
-      facts: { ...facts, snapshot: JSON.stringify(plain) },
+      facts: {
+        ...facts,
+        snapshot: JSON.stringify(plain),
+        ...(checkout && { checkout: JSON.stringify(checkout) }),
+      },
     })
   }
   const age = Date.now() - intent.created * 1000
@@ -56,6 +90,24 @@ function answered(payment: ClaimedPayment, intent: Stripe.Response<Stripe.Paymen
   }
   const due_in_ms = Math.min(UNPAID_RETRY_MS.most, Math.max(UNPAID_RETRY_MS.least, age))
   return outcomeOf(payment, "awaiting_payment", line, { facts, due_in_ms })
+}
+
+/** What a person searches by, as the buyer typed it in Checkout. */
+function sessionFacts(session: CheckoutSession): PaymentFacts {
+  const email = emailOf(session)
+  const name = session.customer_details?.name
+  return { ...(email && { email }), ...(name && { name }) }
+}
+
+function isWaitedFor({ status_since }: ClaimedPayment): boolean {
+  return Date.now() - new Date(status_since).getTime() < MISSING_FOR_MS
+}
+
+/** The money is there a moment before Stripe has completed the session, and with it the buyer's details. */
+function openSession(payment: ClaimedPayment, { id }: CheckoutSession): Outcome {
+  const text = `Its Checkout Session ${id} is not complete yet`
+  const line = { kind: "stripe_call" as const, text }
+  return outcomeOf(payment, "lookup", line, { attempts: "kept", due_in_ms: OPEN_RETRY_MS })
 }
 
 /** A signed event says that the payment exists; without one, Stripe's word is enough. */

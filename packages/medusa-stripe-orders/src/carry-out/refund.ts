@@ -1,6 +1,7 @@
 import type Stripe from "stripe"
 import { markCanceled } from "../medusa/order-standing"
 import { formatMinorUnits } from "../order-draft/amounts"
+import { isFreeSession } from "../order-draft/checkout-session"
 import { type Database, type Outcome, outcomeOf, readTimeline } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
 import { chargeOf, hasFailed, sumOf } from "../stripe-objects"
@@ -15,6 +16,10 @@ const LONGEST_METADATA = 500
 
 /** There is no order, or it was canceled: an authorization is canceled, captured money is refunded. */
 export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
+  if (isFreeSession(payment.id)) {
+    const { reason } = payment
+    return outcomeOf(payment, "canceled", { kind: "decision", text: "Nothing was charged" }, { reason })
+  }
   const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
   if (intent.status === "succeeded") {
     return await refund(work, payment, { intent, refunds, amount: intent.amount_received })

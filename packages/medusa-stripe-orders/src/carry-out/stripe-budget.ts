@@ -29,6 +29,9 @@ const ENDPOINTS = [
   "list disputes",
   "list events",
   "list payments",
+  "retrieve session",
+  "list sessions",
+  "list line items",
 ] as const
 
 export type StripeEndpoint = (typeof ENDPOINTS)[number]

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import type Stripe from "stripe"
+import type { CheckoutSession } from "../order-draft/checkout-session"
 import type { Plugin } from "../plugin"
 import { chargeOf, moneyBack } from "../stripe-objects"
 import type { StripeEndpoint } from "./stripe-budget"
@@ -77,6 +78,52 @@ export async function retrieveWithRefunds(
     stripe.refunds.list({ payment_intent: id, limit: 100 }),
   )
   return { intent, refunds: moneyBack(charge, data) }
+}
+
+/** Four levels are the most that Stripe expands. */
+const OF_SESSION = [
+  "line_items.data.price.product",
+  "line_items.data.taxes",
+  "line_items.data.discounts",
+  "shipping_cost.shipping_rate",
+  "shipping_cost.taxes",
+]
+
+/** A Checkout Session with all its line items, their prices and products. */
+export async function retrieveSession(plugin: Plugin, id: string): Promise<CheckoutSession> {
+  const { budget, stripe } = plugin
+  const session = await budget.run("retrieve session", () =>
+    stripe.checkout.sessions.retrieve(id, { expand: OF_SESSION }),
+  )
+  const lines = session.line_items?.data ?? []
+  for (let more = session.line_items?.has_more; more; ) {
+    const page = await budget.run("list line items", () =>
+      stripe.checkout.sessions.listLineItems(id, {
+        limit: 100,
+        starting_after: lines.at(-1)?.id,
+        expand: ["data.price.product", "data.taxes", "data.discounts"],
+      }),
+    )
+    lines.push(...page.data)
+    more = page.has_more
+  }
+  const { lastResponse, client_secret, ...plain } = session as Stripe.Response<CheckoutSession>
+  return plain as CheckoutSession
+}
+
+/** The Checkout Session that a payment was made in; null where there is none. Since December 2025 a payment names its own. */
+export async function sessionOf(
+  plugin: Plugin,
+  intent: Stripe.PaymentIntent,
+): Promise<CheckoutSession | null> {
+  const { order_reference } = intent.payment_details ?? {}
+  if (order_reference?.startsWith("cs_")) {
+    return await retrieveSession(plugin, order_reference)
+  }
+  const { data } = await plugin.budget.run("list sessions", () =>
+    plugin.stripe.checkout.sessions.list({ payment_intent: intent.id, limit: 1 }),
+  )
+  return data[0] ? await retrieveSession(plugin, data[0].id) : null
 }
 
 /** The disputes of a payment, the newest first. */

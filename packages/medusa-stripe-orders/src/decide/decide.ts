@@ -36,6 +36,12 @@ export function assignSources(batch: Batch, answers: unknown): void {
       candidate.source ??= sourceFromHook(answer)
       const { source, unsourced } = candidate
       if (!source) {
+        if (unsourced?.whose === "unknown" && !candidate.isRead) {
+          batch.setAsideWith(
+            batch.lookup(candidate.id, "Stripe is asked whether its Checkout sold something"),
+          )
+          return
+        }
         if (
           unsourced?.whose === "others" ||
           (unsourced?.whose === "unknown" && options.unknownPayments === "ignore")
@@ -89,7 +95,7 @@ export async function draftPayments(batch: Batch): Promise<void> {
 }
 
 function existingOrder(payment: SourcedPayment): ExistingOrder {
-  const { cart_id, payment_session_id } = payment.source as Exclude<OrderSource, { kind: "items" }>
+  const { cart_id, payment_session_id } = payment.source as Extract<OrderSource, { kind: "cart" | "order" }>
   return { payment, cart_id, payment_session_id: payment_session_id ?? null, order: null, demands: [] }
 }
 

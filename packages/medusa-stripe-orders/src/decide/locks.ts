@@ -28,7 +28,7 @@ function ownerOf(claim: string, id: string): string {
 export async function lockCarts(batch: Batch): Promise<void> {
   const { lockKey, lock } = batch.plugin.options
   const tries = batch.candidates.map(async ({ id, source }) => {
-    const cart = source && source.kind !== "items" && source.cart_id ? [source.cart_id] : []
+    const cart = source && "cart_id" in source && source.cart_id ? [source.cart_id] : []
     const keys = lockKey === "cart" ? cart : [id, ...cart]
     if (keys.length === 0) {
       return

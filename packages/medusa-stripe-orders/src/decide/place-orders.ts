@@ -12,6 +12,7 @@ import {
   type SharedTransaction,
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
+import { isFreeSession } from "../order-draft/checkout-session"
 import type { OrderDraft } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
@@ -154,6 +155,11 @@ function ordered(
   how: string | null,
 ): Outcome {
   const record = payments.get(payment.id)
+  const said = [
+    how,
+    order.email ? null : "without an e-mail address: neither the payment nor its checkout has one",
+  ]
+  const reason = said.filter(Boolean).join("; ") || null
   const { first_name, last_name } = (order.shipping_address ?? {}) as {
     first_name?: string
     last_name?: string
@@ -163,11 +169,11 @@ function ordered(
     "ordered",
     {
       kind: "decision",
-      text: `Became an order${how ? `, ${how}` : ""}`,
+      text: `Became an order${reason ? `, ${reason}` : ""}`,
       data: { order_id: order.id, cart_id },
     },
     {
-      reason: how,
+      reason,
       facts: {
         order_amount,
         order_id: order.id,
@@ -191,7 +197,9 @@ async function writeOrders(
     return new Map()
   }
   await assignCustomers(transaction, drafts)
-  const payments = await recordPayments(transaction, drafts, options.paymentProvider)
+  // As in Medusa, an order of 0 has no payment.
+  const paid = drafts.filter(({ payment }) => !isFreeSession(payment.id))
+  const payments = await recordPayments(transaction, paid, options.paymentProvider)
   // A copy: the Order Module writes into its input, and a group that fails is placed again.
   const orders = drafts.map((draft) => ({
     ...structuredClone(draft.order),

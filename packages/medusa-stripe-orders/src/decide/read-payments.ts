@@ -3,7 +3,15 @@ import type Stripe from "stripe"
 import { lookUp } from "../carry-out/look-up"
 import { FRESH_MS, hasMoved, type StoredEvent, snapshotOf } from "../events"
 import { lostSessions } from "../medusa/lost"
-import { loadSessions, type Session, type Sessions, sourceOf } from "../order-draft/source"
+import type { CheckoutSession } from "../order-draft/checkout-session"
+import {
+  loadSessions,
+  type Session,
+  type Sessions,
+  saysWhatWasBought,
+  sessionIdOf,
+  sourceOf,
+} from "../order-draft/source"
 import { whyUnsourced } from "../order-draft/unsourced"
 import { readEvents } from "../payments/inbox"
 import { BY_HAND, type ClaimedPayment } from "../payments/queue"
@@ -13,6 +21,8 @@ import { standingOf } from "./standing"
 
 interface KnownIntent {
   intent: Stripe.PaymentIntent
+  /** its Checkout Session, where Stripe was asked for it */
+  checkout: CheckoutSession | null
   /** whether Stripe itself was asked, not only its event */
   isRead: boolean
 }
@@ -26,18 +36,19 @@ export async function readPayments(batch: Batch): Promise<void> {
   const events = await readEvents(batch.db, [...batch.claimed.keys()])
   const reads = batch.undecided.map(async (payment) => {
     const known = knownIntent(batch, payment, events.get(payment.id) ?? [])
-    return known ?? (await readOrSetAside(batch, payment))
+    // A workflow that is run by hand asks at once for what the worker would ask for later.
+    const isEnough =
+      batch.actor !== BY_HAND || known?.isRead || (known && saysWhatWasBought(known.intent.metadata))
+    return known && isEnough ? known : await readOrSetAside(batch, payment)
   })
   const known = (await Promise.all(reads)).filter((one) => one !== null)
-  const intents = known.map(({ intent }) => intent)
-  const sessions = await loadSessions(batch.container.resolve(ContainerRegistrationKeys.QUERY), intents)
+  const ids = known.flatMap(({ intent, checkout }) => sessionIdOf(intent, checkout) ?? [])
+  const sessions = await loadSessions(batch.container.resolve(ContainerRegistrationKeys.QUERY), ids)
   const lost = await lostSessions(
     batch.db,
-    intents.flatMap(({ metadata: { session_id } }) =>
-      session_id && !leadsOn(sessions.get(session_id)) ? [session_id] : [],
-    ),
+    ids.filter((id) => !leadsOn(sessions.get(id))),
   )
-  for (const { intent, isRead } of known) {
+  for (const { intent, isRead, checkout } of known) {
     const standing = standingOf(intent)
     const unpaidOrder = standing.kind === "paid" ? null : unpaidOrderOf(intent, sessions)
     if (unpaidOrder) {
@@ -57,13 +68,17 @@ export async function readPayments(batch: Batch): Promise<void> {
       )
     } else {
       batch.orReview(intent.id, () => {
-        const source = sourceOf(intent, sessions)
-        const unsourced = source ? undefined : whyUnsourced(intent, lost)
+        const source = sourceOf(intent, sessions, checkout)
+        const unsourced = source ? undefined : whyUnsourced(intent, lost, checkout)
         if (unsourced?.mayBeCanceled && !isRead) {
           batch.setAsideWith(batch.lookup(intent.id, `Stripe is asked: ${unsourced.reason}`))
           return
         }
-        batch.candidates.push({ ...standing.payment, isRead, source, unsourced })
+        if (unsourced?.whose === "unknown" && !isRead && isOfCheckout(intent, events.get(intent.id) ?? [])) {
+          batch.setAsideWith(batch.lookup(intent.id, "Stripe is asked what its Checkout sold"))
+          return
+        }
+        batch.candidates.push({ ...standing.payment, checkout, isRead, source, unsourced })
       })
     }
   }
@@ -77,6 +92,12 @@ function ignoreOtherAccounts(batch: Batch): void {
       batch.ignore(id, `it is of the connected account ${account}, which is not among the option accounts`)
     }
   }
+}
+
+/** Whether a payment is known to be of Stripe's Checkout: it names its session (since about December 2025), or that had events. */
+function isOfCheckout({ payment_details }: Stripe.PaymentIntent, events: StoredEvent[]): boolean {
+  const named = payment_details?.order_reference?.startsWith("cs_")
+  return Boolean(named) || events.some(({ type }) => type.startsWith("checkout.session."))
 }
 
 /** Whether a session that Medusa shows leads to what was bought. */
@@ -107,11 +128,19 @@ function knownIntent({ plugin }: Batch, payment: ClaimedPayment, events: StoredE
   const { snapshot, snapshot_at, snapshot_revision } = payment
   const isFresh = snapshot_at && now.getTime() - snapshot_at.getTime() < FRESH_MS
   if (snapshot && isFresh && !hasMoved(events, snapshot_revision ?? 0)) {
-    return { intent: parseStorable<Stripe.PaymentIntent>(snapshot), isRead: true }
+    return { ...answered(payment), isRead: true }
   }
   const payload = snapshotOf(events, plugin.stripe.getApiField("version") ?? "", now)
   const event = payload && parseStorable<Stripe.Event>(payload)
-  return event ? { intent: event.data.object as Stripe.PaymentIntent, isRead: false } : null
+  return event ? { intent: event.data.object as Stripe.PaymentIntent, checkout: null, isRead: false } : null
+}
+
+/** What Stripe answered, from the row. */
+function answered({ snapshot, checkout }: { snapshot?: string | null; checkout?: string | null }) {
+  return {
+    intent: parseStorable<Stripe.PaymentIntent>(snapshot ?? ""),
+    checkout: checkout ? parseStorable<CheckoutSession>(checkout) : null,
+  }
 }
 
 /** A workflow that is run by hand asks Stripe itself, within its own time. */
@@ -121,9 +150,9 @@ async function readOrSetAside(batch: Batch, payment: ClaimedPayment): Promise<Kn
     return null
   }
   const outcome = await lookUp({ plugin: batch.plugin.onAccount(payment.account) }, payment)
-  const { snapshot } = outcome.facts ?? {}
-  if (snapshot) {
-    return { intent: parseStorable(snapshot), isRead: true }
+  const { facts = {} } = outcome
+  if (facts.snapshot) {
+    return { ...answered(facts), isRead: true }
   }
   batch.setAsideWith(outcome)
   return null

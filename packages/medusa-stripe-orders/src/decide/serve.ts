@@ -1,8 +1,8 @@
 import { newId } from "../ids"
 import type { Allocation } from "../medusa/inventory"
 import { toMinorUnits } from "../order-draft/amounts"
-import { totalOf } from "../order-draft/draft"
 import type { Demand, OrderDraft, OrderLine } from "../order-draft/order-draft"
+import { totalOf } from "../order-draft/total"
 import type { Take } from "./stock"
 
 /** An order with the stock that it got. */

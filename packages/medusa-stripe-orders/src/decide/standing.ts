@@ -4,7 +4,7 @@ import { chargeOf } from "../stripe-objects"
 
 /** How a payment stands, by its payment intent. */
 export type Standing =
-  | { kind: "paid"; payment: PaidPayment }
+  | { kind: "paid"; payment: Omit<PaidPayment, "checkout"> }
   | { kind: "void"; reason: string }
   | { kind: "unpaid"; status: Stripe.PaymentIntent.Status }
 

@@ -1,5 +1,6 @@
 import { z } from "@medusajs/framework/zod"
 import type Stripe from "stripe"
+import type { CheckoutSession } from "../order-draft/checkout-session"
 import { NeedsReview, type OrderDraft } from "../order-draft/order-draft"
 import type { Batch } from "./batch"
 import { WHEN_OUT_OF_STOCK, type WhenOutOfStock } from "./out-of-stock"
@@ -13,6 +14,8 @@ import { WHEN_OUT_OF_STOCK, type WhenOutOfStock } from "./out-of-stock"
 export interface DraftedOrder {
   /** as its events have it: `latest_charge` may be an id */
   payment_intent: Stripe.PaymentIntent
+  /** with its line items, where the payment itself doesn't say what was bought */
+  checkout_session: CheckoutSession | null
   cart_id: string | null
   /** minor units: what was paid */
   amount: number
@@ -53,8 +56,8 @@ export function draftedOrders(batch: Batch): DraftedOrder[] {
     }
     const { payment, cart_id, order, demands } = draft
     const location_ids = [...new Set(demands.flatMap((demand) => demand.location_ids))]
-    const { intent: payment_intent, amount, currency } = payment
-    return [{ payment_intent, cart_id, amount, currency, order, location_ids }]
+    const { intent: payment_intent, checkout: checkout_session, amount, currency } = payment
+    return [{ payment_intent, checkout_session, cart_id, amount, currency, order, location_ids }]
   })
 }
 

@@ -1,11 +1,14 @@
-import type { BigNumberInput, MedusaContainer } from "@medusajs/framework/types"
-import { BigNumber, ContainerRegistrationKeys, decorateCartTotals } from "@medusajs/framework/utils"
+import type { MedusaContainer } from "@medusajs/framework/types"
+import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { formatMinorUnits, toMinorUnits } from "./amounts"
+import { addressesOf, emailOf } from "./checkout-session"
 import { orderFromCart } from "./from-cart"
+import { orderFromCheckout } from "./from-checkout"
 import { orderFromItems } from "./from-items"
 import { NeedsReview, type OrderDraft, type OrderOutline, type PaidPayment } from "./order-draft"
 import { readShop, type Shop, type SourcedPayment, unique } from "./shop"
 import { addTaxLines } from "./taxes"
+import { totalOf } from "./total"
 import { demandsOf, loadStockLocations } from "./variants"
 
 /** By payment: its order, or why there is none. */
@@ -64,8 +67,11 @@ function each<T extends { id: string } | { payment: { id: string } }, R>(
 
 function outlineOf(payment: SourcedPayment, shop: Shop): OrderOutline {
   const { source } = payment
-  if (source.kind === "items") {
-    const order = orderFromItems({ ...payment, source }, shop)
+  if (source.kind === "items" || source.kind === "checkout") {
+    const order =
+      source.kind === "items"
+        ? orderFromItems({ ...payment, source }, shop)
+        : orderFromCheckout({ ...payment, source }, shop)
     const nothing = { cart_id: null, payment_session_id: null, payment_collection_id: null }
     return { ...nothing, order, promotion_ids: [], promotion_usage: [] }
   }
@@ -77,11 +83,29 @@ function outlineOf(payment: SourcedPayment, shop: Shop): OrderOutline {
     const why = shop.deletedCarts.has(source.cart_id) ? "was deleted in Medusa" : "does not exist"
     throw new NeedsReview(`cart ${source.cart_id} ${why}`)
   }
+  const fromCart = orderFromCart(cart)
   return {
-    ...orderFromCart(cart),
+    ...fromCart,
+    order: { ...fromCart.order, ...collected(fromCart.order, payment) },
     cart_id: cart.id,
     payment_session_id: source.payment_session_id ?? null,
     payment_collection_id: source.payment_collection_id ?? cart.payment_collection?.id ?? null,
+  }
+}
+
+/** What a cart lacks, and Checkout collected: who the buyer is, and where the order goes. */
+function collected(
+  { email, shipping_address, billing_address }: OrderDraft["order"],
+  { checkout }: SourcedPayment,
+): Partial<OrderDraft["order"]> {
+  if (!checkout) {
+    return {}
+  }
+  const addresses = addressesOf(checkout)
+  return {
+    email: email ?? emailOf(checkout),
+    shipping_address: shipping_address ?? addresses.shipping_address,
+    billing_address: billing_address ?? addresses.billing_address,
   }
 }
 
@@ -96,7 +120,7 @@ function complete(
   const total = totalOf(order)
   checkAmount(payment, order, total)
   const places = locations.get(order.sales_channel_id ?? "")
-  if (!places && payment.source.kind === "items") {
+  if (!places && payment.source.kind !== "cart") {
     throw new NeedsReview(`${channelOf(payment, order)} does not exist`)
   }
   const channel = { name: channelOf(payment, order), locationIds: places ?? [] }
@@ -105,16 +129,9 @@ function complete(
 }
 
 function channelOf({ source }: SourcedPayment, { sales_channel_id }: OrderDraft["order"]): string {
-  const isDefault = source.kind === "items" && !source.details.sales_channel_id
+  const isDefault = "details" in source && !source.details.sales_channel_id
   const why = isDefault ? " (the store's default, for the payment names none)" : ""
   return `sales channel ${sales_channel_id}${why}`
-}
-
-/** As the Order Module itself reckons it when it creates the order; a copy, since it writes into what it gets. */
-export function totalOf(order: OrderDraft["order"]): number {
-  const copy = structuredClone(order) as unknown as Parameters<typeof decorateCartTotals>[0]
-  const { total } = decorateCartTotals(copy) as unknown as { total: BigNumberInput }
-  return new BigNumber(total).numeric
 }
 
 /** The amount paid against the amount ordered, both in Stripe's minor units. */

@@ -1,5 +1,7 @@
 import type { CreateOrderDTO, CreateOrderLineItemDTO, RemoteQueryFunction } from "@medusajs/framework/types"
 import type Stripe from "stripe"
+import type { Item } from "../items-metadata"
+import type { CheckoutSession } from "./checkout-session"
 
 /** Medusa's query across modules. */
 export type Query = Pick<RemoteQueryFunction, "graph">
@@ -7,15 +9,11 @@ export type Query = Pick<RemoteQueryFunction, "graph">
 /** Where a payment's order comes from. The first that fits is taken, in this order. */
 export type OrderSource =
   | { kind: "cart"; cart_id: string; payment_session_id?: string; payment_collection_id?: string }
-  | { kind: "items"; items: ItemRequest[]; details: OrderDetails }
+  | { kind: "items"; items: Item[]; details: OrderDetails }
+  /** The lines of Stripe's Checkout themselves. */
+  | { kind: "checkout"; session: CheckoutSession; details: OrderDetails }
   /** It exists: Medusa made it while the payment was on its way, or it was edited and something is due. */
   | { kind: "order"; order_id: string; cart_id: string | null; payment_session_id: string }
-
-/** A line as a checkout outside Medusa names it. */
-export interface ItemRequest {
-  variant_id: string
-  quantity: number
-}
 
 /** What may be said beside the items; the rest is taken from the payment or the store's defaults. */
 export interface OrderDetails {
@@ -36,6 +34,8 @@ export interface PaidPayment {
   /** lower case, as in Medusa */
   currency: string
   intent: Stripe.PaymentIntent
+  /** the Checkout Session that the payment was made in, where the payment itself doesn't say what was bought */
+  checkout: CheckoutSession | null
 }
 
 /** Ids are given by us: the stock and the payment refer to them before the order is written. */

@@ -1,9 +1,9 @@
 import { z } from "@medusajs/framework/zod"
 import type Stripe from "stripe"
+import { type Item, MOST_ITEMS, readItems } from "../items-metadata"
 import { storableText } from "../payments/storable"
+import { type CheckoutSession, linesOf, referenceOf } from "./checkout-session"
 import { NeedsReview, type OrderDetails, type OrderSource, type Query } from "./order-draft"
-
-const MAX_ITEMS = 100
 
 /** An id that Postgres can be asked for: items are JSON in JSON, which may hold a NUL of its own. */
 const id = z
@@ -15,7 +15,7 @@ const id = z
 const itemList = z
   .array(z.object({ variant_id: id, quantity: z.int().positive() }))
   .min(1)
-  .max(MAX_ITEMS)
+  .max(MOST_ITEMS)
 
 /** What a store's own rule may answer for a payment of another seller in the same Stripe account. */
 export const NOT_OURS = "not ours"
@@ -44,8 +44,7 @@ export interface Session {
 export type Sessions = Map<string, Session>
 
 /** The Medusa payment sessions that the payments name, in one query. */
-export async function loadSessions(query: Query, intents: Stripe.PaymentIntent[]): Promise<Sessions> {
-  const ids = intents.flatMap(({ metadata }) => metadata.session_id || [])
+export async function loadSessions(query: Query, ids: string[]): Promise<Sessions> {
   if (ids.length === 0) {
     return new Map()
   }
@@ -69,9 +68,12 @@ export async function loadSessions(query: Query, intents: Stripe.PaymentIntent[]
  *
  * @throws NeedsReview where the payment says something that can't be followed
  */
-export function sourceOf(intent: Stripe.PaymentIntent, sessions: Sessions): OrderSource | null {
-  const { session_id, cart_id, items } = intent.metadata
-  const session = session_id ? sessions.get(session_id) : undefined
+export function sourceOf(
+  intent: Stripe.PaymentIntent,
+  sessions: Sessions,
+  checkout: CheckoutSession | null,
+): OrderSource | null {
+  const session = sessions.get(sessionIdOf(intent, checkout) ?? "")
   const collection = session?.payment_collection
   if (session && collection?.order) {
     const cart_id = collection.cart?.id ?? null
@@ -86,13 +88,42 @@ export function sourceOf(intent: Stripe.PaymentIntent, sessions: Sessions): Orde
       payment_collection_id,
     }
   }
-  if (cart_id) {
-    return { kind: "cart", cart_id }
+  return named(intent.metadata) ?? (checkout && soldBy(checkout))
+}
+
+/** Medusa's payment session, as the payment or its Checkout Session names it. */
+export function sessionIdOf(
+  { metadata }: Stripe.PaymentIntent,
+  checkout: CheckoutSession | null,
+): string | undefined {
+  return metadata.session_id || checkout?.metadata?.session_id || undefined
+}
+
+/** Whether metadata says what was bought; a payment that doesn't may be of Stripe's Checkout. */
+export function saysWhatWasBought({ session_id, cart_id, items, items_1 }: Stripe.Metadata): boolean {
+  return Boolean(session_id || cart_id || items || items_1)
+}
+
+function named(metadata: Stripe.Metadata): OrderSource | null {
+  if (metadata.cart_id) {
+    return { kind: "cart", cart_id: metadata.cart_id }
   }
-  if (items) {
-    return { kind: "items", items: parseItems(items), details: detailsOf(intent.metadata) }
+  const items = itemsOf(metadata)
+  return items && { kind: "items", items, details: detailsOf(metadata) }
+}
+
+/** What a Checkout Session says was bought: in its metadata, by its reference to a cart, or by its own lines. */
+function soldBy(session: CheckoutSession): OrderSource | null {
+  const metadata = session.metadata ?? {}
+  const { client_reference_id } = session
+  if (!saysWhatWasBought(metadata) && client_reference_id?.startsWith("cart_")) {
+    return { kind: "cart", cart_id: client_reference_id }
   }
-  return null
+  const source = named(metadata)
+  if (source || !linesOf(session).some((line) => referenceOf(line))) {
+    return source
+  }
+  return { kind: "checkout", session, details: detailsOf(metadata) }
 }
 
 /** The answer of the store's rule, checked: a hook is the store's code, and its answer decides what is sold. */
@@ -113,16 +144,17 @@ export function sourceFromHook(answer: unknown): OrderSource | null {
   return { kind: "items", items, details }
 }
 
-function parseItems(text: string) {
-  let json: unknown
+function itemsOf(metadata: Stripe.Metadata): Item[] | null {
+  let items: unknown
   try {
-    json = JSON.parse(text)
-  } catch {
-    throw new NeedsReview(
-      'metadata.items is not JSON; it must be a list like [{"variant_id":"variant_…","quantity":1}]',
-    )
+    items = readItems(metadata)
+  } catch (error) {
+    throw new NeedsReview(`metadata.items ${(error as Error).message}`)
   }
-  const parsed = itemList.safeParse(json)
+  if (items === null) {
+    return null
+  }
+  const parsed = itemList.safeParse(items)
   if (!parsed.success) {
     throw new NeedsReview(`metadata.items can't be used: ${explain(parsed.error)}`)
   }

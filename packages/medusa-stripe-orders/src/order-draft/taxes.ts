@@ -7,7 +7,7 @@ import type {
 import { ContainerRegistrationKeys, Modules } from "@medusajs/framework/utils"
 import { newId } from "../ids"
 import type { OrderData } from "./order-draft"
-import type { Region } from "./shop"
+import type { Region } from "./regions"
 
 /** Medusa's own rates: they depend on the country and the province alone. */
 const SYSTEM_PROVIDER = "tp_system"

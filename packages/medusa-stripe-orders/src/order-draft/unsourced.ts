@@ -1,4 +1,6 @@
 import type Stripe from "stripe"
+import type { CheckoutSession } from "./checkout-session"
+import { sessionIdOf } from "./source"
 
 /** A payment that says nothing of what was bought. */
 export interface Unsourced {
@@ -10,8 +12,12 @@ export interface Unsourced {
 }
 
 /** @param lost why sessions that were this shop's lead to nothing, by session */
-export function whyUnsourced(intent: Stripe.PaymentIntent, lost: Map<string, string>): Unsourced {
-  const { session_id } = intent.metadata
+export function whyUnsourced(
+  intent: Stripe.PaymentIntent,
+  lost: Map<string, string>,
+  checkout: CheckoutSession | null,
+): Unsourced {
+  const session_id = sessionIdOf(intent, checkout)
   const invoice = invoiceOf(intent)
   const lostBecause = lost.get(session_id ?? "")
   if (lostBecause) {
@@ -29,16 +35,22 @@ export function whyUnsourced(intent: Stripe.PaymentIntent, lost: Map<string, str
     : "it has no metadata.session_id, cart_id or items"
   return {
     whose: "unknown",
-    reason: `the payment doesn't say what was bought: ${said}, and no orderContent hook knows it`,
+    reason: `the payment doesn't say what was bought: ${said}${ofCheckout(checkout)}, and no orderContent hook knows it`,
     mayBeCanceled: false,
   }
+}
+
+function ofCheckout(checkout: CheckoutSession | null): string {
+  return checkout
+    ? `, its Checkout Session ${checkout.id} has none either, and none of its lines names a variant (metadata variant_id or sku of the price or product, or a lookup key)`
+    : ""
 }
 
 /**
  * The invoice that a payment is for, a subscription's too. Up to 2025-02-24.acacia an intent has it in `invoice`, later in
  * `payment_details.order_reference`, where a shop may also write what it likes.
  */
-function invoiceOf(intent: Stripe.PaymentIntent): string | null {
+export function invoiceOf(intent: Stripe.PaymentIntent): string | null {
   const { invoice } = intent as { invoice?: string | { id: string } | null }
   const { order_reference } = intent.payment_details ?? {}
   const named = typeof invoice === "object" ? invoice?.id : invoice

@@ -66,6 +66,19 @@ export async function loadVariants(query: Query, ids: string[]): Promise<Map<str
   return new Map((data as unknown as Variant[]).map((variant) => [variant.id, variant]))
 }
 
+/** By SKU; of variants that share one, the first. */
+export async function loadVariantsBySku(query: Query, skus: string[]): Promise<Map<string, Variant>> {
+  if (skus.length === 0) {
+    return new Map()
+  }
+  const { data } = await query.graph({
+    entity: "product_variant",
+    fields: VARIANT_FIELDS,
+    filters: { sku: skus },
+  })
+  return new Map((data as unknown as Variant[]).reverse().map((variant) => [variant.sku ?? "", variant]))
+}
+
 /** Where the stock of each sales channel lies. */
 export async function loadStockLocations(query: Query, channels: string[]): Promise<Map<string, string[]>> {
   if (channels.length === 0) {

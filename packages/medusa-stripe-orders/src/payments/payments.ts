@@ -33,6 +33,8 @@ export interface PaymentRow {
   snapshot_at: Date | null
   /** the payment's revision when Stripe was asked */
   snapshot_revision: number | null
+  /** its Checkout Session with the line items, JSON, where Stripe was asked for one and there is one */
+  checkout: string | null
 }
 
 /** What a person searches by. Amounts are minor units. */
@@ -126,6 +128,7 @@ export interface OutcomeFacts extends PaymentFacts {
   placed_at?: Date
   order_amount?: number | null
   snapshot?: string
+  checkout?: string
 }
 
 /** An outcome under the claim of the payment itself. */
@@ -175,7 +178,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS o(
          id text, claim text, revision int, "to" text, allowed_from jsonb, reason text, due_in_ms float8, attempts text,
          error text, ${FACT_COLUMNS}, order_id text, cart_id text, payment_id text,
-         captured_at timestamptz, placed_at timestamptz, order_amount bigint, snapshot text)),
+         captured_at timestamptz, placed_at timestamptz, order_amount bigint, snapshot text, checkout text)),
      written AS (
        UPDATE stripe_payment AS p
           SET status = CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(
@@ -193,7 +196,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               claim = NULL, claimed_by = NULL, claimed_until = NULL,
               attempts = CASE o.attempts WHEN 'reset' THEN 0 WHEN 'failed' THEN p.attempts + 1 ELSE p.attempts END,
               last_error = CASE WHEN o.attempts = 'reset' THEN o.error ELSE COALESCE(o.error, p.last_error) END,
-              snapshot = COALESCE(o.snapshot, p.snapshot),
+              snapshot = COALESCE(o.snapshot, p.snapshot), checkout = COALESCE(o.checkout, p.checkout),
               snapshot_at = CASE WHEN o.snapshot IS NULL THEN p.snapshot_at ELSE clock_timestamp() END,
               snapshot_revision = CASE WHEN o.snapshot IS NULL THEN p.snapshot_revision ELSE o.revision END,
               ${OUTCOME_FACTS.map((fact) => `${fact} = COALESCE(o.${fact}, p.${fact})`).join(", ")},

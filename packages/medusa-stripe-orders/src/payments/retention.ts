@@ -72,7 +72,7 @@ const SNAPSHOTS = `
        AND status = ANY(:final)
      ORDER BY snapshot_at LIMIT :limit FOR UPDATE SKIP LOCKED),
   pruned AS (
-    UPDATE stripe_payment AS payment SET snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL
+    UPDATE stripe_payment AS payment SET snapshot = NULL, checkout = NULL, snapshot_at = NULL, snapshot_revision = NULL
       FROM old WHERE payment.id = old.id)
   SELECT CASE WHEN count(*) = :limit THEN max(snapshot_at)::text END AS last FROM old`
 

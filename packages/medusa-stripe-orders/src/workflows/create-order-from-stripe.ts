@@ -20,6 +20,7 @@ import {
   unlockCarts,
 } from "../decide/decide"
 import { applyAnswers, draftedOrders, type OrdersHookInput, type StoreAnswers } from "../decide/store-rules"
+import type { CheckoutSession } from "../order-draft/checkout-session"
 import { BY_HAND, claimByHand } from "../payments/queue"
 import { databaseOf } from "../plugin"
 import { handledHooks } from "./handled-hooks"
@@ -45,12 +46,14 @@ export interface CreateOrderFromStripeInput {
 export interface OrderContentHookInput {
   /** as their events have them: `latest_charge` may be an id */
   payment_intents: Stripe.PaymentIntent[]
+  /** by payment intent: the Checkout Session that it was made in, with its line items; Stripe is asked for it where no answer comes without */
+  checkout_sessions: Record<string, CheckoutSession>
 }
 
 interface Retrieved {
   batch_id: string
   /** the payments that only the store's hook can place: nothing else passes between steps whole */
-  unknown: Stripe.PaymentIntent[]
+  unknown: OrderContentHookInput
 }
 
 interface BatchInput {
@@ -70,7 +73,13 @@ export const retrievePaymentsStep = createStep(
       await closeIfOwn(batch.id, batch_id === undefined)
       throw error
     })
-    const unknown = batch.candidates.flatMap(({ source, intent }) => (source ? [] : [intent]))
+    const unsourced = batch.candidates.filter(({ source }) => !source)
+    const unknown = {
+      payment_intents: unsourced.map(({ intent }) => intent),
+      checkout_sessions: Object.fromEntries(
+        unsourced.flatMap(({ id, checkout }) => (checkout ? [[id, checkout] as const] : [])),
+      ),
+    }
     const retrieved: Retrieved = { batch_id: batch.id, unknown }
     return new StepResponse(retrieved, { batch_id: batch.id, isOwn: batch_id === undefined })
   },
@@ -168,8 +177,8 @@ export const carryOutPaymentsStep = createStep(
  * Safe to run again for the same payments, at the same time or later, by hand or by the worker: what was
  * decided is read from the payment's row, and a worker continues where a run by hand ended early.
  *
- * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items, where
- * there are any. It answers with an object from payment intent id to `{ cart_id }` or to
+ * The hook `orderContent` is asked about payments that name neither a Medusa session or cart nor items, and whose Checkout
+ * Session's lines name no variants, where there are any. It answers with an object from payment intent id to `{ cart_id }` or to
  * `{ items: [{ variant_id, quantity }], … }`, or with "not ours" for a payment that another product or seller in the same
  * Stripe account has; what it leaves out goes to review, or is ignored (option `unknownPayments`).
  */
@@ -177,10 +186,7 @@ export const createOrderFromStripeWorkflow = createWorkflow(
   "create-order-from-stripe",
   (input: CreateOrderFromStripeInput) => {
     const retrieved = retrievePaymentsStep(input)
-    const unknown = transform(
-      { retrieved },
-      ({ retrieved }): OrderContentHookInput => ({ payment_intents: retrieved.unknown }),
-    )
+    const unknown = transform({ retrieved }, ({ retrieved }): OrderContentHookInput => retrieved.unknown)
     // Asked about nothing, a store's rule that reads the first payment would fail, and with it the whole batch.
     const isAsked = ({ payment_intents }: OrderContentHookInput) => payment_intents.length > 0
     const askTheStore = () => createHook("orderContent", unknown)

@@ -52,6 +52,8 @@ const StripePayment = model
     snapshot_at: model.dateTime().nullable(),
     /** the payment's revision when Stripe was asked */
     snapshot_revision: model.number().nullable(),
+    /** its Checkout Session with the line items, JSON */
+    checkout: model.text().nullable(),
   })
   .indexes([
     { on: ["status", "arrival"] },
