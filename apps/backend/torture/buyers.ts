@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { StripeLocal } from "@holdfast/stripe-local"
 import pMap from "p-map"
-import { chargeItems } from "../launch/sale/checkout.ts"
+import { type Checkout, chargeItems, openSession } from "../launch/sale/checkout.ts"
 import { ShopApiError } from "../launch/shop-api/request.ts"
 import type { Office } from "./office.ts"
 import type { Aftermath, Purchase } from "./plan.ts"
@@ -49,19 +49,20 @@ export class Buyers {
   async #buy(purchase: Purchase): Promise<void> {
     const checkout = await this.#checkOut(purchase)
     if (!checkout) return
-    const { intent, cartId } = checkout
+    const { cartId } = checkout
     const { aftermath, completes } = purchase
-    await this.stripe.driver().paymentIntents.confirm(intent, { payment_method: "pm_card_visa" })
+    const intent = await checkout.pay()
     this.paid += 1
     if (aftermath?.endsWith("at once")) await this.#inStripe(aftermath, intent)
     else if (aftermath) this.#later.set(intent, aftermath)
     if (completes && cartId) await this.office.complete(cartId)
   }
 
-  async #checkOut(purchase: Purchase): Promise<{ intent: string; cartId?: string } | undefined> {
-    if (purchase.checkout === "items") {
-      return { intent: await chargeItems(this.office.store, this.stripe.driver(), purchase) }
-    }
+  async #checkOut(purchase: Purchase): Promise<(Checkout & { cartId?: string }) | undefined> {
+    const { store } = this.office
+    if (purchase.checkout === "session") return await openSession(store, this.stripe, purchase)
+    if (purchase.checkout === "items")
+      return this.#byCard(await chargeItems(store, this.stripe.driver(), purchase))
     const { lines, email, currency, capture: capture_method } = purchase
     const checkout = { lines, email, currency, paymentData: { capture_method } }
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -69,7 +70,7 @@ export class Buyers {
         const made = await this.office.calm.among(() => this.office.store.checkOut(checkout))
         // Where Stripe's answer was lost, Medusa's provider makes a session without a payment intent.
         const { id } = made.session.data
-        if (typeof id === "string") return { intent: id, cartId: made.cartId }
+        if (typeof id === "string") return { ...this.#byCard(id), cartId: made.cartId }
       } catch (error) {
         // Stripe fails at times, and a buyer who sees an error tries again; but not where it is sold out.
         if (error instanceof ShopApiError && error.status < 500) break
@@ -78,6 +79,11 @@ export class Buyers {
     }
     this.refused += 1
     return undefined
+  }
+
+  #byCard(id: string): Checkout {
+    const card = { payment_method: "pm_card_visa" }
+    return { pay: async () => (await this.stripe.driver().paymentIntents.confirm(id, card)).id }
   }
 
   /** Does what is to be done to payments once they have an order; those that get none are left alone. */

@@ -21,8 +21,8 @@ export interface Purchase {
   lines: Line[]
   currency: Currency
   capture: "manual" | "automatic"
-  /** cart: a storefront's checkout. items: a checkout outside Medusa that only lists the items. */
-  checkout: "cart" | "items"
+  /** cart: a storefront's checkout. items: one outside Medusa that only lists the items. session: Stripe's own page. */
+  checkout: "cart" | "items" | "session"
   /** The storefront completes the cart itself as well. */
   completes: boolean
   aftermath?: Aftermath
@@ -61,7 +61,7 @@ export function planOf({ seed, payments, kills, redis }: Size): Plan {
 }
 
 function purchaseOf(random: Random, index: number): Purchase {
-  const checkout = random.chance(0.25) ? "cart" : "items"
+  const checkout = random.chance(0.25) ? "cart" : random.chance(0.3) ? "session" : "items"
   return {
     email: `buyer${random.chance(0.05) ? Math.max(0, index - 1) : index}@torture.example`,
     lines: linesOf(random),

@@ -8,8 +8,8 @@ export interface Buyer {
   currency: Currency
   /** manual: authorised, and captured by the shop when it has taken the stock. */
   capture: "manual" | "automatic"
-  /** cart: a storefront's checkout. items: a checkout outside Medusa that only lists the items. */
-  checkout: "cart" | "items"
+  /** cart: a storefront's checkout. items: one outside Medusa that only lists the items. session: Stripe's own page. */
+  checkout: "cart" | "items" | "session"
 }
 
 export const BUYERS = 60
@@ -23,7 +23,7 @@ export function invite(sale: string): Buyer[] {
     lines: basket(index),
     currency: currencyOf(index),
     capture: index % 4 < 2 ? "manual" : "automatic",
-    checkout: hasCart(index) ? "cart" : "items",
+    checkout: hasCart(index) ? "cart" : index % 4 === 3 ? "session" : "items",
   }))
 }
 

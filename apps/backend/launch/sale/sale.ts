@@ -10,7 +10,7 @@ import { AdminClient } from "../shop-api/admin-client.ts"
 import { StoreClient } from "../shop-api/store-client.ts"
 import { askStripe, type Findings, gather, judge } from "./audit.ts"
 import { type Buyer, demand, invite } from "./buyers.ts"
-import { CheckoutClient } from "./checkout.ts"
+import { type Checkout, CheckoutClient } from "./checkout.ts"
 import { restock } from "./restock.ts"
 import { frame, type SaleProgress, summary } from "./sale-progress.ts"
 import { ShopTables } from "./shop-tables.ts"
@@ -32,15 +32,15 @@ export async function runSale(launched: Open, progress: Progress): Promise<Findi
   try {
     await progress.step("Shelves", async () => restock(await AdminClient.login(shop.url, admin), seeded))
     const stockBefore = await tables.available(HOT_SKU)
-    const client = new CheckoutClient(new StoreClient(shop.url, seeded), stripe.client())
-    const intents = await progress.step("Checkouts", (tell) => checkOutAll(client, buyers, tell))
+    const client = new CheckoutClient(new StoreClient(shop.url, seeded), stripe)
+    const checkouts = await progress.step("Checkouts", (tell) => checkOutAll(client, buyers, tell))
     const sent = stripe.deliveries.length
-    const { seconds, unsettled } = await payAll({
+    const { intents, seconds, unsettled } = await payAll({
       launched,
       progress,
       tables,
       domain,
-      intents,
+      checkouts,
       stockBefore,
       sent,
     })
@@ -67,12 +67,12 @@ function checkOutAll(
   client: CheckoutClient,
   buyers: Buyer[],
   tell: (detail: string) => void,
-): Promise<string[]> {
+): Promise<Checkout[]> {
   let done = 0
   const checkOut = async (buyer: Buyer) => {
-    const intent = await client.checkOut(buyer)
+    const checkout = await client.checkOut(buyer)
     tell(`${++done} of ${buyers.length} buyers are about to pay`)
-    return intent
+    return checkout
   }
   return pMap(buyers, checkOut, { concurrency: AT_ONCE })
 }
@@ -82,19 +82,19 @@ interface Rush {
   progress: Progress
   tables: ShopTables
   domain: string
-  intents: string[]
+  checkouts: Checkout[]
   stockBefore: number
   /** Webhooks that were sent before the first payment. */
   sent: number
 }
 
 /** Everyone pays at once; webhooks come twice, late and in any order. */
-async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[] }> {
-  const { launched, progress, intents, stockBefore } = rush
+async function payAll(rush: Rush): Promise<{ intents: string[]; seconds: number; unsettled: string[] }> {
+  const { launched, progress, checkouts, stockBefore } = rush
   const { stripe } = launched
-  const client = stripe.client()
+  const intents: string[] = []
   const saleProgress: SaleProgress = {
-    buyers: intents.length,
+    buyers: checkouts.length,
     paid: 0,
     deliveries: 0,
     orders: 0,
@@ -104,8 +104,8 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   }
   const started = performance.now()
   stripe.delivery = unruly({ seed: 60, twice: 0.25, late: 0.15, lateBy: 1_500, shuffle: 300 })
-  const pay = async (id: string) => {
-    await client.paymentIntents.confirm(id, { payment_method: "pm_card_visa" })
+  const pay = async (checkout: Checkout) => {
+    intents.push(await checkout.pay())
     saleProgress.paid += 1
   }
   try {
@@ -113,13 +113,13 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
       () => frame(saleProgress, progress),
       () => summary(saleProgress),
       async () => {
-        const paying = Promise.all(intents.map(pay))
-        const [unsettled] = await Promise.all([watch(rush, saleProgress), paying])
+        const paying = Promise.all(checkouts.map(pay))
+        const [unsettled] = await Promise.all([watch(rush, saleProgress, intents), paying])
         const seconds = Math.round(performance.now() - started) / 1000
         // Webhooks repeated after the last payment is settled must change nothing, so the audit waits for them.
         await stripe.idle()
-        await look(rush, saleProgress)
-        return { seconds, unsettled }
+        await look(rush, saleProgress, intents)
+        return { intents, seconds, unsettled }
       },
     )
   } finally {
@@ -127,13 +127,14 @@ async function payAll(rush: Rush): Promise<{ seconds: number; unsettled: string[
   }
 }
 
-/** Waits until every payment is settled or no progress is made. Returns the unsettled ones. */
-async function watch(rush: Rush, saleProgress: SaleProgress): Promise<string[]> {
+/** Waits until every buyer has paid and every payment is settled, or no progress is made. Returns the unsettled payments. */
+async function watch(rush: Rush, saleProgress: SaleProgress, intents: string[]): Promise<string[]> {
   let last = ""
   let since = performance.now()
   for (;;) {
-    const open = await look(rush, saleProgress)
-    if (open.length === 0 || performance.now() - since > STALL_MS) return open
+    const open = await look(rush, saleProgress, intents)
+    const isOver = open.length === 0 && intents.length === rush.checkouts.length
+    if (isOver || performance.now() - since > STALL_MS) return open
     const now = JSON.stringify(saleProgress)
     if (now !== last) since = performance.now()
     last = now
@@ -142,8 +143,9 @@ async function watch(rush: Rush, saleProgress: SaleProgress): Promise<string[]> 
 }
 
 async function look(
-  { launched, tables, domain, intents, sent }: Rush,
+  { launched, tables, domain, sent }: Rush,
   saleProgress: SaleProgress,
+  intents: string[],
 ): Promise<string[]> {
   const payments = await tables.payments(intents)
   saleProgress.deliveries = launched.stripe.deliveries.length - sent
