@@ -20,7 +20,7 @@ import type { Batch, ExistingOrder } from "./batch"
 import { alreadyOrdered, hasOrder, isDue, isExact, type OrderPayment, paidOrder } from "./existing-orders"
 import { outOfStock, servedHow, unstocked } from "./out-of-stock"
 import type { ServedOrder } from "./serve"
-import { takeStock } from "./take-stock"
+import { type Served, takeStock } from "./take-stock"
 
 export type Entry = OrderDraft | ExistingOrder
 
@@ -37,20 +37,8 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
       const mine = await lockMine(transaction, batch, entries)
       const { outcomes, drafts, paid } = await stillToOrder(transaction, batch, mine)
       const stock = await takeStock(transaction, options.stock, drafts, (draft) => batch.stockPolicy(draft))
-      const served = [...stock.orders.values()]
-      const payments = await writeOrders(container, transaction, served, options)
-      outcomes.push(
-        ...drafts.map((draft) => {
-          const order = stock.orders.get(draft.payment.id)
-          const short = stock.short.get(draft.payment.id) ?? []
-          const gaps = stock.unstocked.get(draft.payment.id)
-          return order
-            ? ordered(batch, order, payments, servedHow(order, draft, short))
-            : gaps
-              ? unstocked(batch, draft, gaps)
-              : outOfStock(batch, draft, short)
-        }),
-      )
+      const payments = await writeOrders(container, transaction, [...stock.orders.values()], options)
+      outcomes.push(...drafts.map((draft) => stockOutcome(batch, draft, stock, payments)))
       const paymentIds = await payOrders(container, transaction, paid)
       outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
@@ -59,6 +47,23 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
     batch.reopen(entries.map(({ payment }) => payment.id))
     throw error
   }
+}
+
+/** An order, or why there is none. */
+function stockOutcome(
+  batch: Batch,
+  draft: OrderDraft,
+  { orders, short, unstocked: gaps }: Served,
+  payments: Map<string, PaymentRecord>,
+): Outcome {
+  const { id } = draft.payment
+  const order = orders.get(id)
+  const missing = short.get(id) ?? []
+  if (order) {
+    return ordered(batch, order, payments, servedHow(order, draft, missing))
+  }
+  const gap = gaps.get(id)
+  return gap ? unstocked(batch, draft, gap) : outOfStock(batch, draft, missing)
 }
 
 type LockedEntry = Entry & { row: PaymentRow }
@@ -86,11 +91,8 @@ async function lockMine(
     .sort((a, b) => Number(a.row.arrival) - Number(b.row.arrival))
 }
 
-/**
- * What is still to be ordered under the locks. One cart makes one order: of the first payment, or of Medusa's own
- * complete-cart. A payment that has moved since its events were read is read again.
- */
-async function stillToOrder(transaction: SharedTransaction, batch: Batch, entries: LockedEntry[]) {
+/** What exists already, by what the entries name, under the locks; and which payments have moved since they were read. */
+async function readStanding(transaction: SharedTransaction, batch: Batch, entries: LockedEntry[]) {
   const orders = await ordersOfCarts(
     transaction,
     entries.flatMap(({ cart_id }) => cart_id ?? []),
@@ -105,12 +107,24 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       payment_session_id && (!order || orders.has(cart_id ?? "")) ? [payment_session_id] : [],
     ),
   )
-  const readAt = (id: string) => batch.payment(id).revision
-  const newer = entries.filter(({ row }) => row.revision > readAt(row.id))
+  const read = entries.map(({ row }) => ({
+    id: row.id,
+    now: row.revision,
+    revision: batch.payment(row.id).revision,
+  }))
   const moved = await movedSince(
     transaction.sql,
-    newer.map(({ row: { id } }) => ({ id, revision: readAt(id) })),
+    read.filter(({ now, revision }) => now > revision),
   )
+  return { orders, givenBack, sessions, moved }
+}
+
+/**
+ * What is still to be ordered under the locks. One cart makes one order: of the first payment, or of Medusa's own
+ * complete-cart. A payment that has moved since its events were read is read again.
+ */
+async function stillToOrder(transaction: SharedTransaction, batch: Batch, entries: LockedEntry[]) {
+  const { orders, givenBack, sessions, moved } = await readStanding(transaction, batch, entries)
   const outcomes: Outcome[] = []
   const drafts: OrderDraft[] = []
   const paid: OrderPayment[] = []
