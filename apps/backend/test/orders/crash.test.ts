@@ -11,7 +11,7 @@ import { HOT, StripeShop } from "./stripe-shop.ts"
 describe("killed on the way from the 200 to the order", () => {
   let shop: StripeShop
   beforeAll(async () => {
-    shop = await StripeShop.open()
+    shop = await StripeShop.open({ HOLDFAST_WHEN_OUT_OF_STOCK: "partial" })
   })
   afterAll(() => shop?.close())
   afterAll(closeShops)
@@ -78,9 +78,12 @@ describe("killed on the way from the 200 to the order", () => {
     await endLocks(shop)
   }
 
-  async function killedAt(stop: Stop, purchase: { capture: "automatic" | "manual"; stock: number }) {
-    await shop.putStock(HOT, purchase.stock)
-    const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }], capture: purchase.capture })
+  async function killedAt(
+    stop: Stop,
+    { capture, stock, quantity = 1 }: { capture: "automatic" | "manual"; stock: number; quantity?: number },
+  ) {
+    await shop.putStock(HOT, stock)
+    const intent = await shop.intent({ items: [{ sku: HOT, quantity }], capture })
     const { reached, free } = await stop()
     await shop.confirm(intent)
     await reached
@@ -197,9 +200,34 @@ describe("killed on the way from the 200 to the order", () => {
     expect(await allOrders()).toBe(earlier)
     expect(await shop.stock(HOT)).toMatchObject({ stocked: 0, reserved: 0, reservations: 0 })
     const { data: refunds } = await shop.client.refunds.list({ payment_intent: intent })
-    expect(refunds.reduce((sum, { amount }) => sum + amount, 0)).toBe(12000)
-    expect(refunds).toHaveLength(1)
+    expect(refunds.map(({ amount }) => amount)).toEqual(status === "refunded" ? [12000] : [])
   })
+
+  it.each<[string, string, "automatic" | "manual", Stop]>([
+    ["before Stripe refunds the rest", "refunding_rest", "automatic", atStripe("POST /v1/refunds", "before")],
+    ["after Stripe refunded the rest", "refunding_rest", "automatic", atStripe("POST /v1/refunds", "after")],
+    [
+      "after Stripe captured its part",
+      "ordered",
+      "manual",
+      atStripe("POST /v1/payment_intents/*/capture", "after"),
+    ],
+  ])(
+    "with a part in stock, %s: there is one order of it, and its price is kept, once",
+    async (_, stage, capture, stop) => {
+      const earlier = await allOrders()
+      const { before, payment, intent } = await killedAt(stop, { capture, stock: 1, quantity: 3 })
+
+      expect(before.status).toBe(stage)
+      expect(payment).toMatchObject({ status: "completed" })
+      expect(await allOrders()).toBe(earlier + 1)
+      expect(await shop.stock(HOT)).toEqual({ stocked: 1, reserved: 1, reservations: 1, raw: "1/1" })
+      const { amount_received } = await shop.client.paymentIntents.retrieve(intent)
+      const { data: refunds } = await shop.client.refunds.list({ payment_intent: intent })
+      expect(amount_received - refunds.reduce((sum, { amount }) => sum + amount, 0)).toBe(12000)
+      expect(refunds).toHaveLength(capture === "automatic" ? 1 : 0)
+    },
+  )
 
   it("by itself takes up what a dead worker held, when the claim has run out", async () => {
     await shop.putStock(HOT, 1)
