@@ -1,4 +1,4 @@
-import type { OrderedPayment, SessionOfOrder } from "../medusa/medusa-was-first"
+import type { MedusasPayment, OrderedPayment, SessionOfOrder } from "../medusa/medusa-was-first"
 import { formatMinorUnits, toMinorUnits } from "../order-draft/amounts"
 import type { PaidPayment } from "../order-draft/order-draft"
 import type { Outcome } from "../payments/payments"
@@ -65,15 +65,29 @@ export function paidOrder(
 }
 
 /**
+ * Medusa compares no amounts when it completes a cart: it records what the session asks for, whatever the payment intent
+ * was changed to. A payment of which a part is captured or refunded has the amount that was authorized.
+ */
+function otherAmount({ intent }: PaidPayment, { amount, currency }: MedusasPayment): string | null {
+  const recorded = toMinorUnits(amount, currency)
+  if (intent.currency === currency && intent.amount === recorded) {
+    return null
+  }
+  const paid = formatMinorUnits(intent.amount, intent.currency)
+  return `paid ${paid}, but Medusa recorded ${formatMinorUnits(recorded, currency)}`
+}
+
+/**
  * The order is this payment's where Medusa has a payment of this very payment intent on it. A payment session alone
  * proves nothing: a second intent may bear the same one.
  */
 export function alreadyOrdered(
   batch: Batch,
-  { payment: { id }, cart_id }: { payment: PaidPayment; cart_id: string | null },
+  { payment, cart_id }: { payment: PaidPayment; cart_id: string | null },
   earlier: OrderedPayment | undefined,
   session: SessionOfOrder | undefined,
 ): Outcome {
+  const { id } = payment
   const inSession = session?.payment && session.payment_intent_id === id ? session.payment : undefined
   const own = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id) ?? inSession
   const order_id = earlier?.order_id ?? session?.order_id
@@ -97,6 +111,8 @@ export function alreadyOrdered(
     placed_at: now,
     ...(own.captured && { captured_at: now }),
   }
-  const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  return batch.outcome(id, "ordered", line, { reason, facts })
+  const wrong = otherAmount(payment, own)
+  const text = wrong ? `${wrong} for order ${order_id}` : reason
+  const line = { kind: "decision" as const, text, data: { order_id, cart_id } }
+  return batch.outcome(id, wrong ? "review" : "ordered", line, { reason: text, facts })
 }

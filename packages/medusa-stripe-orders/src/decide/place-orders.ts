@@ -2,6 +2,7 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
 import { ordersOfCarts, sessionsGivenBack, sessionsOfOrders } from "../medusa/medusa-was-first"
+import { recordMoney, type StripeMoney } from "../medusa/money-rows"
 import { linkOrders, lockCarts } from "../medusa/order-links"
 import { createOrders } from "../medusa/order-rows"
 import { payOrders } from "../medusa/pay-orders"
@@ -12,7 +13,7 @@ import {
   type SharedTransaction,
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
-import type { OrderDraft } from "../order-draft/order-draft"
+import type { OrderDraft, PaidPayment } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, ExistingOrder } from "./batch"
@@ -33,7 +34,7 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
   try {
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)
-      const { outcomes, drafts, paid } = await stillToOrder(transaction, batch, mine)
+      const { outcomes, drafts, paid, known } = await stillToOrder(transaction, batch, mine)
       const requests = drafts.map(({ payment, demands }) => ({ id: payment.id, demands }))
       const { allocated, short } = await takeStock(transaction, options.stock, requests)
       outcomes.push(...[...short].map(([id, shortage]) => soldOut(batch, id, shortage)))
@@ -42,6 +43,7 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
       outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
       const paymentIds = await payOrders(container, transaction, paid)
       outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
+      await recordMoney(container, transaction, known)
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
     })
   } catch (error) {
@@ -103,6 +105,7 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
   const outcomes: Outcome[] = []
   const drafts: OrderDraft[] = []
   const paid: OrderPayment[] = []
+  const known: StripeMoney[] = []
   const taken = new Set<string>()
   for (const entry of entries) {
     const { cart_id, payment } = entry
@@ -115,7 +118,9 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       paid.push({ payment, session, cart_id })
       taken.add(session.payment_collection_id)
     } else if (session || earlier || (cart_id && taken.has(cart_id))) {
-      outcomes.push(alreadyOrdered(batch, entry, earlier, session))
+      const outcome = alreadyOrdered(batch, entry, earlier, session)
+      outcomes.push(outcome)
+      known.push(...moneyInReview(payment, outcome))
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))
     } else if (entry.order && entry.row.order_id) {
@@ -127,7 +132,13 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       throw new Error(`the payment's order was there a moment ago, and is gone now (cart ${cart_id})`)
     }
   }
-  return { outcomes, drafts, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
+  return { outcomes, drafts, known, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
+}
+
+/** While it waits for a person, the order shows what Stripe has captured, and not what Medusa believed. */
+function moneyInReview({ intent }: PaidPayment, { to, facts }: Outcome): StripeMoney[] {
+  const { order_id = null, payment_id = null } = facts ?? {}
+  return to === "review" && payment_id ? [{ payment_id, order_id, intent }] : []
 }
 
 /** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */

@@ -1,10 +1,19 @@
 import type { SharedTransaction } from "./shared-transaction"
 
-/** A payment that Medusa has of a payment intent, with the order that it belongs to. */
+/** A payment as Medusa has it. */
+export interface MedusasPayment {
+  id: string
+  captured: boolean
+  /** What its session asked for, major units. */
+  amount: number
+  currency: string
+}
+
+/** An order that a cart has become. */
 export interface OrderedPayment {
   order_id: string
   /** Medusa's payments of the order */
-  payments: { id: string; payment_intent_id: string | null; captured: boolean }[]
+  payments: (MedusasPayment & { payment_intent_id: string | null })[]
 }
 
 /** The orders that carts have become, by cart; with what Medusa knows of their payments. */
@@ -19,6 +28,7 @@ export async function ordersOfCarts(
     `SELECT order_cart.cart_id, order_cart.order_id,
             COALESCE(jsonb_agg(jsonb_build_object(
               'id', payment.id, 'payment_intent_id', payment.data->>'id',
+              'amount', payment.amount, 'currency', payment.currency_code,
               'captured', payment.captured_at IS NOT NULL OR EXISTS (
                 SELECT 1 FROM capture WHERE capture.payment_id = payment.id AND capture.deleted_at IS NULL)
             )) FILTER (WHERE payment.id IS NOT NULL), '[]') AS payments
@@ -46,7 +56,7 @@ export interface SessionOfOrder {
   /** the payment intent that Medusa's provider made for it */
   payment_intent_id: string | null
   /** Medusa's payment, once it is authorized */
-  payment: { id: string; captured: boolean } | null
+  payment: MedusasPayment | null
   status: string
   /** A payment of the collection, of this session or another, has been made. */
   is_paid: boolean
@@ -65,7 +75,7 @@ export async function sessionsOfOrders(
     `SELECT session.id, link.order_id, session.payment_collection_id, session.provider_id, session.amount::float8 AS amount,
             session.currency_code AS currency, session.status, session.data->>'id' AS payment_intent_id,
             CASE WHEN payment.id IS NOT NULL THEN jsonb_build_object('id', payment.id, 'captured',
-              payment.captured_at IS NOT NULL) END AS payment,
+              payment.captured_at IS NOT NULL, 'amount', payment.amount, 'currency', payment.currency_code) END AS payment,
             EXISTS (SELECT 1 FROM payment AS any_payment
                      WHERE any_payment.payment_collection_id = session.payment_collection_id
                        AND any_payment.deleted_at IS NULL AND any_payment.canceled_at IS NULL) AS is_paid

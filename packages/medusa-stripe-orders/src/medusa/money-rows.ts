@@ -129,6 +129,9 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
       ? payment.amount
       : fromMinorUnits(amount_received, currency_code)
   const uncaptured = amount_received - minor(payment.captured)
+  // Medusa records a whole capture for an automatic one, also of a lower amount. Before the capture has succeeded, Medusa's
+  // row may be there first: the admin's capture writes it, then asks Stripe.
+  const isWrong = uncaptured > 0 || (uncaptured < 0 && money.intent.status === "succeeded")
   const match = matchRefunds(
     payment.refunds.map((refund) => ({ ...refund, amount: minor(refund.amount) })),
     // An authorization that is let go is a refund in Stripe too, of money that was never received.
@@ -138,7 +141,7 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
   return {
     payment,
     money,
-    capture: uncaptured > 0 ? { id: newId("capt"), payment_id, amount: received - payment.captured } : null,
+    capture: isWrong ? { id: newId("capt"), payment_id, amount: received - payment.captured } : null,
     refunds: match.missing.map(({ id: stripe_refund_id, amount }) => ({
       id: newId("ref"),
       payment_id,
