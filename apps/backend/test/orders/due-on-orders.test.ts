@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { addressIn } from "../../launch/shop-api/store-client.ts"
 import { closeShops } from "../setup/shop.ts"
+import { askFor, convert, drafted, openSession, SHIPPING } from "./due-on-orders.ts"
 import { costOf, StripeShop } from "./stripe-shop.ts"
 
 const MUG = [{ sku: "MUG", quantity: 1 }]
 const MUG_PRICE = costOf(MUG, "usd") / 100
-const SHIPPING = 5
 
 interface AdminOrder {
   status: string
@@ -56,22 +55,6 @@ describe("what is due on an order that exists", () => {
     return { orderId, lineId }
   }
 
-  const openSession = async (
-    side: "store" | "admin",
-    orderId: string,
-    capture_method?: "automatic" | "manual",
-  ): Promise<string> => {
-    const collection = (await orderOf(orderId)).payment_collections.find(
-      ({ status }) => status === "not_paid",
-    )
-    const { payment_collection } = await shop[side](
-      "POST",
-      `/${side}/payment-collections/${collection?.id}/payment-sessions`,
-      { provider_id: "pp_stripe_stripe", data: { capture_method } },
-    )
-    return payment_collection.payment_sessions[0].data.id
-  }
-
   /** The buyer pays; `announced` is how often the order has been announced. */
   const paysWhatIsDue = async (orderId: string, intent: string, due: number, announced = 1) => {
     const before = await orderOf(orderId)
@@ -105,49 +88,26 @@ describe("what is due on an order that exists", () => {
     })
     await shop.admin("POST", `/admin/order-edits/${orderId}/request`)
     await shop.admin("POST", `/admin/order-edits/${orderId}/confirm`)
-    await paysWhatIsDue(orderId, await openSession("store", orderId), 2 * MUG_PRICE)
+    await paysWhatIsDue(orderId, await openSession(shop, "store", orderId), 2 * MUG_PRICE)
   })
-
-  const drafted = async (): Promise<string> => {
-    const address = addressIn("us")
-    const { draft_order } = await shop.admin("POST", "/admin/draft-orders", {
-      email: "phone@shop.example",
-      region_id: shop.seeded.regions.usd?.id,
-      sales_channel_id: shop.seeded.salesChannelId,
-      items: [{ variant_id: shop.variant("MUG").id, quantity: 1 }],
-      shipping_address: address,
-      billing_address: address,
-      shipping_methods: [
-        { name: "Standard", shipping_option_id: shop.seeded.shippingOptionId, amount: SHIPPING },
-      ],
-    })
-    return draft_order.id
-  }
-  const convert = async (orderId: string) => {
-    await shop.admin("POST", `/admin/draft-orders/${orderId}/convert-to-order`)
-    await shop.until("the announcement", () => shop.announcements(orderId) || undefined)
-  }
-  /** As Medusa's admin does where it makes a payment link. */
-  const asksFor = async (orderId: string, amount: number) =>
-    await shop.admin("POST", "/admin/payment-collections", { order_id: orderId, amount })
 
   it.each(["automatic", "manual"] as const)(
     "that the admin drafted and placed is paid by it, with %s capture",
     async (capture) => {
-      const orderId = await drafted()
-      await convert(orderId)
-      await asksFor(orderId, MUG_PRICE + SHIPPING)
-      const intent = await openSession("store", orderId, capture)
+      const orderId = await drafted(shop)
+      await convert(shop, orderId)
+      await askFor(shop, orderId, MUG_PRICE + SHIPPING)
+      const intent = await openSession(shop, "store", orderId, capture)
       await paysWhatIsDue(orderId, intent, MUG_PRICE + SHIPPING)
     },
   )
 
   it("that is a draft still is paid by it, and placed by the admin afterwards", async () => {
-    const orderId = await drafted()
-    await asksFor(orderId, MUG_PRICE + SHIPPING)
-    const intent = await openSession("admin", orderId)
+    const orderId = await drafted(shop)
+    await askFor(shop, orderId, MUG_PRICE + SHIPPING)
+    const intent = await openSession(shop, "admin", orderId)
     await paysWhatIsDue(orderId, intent, MUG_PRICE + SHIPPING, 0)
-    await convert(orderId)
+    await convert(shop, orderId)
     expect(shop.announcements(orderId)).toBe(1)
     expect(await orderOf(orderId)).toMatchObject({
       status: "pending",
@@ -165,7 +125,7 @@ describe("what is due on an order that exists", () => {
       items: [{ variant_id: shop.variant("MUG").id, quantity: 3 }],
     })
     await shop.admin("POST", `${path}/request`)
-    await paysWhatIsDue(orderId, await openSession("store", orderId), 2 * MUG_PRICE)
+    await paysWhatIsDue(orderId, await openSession(shop, "store", orderId), 2 * MUG_PRICE)
   })
 
   it("for a claim, whose replacement costs more, is paid by it", async () => {
@@ -180,14 +140,14 @@ describe("what is due on an order that exists", () => {
     await shop.admin("POST", `${path}/request`)
     const due = (await orderOf(orderId)).summary.pending_difference as number
     expect(due).toBeGreaterThan(0)
-    await paysWhatIsDue(orderId, await openSession("admin", orderId), due)
+    await paysWhatIsDue(orderId, await openSession(shop, "admin", orderId), due)
   })
 
   it("needs review where another amount is paid, with both amounts named", async () => {
-    const orderId = await drafted()
-    await convert(orderId)
-    await asksFor(orderId, MUG_PRICE + SHIPPING)
-    const intent = await openSession("store", orderId)
+    const orderId = await drafted(shop)
+    await convert(shop, orderId)
+    await askFor(shop, orderId, MUG_PRICE + SHIPPING)
+    const intent = await openSession(shop, "store", orderId)
     await shop.client.paymentIntents.update(intent, { amount: 2000 })
     await shop.confirm(intent)
     const [row] = await shop.settled([intent])
@@ -199,10 +159,10 @@ describe("what is due on an order that exists", () => {
   })
 
   it("goes back where the admin canceled the order before the buyer paid", async () => {
-    const orderId = await drafted()
-    await convert(orderId)
-    await asksFor(orderId, MUG_PRICE + SHIPPING)
-    const intent = await openSession("store", orderId)
+    const orderId = await drafted(shop)
+    await convert(shop, orderId)
+    await askFor(shop, orderId, MUG_PRICE + SHIPPING)
+    const intent = await openSession(shop, "store", orderId)
     await shop.admin("POST", `/admin/orders/${orderId}/cancel`)
     await shop.confirm(intent)
     const [row] = await shop.settled([intent])
@@ -214,9 +174,9 @@ describe("what is due on an order that exists", () => {
   })
 
   it("needs review where the admin deleted the draft before the buyer paid", async () => {
-    const orderId = await drafted()
-    await asksFor(orderId, MUG_PRICE + SHIPPING)
-    const intent = await openSession("store", orderId)
+    const orderId = await drafted(shop)
+    await askFor(shop, orderId, MUG_PRICE + SHIPPING)
+    const intent = await openSession(shop, "store", orderId)
     await shop.admin("DELETE", `/admin/draft-orders/${orderId}`)
     await shop.confirm(intent)
     const [row] = await shop.settled([intent])

@@ -13,11 +13,19 @@ import {
   type SharedTransaction,
 } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
-import type { OrderDraft, PaidPayment } from "../order-draft/order-draft"
+import type { OrderDraft } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, ExistingOrder } from "./batch"
-import { alreadyOrdered, hasOrder, isDue, isExact, type OrderPayment, paidOrder } from "./existing-orders"
+import {
+  alreadyOrdered,
+  hasOrder,
+  isDue,
+  isExact,
+  leftUndone,
+  type OrderPayment,
+  paidOrder,
+} from "./existing-orders"
 import { soldOut } from "./sold-out"
 import { takeStock } from "./take-stock"
 
@@ -42,7 +50,15 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
       const payments = await writeOrders(container, transaction, served, options)
       outcomes.push(...served.map((draft) => ordered(batch, draft, payments)))
       const paymentIds = await payOrders(container, transaction, paid)
-      outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
+      const undone = await leftUndone(transaction, paid)
+      outcomes.push(
+        ...paid.map((entry) =>
+          paidOrder(batch, entry, {
+            payment_id: paymentIds.get(entry.payment.id),
+            undone: undone.get(entry.session.order_id) ?? null,
+          }),
+        ),
+      )
       await recordMoney(container, transaction, known)
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
     })
@@ -118,9 +134,9 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       paid.push({ payment, session, cart_id })
       taken.add(session.payment_collection_id)
     } else if (session || earlier || (cart_id && taken.has(cart_id))) {
-      const outcome = alreadyOrdered(batch, entry, earlier, session)
+      const { outcome, money } = alreadyOrdered(batch, entry, earlier, session)
       outcomes.push(outcome)
-      known.push(...moneyInReview(payment, outcome))
+      known.push(...money)
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))
     } else if (entry.order && entry.row.order_id) {
@@ -133,12 +149,6 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
     }
   }
   return { outcomes, drafts, known, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
-}
-
-/** While it waits for a person, the order shows what Stripe has captured, and not what Medusa believed. */
-function moneyInReview({ intent }: PaidPayment, { to, facts }: Outcome): StripeMoney[] {
-  const { order_id = null, payment_id = null } = facts ?? {}
-  return to === "review" && payment_id ? [{ payment_id, order_id, intent }] : []
 }
 
 /** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */

@@ -13,7 +13,11 @@ export interface MedusasPayment {
 export interface OrderedPayment {
   order_id: string
   /** Medusa's payments of the order */
-  payments: (MedusasPayment & { payment_intent_id: string | null })[]
+  payments: (MedusasPayment & {
+    payment_intent_id: string | null
+    /** The order's transactions lack a capture of it: cart completion writes them last. */
+    untold: boolean
+  })[]
 }
 
 /** The orders that carts have become, by cart; with what Medusa knows of their payments. */
@@ -30,7 +34,11 @@ export async function ordersOfCarts(
               'id', payment.id, 'payment_intent_id', payment.data->>'id',
               'amount', payment.amount, 'currency', payment.currency_code,
               'captured', payment.captured_at IS NOT NULL OR EXISTS (
-                SELECT 1 FROM capture WHERE capture.payment_id = payment.id AND capture.deleted_at IS NULL)
+                SELECT 1 FROM capture WHERE capture.payment_id = payment.id AND capture.deleted_at IS NULL),
+              'untold', EXISTS (
+                SELECT 1 FROM capture WHERE capture.payment_id = payment.id AND capture.deleted_at IS NULL AND NOT EXISTS (
+                  SELECT 1 FROM order_transaction AS told WHERE told.order_id = order_cart.order_id
+                     AND told.reference_id = capture.id AND told.deleted_at IS NULL))
             )) FILTER (WHERE payment.id IS NOT NULL), '[]') AS payments
        FROM order_cart
        LEFT JOIN order_payment_collection AS collection
@@ -103,6 +111,27 @@ export async function sessionsGivenBack(
         AND (canceled_at IS NOT NULL OR EXISTS (
           SELECT 1 FROM refund WHERE refund.payment_id = payment.id AND refund.deleted_at IS NULL))`,
     [sessionIds],
+  )
+  return new Set(rows.map(({ id }: { id: string }) => id))
+}
+
+/** Of these orders, those with a line whose stock is not reserved: the cart completion that made them died before. */
+export async function ordersWithoutStock(
+  { sql }: SharedTransaction,
+  orderIds: string[],
+): Promise<Set<string>> {
+  if (orderIds.length === 0) {
+    return new Set()
+  }
+  const { rows } = await sql.raw(
+    `SELECT DISTINCT item.order_id AS id
+       FROM order_item AS item
+       JOIN order_line_item AS line ON line.id = item.item_id
+       JOIN product_variant AS variant ON variant.id = line.variant_id AND variant.manage_inventory
+      WHERE item.order_id = ANY(?) AND item.deleted_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM reservation_item AS reserved
+                         WHERE reserved.line_item_id = line.id AND reserved.deleted_at IS NULL)`,
+    [orderIds],
   )
   return new Set(rows.map(({ id }: { id: string }) => id))
 }
