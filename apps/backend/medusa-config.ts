@@ -25,6 +25,10 @@ const redisModules =
       ]
     : []
 
+/** The tests' second shop: Medusa's gift cards and store credit have hooks of cart completion, which cost the fast path. */
+const loyalty =
+  env.SHOP_LOYALTY_PLUGIN === "true" ? [{ resolve: "@medusajs/loyalty-plugin", options: {} }] : []
+
 export default defineConfig({
   projectConfig: {
     databaseUrl: env.DATABASE_URL,
@@ -65,6 +69,7 @@ export default defineConfig({
     },
   ],
   plugins: [
+    ...loyalty,
     {
       resolve: "@holdfast/medusa-stripe-orders",
       options: {

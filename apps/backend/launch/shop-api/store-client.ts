@@ -15,6 +15,8 @@ export interface Checkout {
   currency?: Currency
   /** The code of a promotion. */
   promotion?: string
+  /** The code of a gift card of Medusa's loyalty plugin. */
+  giftCard?: string
   /** By default Medusa's Stripe provider. */
   paymentProvider?: string
   /** Passed to the payment provider. */
@@ -51,6 +53,7 @@ export class StoreClient {
   async checkOut(checkout: Checkout): Promise<{ cartId: string; session: PaymentSession }> {
     const cartId = await this.#createCart(checkout)
     await this.#post(`/store/carts/${cartId}/shipping-methods`, { option_id: this.seeded.shippingOptionId })
+    if (checkout.giftCard) await this.#post(`/store/carts/${cartId}/gift-cards`, { code: checkout.giftCard })
     return { cartId, session: await this.#createPaymentSession(cartId, checkout) }
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { closeShops } from "../setup/shop.ts"
-import { endLocks, hold, holdCommit, untilItWaits } from "./standstill.ts"
+import { forgetTheDead, hold, holdCommit, loseCommits, untilItWaits } from "./standstill.ts"
 import { HOT, StripeShop } from "./stripe-shop.ts"
 
 /**
@@ -71,13 +71,6 @@ describe("killed on the way from the 200 to the order", () => {
   const lockTable = (table: string) => `LOCK TABLE "${table}" IN SHARE ROW EXCLUSIVE MODE`
   const lockLevel = `SELECT * FROM inventory_level FOR UPDATE`
 
-  /** The claims and locks of a dead process end by themselves; the tests needn't sit them out each time. */
-  async function forgetTheDead() {
-    await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
-    await shop.rows("DELETE FROM stripe_lease")
-    await endLocks(shop)
-  }
-
   async function killedAt(
     stop: Stop,
     { capture, stock, quantity = 1 }: { capture: "automatic" | "manual"; stock: number; quantity?: number },
@@ -90,7 +83,7 @@ describe("killed on the way from the 200 to the order", () => {
     const before = await shop.payment(intent)
     await shop.kill()
     await free()
-    await forgetTheDead()
+    await forgetTheDead(shop)
     await shop.restart()
     const [payment] = await shop.settled([intent])
     return { before, payment, intent }
@@ -167,9 +160,7 @@ describe("killed on the way from the 200 to the order", () => {
       const heard = () =>
         shop.until("a subscriber to hear of it", () => shop.announcements("") > told || undefined)
       // The commit must not come through after its process is dead.
-      const lose = () =>
-        shop.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'")
-      return { reached: reached.then(heard), free: () => lose().then(free) }
+      return { reached: reached.then(heard), free: () => loseCommits(shop).then(free) }
     }
     const { before, payment } = await killedAt(stop, { capture: "automatic", stock: 3 })
 
@@ -279,7 +270,7 @@ describe("killed on the way from the 200 to the order", () => {
             target || undefined,
       )
       await shop.kill()
-      await forgetTheDead()
+      await forgetTheDead(shop)
       await shop.restart()
     }
     const rows = await shop.settled(intents)

@@ -90,38 +90,6 @@ describe("an order that is paid again", () => {
   afterAll(() => shop?.close())
   afterAll(closeShops)
 
-  it("since it was edited shows the payment of what was due, and nothing is due any more", async () => {
-    const { intentId } = await shop.checkout(MUG)
-    await shop.confirm(intentId)
-    const [first] = await shop.settled([intentId])
-    const orderId = first?.order_id as string
-    const edit = (await shop.admin("POST", "/admin/order-edits", { order_id: orderId })).order_change
-    await shop.admin("POST", `/admin/order-edits/${orderId}/items`, {
-      items: [{ variant_id: shop.variant("MUG").id, quantity: 1 }],
-    })
-    await shop.admin("POST", `/admin/order-edits/${orderId}/request`)
-    await shop.admin("POST", `/admin/order-edits/${orderId}/confirm`)
-    expect(edit.order_id).toBe(orderId)
-    const before = await orderOf(shop, orderId)
-    const due = before.summary.pending_difference as number
-    expect(due).toBeGreaterThan(0)
-    const collection = before.payment_collections.find(({ status }) => status === "not_paid")
-    const { payment_collection } = await shop.store(
-      "POST",
-      `/store/payment-collections/${collection?.id}/payment-sessions`,
-      { provider_id: "pp_stripe_stripe" },
-    )
-    const second = payment_collection.payment_sessions[0].data.id as string
-    await shop.confirm(second)
-    const [paid] = await shop.settled([second])
-    expect(paid).toMatchObject({ status: "completed", order_id: orderId })
-    const after = await orderOf(shop, orderId)
-    expect(after.summary).toMatchObject({ pending_difference: 0, paid_total: CART_TOTAL / 100 + due })
-    expect(after.payment_status).toBe("captured")
-    expect(await shop.count(`"order"`)).toBe(1)
-    expect(await shop.client.paymentIntents.retrieve(second)).toMatchObject({ status: "succeeded" })
-  })
-
   it("is paid once: a second payment of its cart goes back, where the store chose so", async () => {
     const { cartId, intentId } = await shop.checkout(MUG)
     await shop.confirm(intentId)

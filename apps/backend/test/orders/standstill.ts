@@ -54,6 +54,18 @@ export async function endLocks(shop: StripeShop): Promise<void> {
   await locks.close()
 }
 
+/** The claims and locks of a dead process end by themselves; the tests needn't sit them out each time. */
+export async function forgetTheDead(shop: StripeShop): Promise<void> {
+  await shop.rows("UPDATE stripe_payment SET claimed_until = NULL")
+  await shop.rows("DELETE FROM stripe_lease")
+  await endLocks(shop)
+}
+
+/** Ends the commits that `holdCommit` holds up: the process that asked for them is dead. */
+export async function loseCommits(shop: StripeShop): Promise<void> {
+  await shop.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'")
+}
+
 /** Lets no process decide until the returned function is called: what comes meanwhile is due together then. */
 export async function holdDeciding(shop: StripeShop): Promise<() => Promise<void>> {
   await shop.rows(`

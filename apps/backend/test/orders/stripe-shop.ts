@@ -229,6 +229,7 @@ export class StripeShop {
       email?: string
       currency?: Currency
       promotion?: string
+      giftCard?: string
       paymentData?: Record<string, unknown>
     } = {},
   ) {

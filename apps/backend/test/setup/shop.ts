@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { administer } from "@holdfast/postgres-local"
 import getPort from "get-port"
 import { inject } from "vitest"
-import { startMedusa } from "../../launch/medusa.ts"
+import { runMedusa, startMedusa } from "../../launch/medusa.ts"
 import { server } from "../../launch/paths.ts"
 import { tail } from "../../launch/processes.ts"
 import { readSeeded } from "../../launch/seeded.ts"
@@ -26,6 +26,15 @@ export async function createEmptyDatabase(template?: string) {
   const postgres = administer(urlOf)
   const name = `test_${process.pid}_${made++}`
   return { url: await postgres.createDatabase(name, { template }), drop: () => postgres.dropDatabase(name) }
+}
+
+/** Makes the tables of the plugins that only `env` asks for, which the seeded database lacks. */
+export function migrate(databaseUrl: string, env: Record<string, string>): Promise<void> {
+  return runMedusa("Migrating the database", ["db:migrate", "--skip-scripts", "--execute-safe-links"], {
+    cwd: server,
+    logFile: logFileOf("migrate"),
+    env: { ...idleEnv, DISABLE_MEDUSA_ADMIN: "true", ...env, DATABASE_URL: databaseUrl },
+  })
 }
 
 const running = new Set<Pick<Shop, "kill">>()

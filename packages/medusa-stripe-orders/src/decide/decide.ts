@@ -2,7 +2,7 @@ import { storeHooksCartCompletion } from "../medusa/complete-cart"
 import { ordersOfCarts } from "../medusa/medusa-was-first"
 import { draftOrders } from "../order-draft/draft"
 import { lacksCharge } from "../order-draft/from-items"
-import { NeedsReview, type OrderSource } from "../order-draft/order-draft"
+import { NeedsReview, type OrderDraft, type OrderSource } from "../order-draft/order-draft"
 import type { SourcedPayment } from "../order-draft/shop"
 import { NOT_OURS, sourceFromHook } from "../order-draft/source"
 import type { Batch, ExistingOrder } from "./batch"
@@ -51,17 +51,6 @@ export function assignSources(batch: Batch, answers: unknown): void {
         }
         throw new NeedsReview(unsourced?.reason ?? "the payment doesn't say what was bought")
       }
-      if (source.kind === "cart" && source.payment_session_id && storeHooksCartCompletion()) {
-        const text = "The store has hooks of Medusa's cart completion: Medusa completes the cart"
-        const { cart_id } = source
-        batch.setAside(
-          candidate.id,
-          "completing",
-          { kind: "decision", text, data: { cart_id } },
-          { facts: { cart_id } },
-        )
-        return
-      }
       if (
         source.kind === "items" &&
         !candidate.isRead &&
@@ -91,7 +80,31 @@ export async function draftPayments(batch: Batch): Promise<void> {
   for (const { id, error } of failures) {
     batch.failed(id, error)
   }
-  batch.drafts = [...drafts, ...sourced.filter(isOrdered).map(existingOrder)]
+  const ours = storeHooksCartCompletion() ? await leaveCartsToMedusa(batch, drafts) : drafts
+  batch.drafts = [...ours, ...sourced.filter(isOrdered).map(existingOrder)]
+}
+
+/**
+ * Where the store has hooks of cart completion, Medusa completes the carts, after their amounts were found to be right:
+ * Medusa compares none. It authorizes a cart's payment session, so that a payment outside of it can't complete the cart.
+ */
+async function leaveCartsToMedusa(batch: Batch, drafts: OrderDraft[]): Promise<OrderDraft[]> {
+  for (const { payment, cart_id, payment_session_id } of drafts) {
+    if (cart_id && payment_session_id) {
+      const text = "The store has hooks of Medusa's cart completion: Medusa completes the cart"
+      const line = { kind: "decision" as const, text, data: { cart_id } }
+      batch.setAside(payment.id, "completing", line, { facts: { cart_id } })
+    } else if (cart_id) {
+      const why = "the store has hooks of Medusa's cart completion, which need the cart's payment session"
+      batch.review(payment.id, `cart ${cart_id} was paid outside its payment session: ${why}`)
+    }
+  }
+  const carts = drafts.filter(({ cart_id }) => cart_id)
+  await unlockCarts(
+    batch,
+    carts.map(({ payment }) => payment.id),
+  )
+  return drafts.filter(({ cart_id }) => !cart_id)
 }
 
 function existingOrder(payment: SourcedPayment): ExistingOrder {

@@ -1,4 +1,12 @@
-import type { OrderedPayment, SessionOfOrder } from "../medusa/medusa-was-first"
+import { storeHooksCartCompletion } from "../medusa/complete-cart"
+import {
+  type MedusasPayment,
+  type OrderedPayment,
+  ordersWithoutStock,
+  type SessionOfOrder,
+} from "../medusa/medusa-was-first"
+import type { StripeMoney } from "../medusa/money-rows"
+import type { SharedTransaction } from "../medusa/shared-transaction"
 import { formatMinorUnits, toMinorUnits } from "../order-draft/amounts"
 import type { PaidPayment } from "../order-draft/order-draft"
 import type { Outcome } from "../payments/payments"
@@ -40,28 +48,76 @@ export function isExact(
   return false
 }
 
+/** Cart completion announces its order at its end; one that waits for its payment has come to it. */
+function hasDied({ session: { status }, cart_id }: OrderPayment): boolean {
+  return cart_id !== null && status !== "pending_authorization"
+}
+
+/** What a cart completion that died may have left undone, by order: its hooks are the store's, and can't be run again. */
+export async function leftUndone(
+  transaction: SharedTransaction,
+  paid: OrderPayment[],
+): Promise<Map<string, string>> {
+  const orders = paid.filter(hasDied).map(({ session }) => session.order_id)
+  const withoutStock = await ordersWithoutStock(transaction, orders)
+  return new Map(
+    orders.flatMap((id) => {
+      const undone = [
+        ...(withoutStock.has(id) ? ["its stock is not reserved"] : []),
+        ...(storeHooksCartCompletion() ? ["the store's hooks may not have run"] : []),
+      ]
+      return undone.length > 0 ? [[id, undone.join(", and ")] as const] : []
+    }),
+  )
+}
+
+/**
+ * The payment is recorded on the order. Where the cart completion that made the order died, a person sees first to what it
+ * may have left undone, `undone`.
+ */
 export function paidOrder(
   batch: Batch,
-  { payment, session: { order_id, status }, cart_id }: OrderPayment,
-  payment_id: string | undefined,
+  entry: OrderPayment,
+  { payment_id, undone }: { payment_id: string | undefined; undone: string | null },
 ): Outcome {
   const now = new Date()
-  // Cart completion announces its order at its end; one that waits for its payment has come to it.
-  const hasDied = cart_id !== null && status !== "pending_authorization"
-  const reason = hasDied
+  const { payment, session, cart_id } = entry
+  const { order_id } = session
+  const isDead = hasDied(entry)
+  const text = isDead
     ? "Medusa's own cart completion made the order, and ended before it recorded the payment"
     : "paid an order that existed before"
+  const reason = undone ? `order ${order_id} was made by a cart completion that died: ${undone}` : text
   const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  return batch.outcome(payment.id, "ordered", line, {
+  return batch.outcome(payment.id, undone ? "review" : "ordered", line, {
     reason,
     facts: {
       order_id,
       cart_id,
       payment_id,
-      ...(!hasDied && { placed_at: now }),
+      ...(!isDead && { placed_at: now }),
       ...(payment.status === "succeeded" && { captured_at: now }),
     },
   })
+}
+
+/**
+ * Medusa compares no amounts when it completes a cart: it records what the session asks for, whatever the payment intent
+ * was changed to. A payment of which a part is captured or refunded has the amount that was authorized.
+ */
+function otherAmount({ intent }: PaidPayment, { amount, currency }: MedusasPayment): string | null {
+  const recorded = toMinorUnits(amount, currency)
+  if (intent.currency === currency && intent.amount === recorded) {
+    return null
+  }
+  const paid = formatMinorUnits(intent.amount, intent.currency)
+  return `paid ${paid}, but Medusa recorded ${formatMinorUnits(recorded, currency)}`
+}
+
+/** What is decided about a payment of an order that Medusa made, and the money that is to be shown on it now. */
+interface KnownPayment {
+  outcome: Outcome
+  money: StripeMoney[]
 }
 
 /**
@@ -70,33 +126,42 @@ export function paidOrder(
  */
 export function alreadyOrdered(
   batch: Batch,
-  { payment: { id }, cart_id }: { payment: PaidPayment; cart_id: string | null },
+  { payment, cart_id }: { payment: PaidPayment; cart_id: string | null },
   earlier: OrderedPayment | undefined,
   session: SessionOfOrder | undefined,
-): Outcome {
+): KnownPayment {
+  const { id, intent } = payment
   const inSession = session?.payment && session.payment_intent_id === id ? session.payment : undefined
-  const own = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id) ?? inSession
+  const inCart = earlier?.payments.find(({ payment_intent_id }) => payment_intent_id === id)
+  const own = inCart ?? inSession
   const order_id = earlier?.order_id ?? session?.order_id
   if (!order_id || !own) {
-    const what = cart_id ? `cart ${cart_id}` : "the payment's session"
-    const which = order_id ? `became order ${order_id}` : "is being ordered"
-    const reason = `${what} ${which} with another payment: this one was paid as well`
-    const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id } }
-    const to = batch.plugin.options.paidTwice === "refund" ? "refunding" : "review"
-    return batch.outcome(id, to, line, { reason, facts: { cart_id } })
+    return { outcome: paidAsWell(batch, id, cart_id, order_id), money: [] }
   }
-  const reason = cart_id
-    ? "Medusa's own cart completion made the order"
-    : "Medusa recorded the payment itself"
+  const how = cart_id ? "Medusa's own cart completion made the order" : "Medusa recorded the payment itself"
+  const wrong = otherAmount(payment, own)
+  const isUntold = inCart?.untold ?? false
   const now = new Date()
-  // Medusa has announced its order; what follows is as for an order of ours.
+  // Medusa has announced its order, unless its completion died; what follows is as for an order of ours.
   const facts = {
     order_id,
     cart_id,
     payment_id: own.id,
-    placed_at: now,
+    ...(!isUntold && { placed_at: now }),
     ...(own.captured && { captured_at: now }),
   }
+  const reason = wrong ? `${wrong} for order ${order_id}` : how
   const line = { kind: "decision" as const, text: reason, data: { order_id, cart_id } }
-  return batch.outcome(id, "ordered", line, { reason, facts })
+  const outcome = batch.outcome(id, wrong ? "review" : "ordered", line, { reason, facts })
+  // While it waits for a person, the order shows what Stripe has captured, and not what Medusa believed.
+  return { outcome, money: wrong || isUntold ? [{ payment_id: own.id, order_id, intent, isUntold }] : [] }
+}
+
+function paidAsWell(batch: Batch, id: string, cart_id: string | null, order_id: string | undefined): Outcome {
+  const what = cart_id ? `cart ${cart_id}` : "the payment's session"
+  const which = order_id ? `became order ${order_id}` : "is being ordered"
+  const reason = `${what} ${which} with another payment: this one was paid as well`
+  const line = { kind: "decision" as const, text: reason, data: { cart_id, order_id } }
+  const to = batch.plugin.options.paidTwice === "refund" ? "refunding" : "review"
+  return batch.outcome(id, to, line, { reason, facts: { cart_id } })
 }

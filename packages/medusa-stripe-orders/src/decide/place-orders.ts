@@ -2,6 +2,7 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
 import { ordersOfCarts, sessionsGivenBack, sessionsOfOrders } from "../medusa/medusa-was-first"
+import { recordMoney, type StripeMoney } from "../medusa/money-rows"
 import { linkOrders, lockCarts } from "../medusa/order-links"
 import { createOrders } from "../medusa/order-rows"
 import { payOrders } from "../medusa/pay-orders"
@@ -17,7 +18,15 @@ import type { OrderDraft } from "../order-draft/order-draft"
 import { movedSince } from "../payments/inbox"
 import { applyOutcomes, lockPayments, type Outcome, type PaymentRow } from "../payments/payments"
 import type { Batch, ExistingOrder } from "./batch"
-import { alreadyOrdered, hasOrder, isDue, isExact, type OrderPayment, paidOrder } from "./existing-orders"
+import {
+  alreadyOrdered,
+  hasOrder,
+  isDue,
+  isExact,
+  leftUndone,
+  type OrderPayment,
+  paidOrder,
+} from "./existing-orders"
 import { outOfStock, servedHow, unstocked } from "./out-of-stock"
 import type { ServedOrder } from "./serve"
 import { type Served, takeStock } from "./take-stock"
@@ -35,12 +44,21 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
   try {
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)
-      const { outcomes, drafts, paid } = await stillToOrder(transaction, batch, mine)
+      const { outcomes, drafts, paid, known } = await stillToOrder(transaction, batch, mine)
       const stock = await takeStock(transaction, options.stock, drafts, (draft) => batch.stockPolicy(draft))
       const payments = await writeOrders(container, transaction, [...stock.orders.values()], options)
       outcomes.push(...drafts.map((draft) => stockOutcome(batch, draft, stock, payments)))
       const paymentIds = await payOrders(container, transaction, paid)
-      outcomes.push(...paid.map((entry) => paidOrder(batch, entry, paymentIds.get(entry.payment.id))))
+      const undone = await leftUndone(transaction, paid)
+      outcomes.push(
+        ...paid.map((entry) =>
+          paidOrder(batch, entry, {
+            payment_id: paymentIds.get(entry.payment.id),
+            undone: undone.get(entry.session.order_id) ?? null,
+          }),
+        ),
+      )
+      await recordMoney(container, transaction, known)
       await applyOutcomes(transaction.sql, batch.actor, outcomes)
     })
   } catch (error) {
@@ -128,6 +146,7 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
   const outcomes: Outcome[] = []
   const drafts: OrderDraft[] = []
   const paid: OrderPayment[] = []
+  const known: StripeMoney[] = []
   const taken = new Set<string>()
   for (const entry of entries) {
     const { cart_id, payment } = entry
@@ -140,7 +159,9 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       paid.push({ payment, session, cart_id })
       taken.add(session.payment_collection_id)
     } else if (session || earlier || (cart_id && taken.has(cart_id))) {
-      outcomes.push(alreadyOrdered(batch, entry, earlier, session))
+      const { outcome, money } = alreadyOrdered(batch, entry, earlier, session)
+      outcomes.push(outcome)
+      known.push(...money)
     } else if (givenBack.has(entry.payment_session_id ?? "")) {
       outcomes.push(movedInMedusa(batch, payment.id))
     } else if (entry.order && entry.row.order_id) {
@@ -152,7 +173,7 @@ async function stillToOrder(transaction: SharedTransaction, batch: Batch, entrie
       throw new Error(`the payment's order was there a moment ago, and is gone now (cart ${cart_id})`)
     }
   }
-  return { outcomes, drafts, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
+  return { outcomes, drafts, known, paid: paid.filter((entry) => isExact(batch, entry, outcomes)) }
 }
 
 /** Complete-cart authorized the payment, failed, and gave the money back: what Stripe said before is no longer true. */

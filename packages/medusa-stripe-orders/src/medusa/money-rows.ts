@@ -15,6 +15,8 @@ export interface StripeMoney {
   intent: Stripe.PaymentIntent
   /** all of them; left out where they were not asked for */
   refunds?: Stripe.Refund[]
+  /** Cart completion died between its capture and the order's transaction of it, which is written too. */
+  isUntold?: boolean
 }
 
 /** What was written; amounts are minor units. */
@@ -60,7 +62,7 @@ export async function recordMoney(
     container,
     transaction,
     [
-      ...captures.map((row) => ({ ...row, reference: "capture" })),
+      ...[...changes.flatMap(untoldCaptures), ...captures].map((row) => ({ ...row, reference: "capture" })),
       ...changes.flatMap(transactionsOfRefunds),
       ...removed.map((row) => ({ ...row, reference: "refund" })),
     ],
@@ -78,6 +80,8 @@ interface MedusaPayment {
   order_id: string
   version: number
   captured: number
+  /** captures that the order's transactions lack */
+  untold: { id: string; amount: number }[]
   /** what the order's transactions say was refunded of this payment */
   transacted: number
   refunds: (Omit<MedusaRefund, "amount"> & { amount: number })[]
@@ -92,6 +96,10 @@ async function lockedPayments({ sql }: SharedTransaction, moneys: StripeMoney[])
             "order".id AS order_id, "order".version,
             (SELECT COALESCE(sum(amount), 0) FROM capture WHERE payment_id = payment.id AND deleted_at IS NULL)::float8
               AS captured,
+            COALESCE((SELECT jsonb_agg(jsonb_build_object('id', capture.id, 'amount', capture.amount)) FROM capture
+                       WHERE payment_id = payment.id AND deleted_at IS NULL AND NOT EXISTS (
+                         SELECT 1 FROM order_transaction AS told WHERE told.order_id = "order".id
+                            AND told.reference_id = capture.id AND told.deleted_at IS NULL)), '[]') AS untold,
             (SELECT COALESCE(-sum(amount), 0) FROM order_transaction AS done
               WHERE done.order_id = "order".id AND done.reference = 'refund' AND done.deleted_at IS NULL
                 AND (done.reference_id = payment.id
@@ -129,6 +137,9 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
       ? payment.amount
       : fromMinorUnits(amount_received, currency_code)
   const uncaptured = amount_received - minor(payment.captured)
+  // Medusa records a whole capture for an automatic one, also of a lower amount. Before the capture has succeeded, Medusa's
+  // row may be there first: the admin's capture writes it, then asks Stripe.
+  const isWrong = uncaptured > 0 || (uncaptured < 0 && money.intent.status === "succeeded")
   const match = matchRefunds(
     payment.refunds.map((refund) => ({ ...refund, amount: minor(refund.amount) })),
     // An authorization that is let go is a refund in Stripe too, of money that was never received.
@@ -138,7 +149,7 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
   return {
     payment,
     money,
-    capture: uncaptured > 0 ? { id: newId("capt"), payment_id, amount: received - payment.captured } : null,
+    capture: isWrong ? { id: newId("capt"), payment_id, amount: received - payment.captured } : null,
     refunds: match.missing.map(({ id: stripe_refund_id, amount }) => ({
       id: newId("ref"),
       payment_id,
@@ -155,6 +166,11 @@ function changeOf(payment: MedusaPayment, money: StripeMoney): Change {
       pending: match.pending,
     },
   }
+}
+
+/** Only where its writer is known to be dead: the admin's capture writes its row first, and the transaction after it. */
+function untoldCaptures({ payment, money }: Change) {
+  return money.isUntold ? payment.untold.map((capture) => ({ ...capture, payment_id: payment.id })) : []
 }
 
 /**
