@@ -140,7 +140,8 @@ export function alreadyOrdered(
   }
   const how = cart_id ? "Medusa's own cart completion made the order" : "Medusa recorded the payment itself"
   const wrong = otherAmount(payment, own)
-  const isUntold = inCart?.untold ?? false
+  // A manual capture is the admin's, who writes the order's transaction a moment after the capture, without the cart's lock.
+  const isUntold = inCart?.untold === true && intent.capture_method !== "manual"
   const now = new Date()
   // Medusa has announced its order, unless its completion died; what follows is as for an order of ours.
   const facts = {
