@@ -1,5 +1,5 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
-import { type Due, WAKE_CHANNEL } from "./payments/queue"
+import { within } from "./waker"
 
 /** How often the connection is asked whether it still lives: a network may forget it in silence. */
 const CHECK_MS = 30_000
@@ -8,43 +8,60 @@ const RECONNECT_MS = 1_000
 
 /** The part of a connection of `pg` that is used here. */
 interface Connection {
-  on(event: "notification", handler: (notification: { payload?: string }) => void): void
+  on(event: "notification", handler: (notification: { channel: string; payload?: string }) => void): void
   on(event: "error" | "end", handler: () => void): void
   query(sql: string): Promise<unknown>
   end(): Promise<void>
 }
 
+/** @param payload undefined where the connection is new: what was said before it was not heard */
+type Handler = (payload: string | undefined) => void
+
 /**
- * Hears when something is due, from whichever process. A connection of its own, with the store's settings, so that it
- * takes none from the store's pool. What it misses while it reconnects, or behind a pooler that forwards no
- * notifications, the worker's timer finds within half a second.
+ * Hears what other processes say in Postgres. A connection of its own, with the store's settings, so that it takes none from
+ * the store's pool. What it misses while it reconnects, or behind a pooler that forwards no notifications, each listener
+ * finds by a look of its own, later.
  */
-export class DueListener {
+export class NotificationListener {
   readonly #db: Knex
-  readonly #onDue: (due: Due) => void
+  readonly #handlers = new Map<string, Handler>()
   #connection: Connection | undefined
   #timer: NodeJS.Timeout | undefined
-  #isClosed = false
+  #state: "idle" | "listening" | "closed" = "idle"
 
-  constructor(db: Knex, onDue: (due: Due) => void) {
+  constructor(db: Knex) {
     this.#db = db
-    this.#onDue = onDue
   }
 
-  async listen(): Promise<void> {
-    if (this.#isClosed) {
+  /** Before `start`. */
+  on(channel: string, handler: Handler): void {
+    this.#handlers.set(channel, handler)
+  }
+
+  /** Connects, once; the worker and the first buyer who waits both ask for it. */
+  start(): void {
+    if (this.#state === "idle") {
+      this.#state = "listening"
+      this.#listen()
+    }
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#state === "closed") {
       return
     }
     try {
       const connection: Connection = await this.#db.client.acquireRawConnection()
       this.#connection = connection
-      connection.on("notification", ({ payload }) =>
-        this.#onDue(payload === "a decision" ? payload : "anything"),
-      )
+      connection.on("notification", ({ channel, payload }) => this.#handlers.get(channel)?.(payload ?? ""))
       connection.on("error", () => this.#reconnect(connection))
       connection.on("end", () => this.#reconnect(connection))
-      await connection.query(`LISTEN ${WAKE_CHANNEL}`)
-      this.#onDue("anything")
+      for (const channel of this.#handlers.keys()) {
+        await connection.query(`LISTEN ${channel}`)
+      }
+      for (const handler of this.#handlers.values()) {
+        handler(undefined)
+      }
       this.#check(connection)
     } catch {
       this.#reconnect(this.#connection)
@@ -52,7 +69,7 @@ export class DueListener {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#state = "closed"
     clearTimeout(this.#timer)
     await this.#connection?.end().catch(() => {})
   }
@@ -60,7 +77,7 @@ export class DueListener {
   #check(connection: Connection): void {
     this.#after(CHECK_MS, async () => {
       try {
-        await answered(connection.query("SELECT 1"))
+        await within(CHECK_TIMEOUT_MS, connection.query("SELECT 1"))
         this.#check(connection)
       } catch {
         this.#reconnect(connection)
@@ -69,24 +86,16 @@ export class DueListener {
   }
 
   #reconnect(connection: Connection | undefined): void {
-    if (this.#isClosed || connection !== this.#connection) {
+    if (this.#state === "closed" || connection !== this.#connection) {
       return
     }
     this.#connection = undefined
     connection?.end().catch(() => {})
-    this.#after(RECONNECT_MS, () => this.listen())
+    this.#after(RECONNECT_MS, () => this.#listen())
   }
 
   #after(ms: number, work: () => Promise<void>): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(work, ms).unref()
   }
-}
-
-async function answered(query: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer")), CHECK_TIMEOUT_MS)
-  })
-  await Promise.race([query, late]).finally(() => clearTimeout(timer))
 }

@@ -27,3 +27,13 @@ export class Waker {
 export function timeout(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms).unref())
 }
+
+/** What `work` gives, or an error where it takes longer than `ms`. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+    timer.unref()
+  })
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}

@@ -2,6 +2,7 @@ import { MedusaError } from "@medusajs/framework/utils"
 import Stripe from "stripe"
 import { faultOf } from "./event-schema"
 import { concernOf } from "./events"
+import { withoutSecrets } from "./payments/client-secret"
 import { factsOf } from "./payments/facts"
 import type { Received } from "./payments/inbox"
 import { parseStorable } from "./payments/storable"
@@ -93,12 +94,20 @@ function refuseOtherMode({ livemode }: Stripe.Event, apiKey: string): void {
   }
 }
 
-/** What is stored of it: whole, with the payment that it is about. */
+/** What is stored of it: whole but for the client's secret, with the payment that it is about. */
 export function receivedOf({ event, payload, isFetched }: ReceivedEvent): Received {
   const { id, type, livemode, created } = event
   const concern = concernOf(event)
   return {
-    event: { id, type, api_version: event.api_version ?? null, livemode, created, payload, isFetched },
+    event: {
+      id,
+      type,
+      api_version: event.api_version ?? null,
+      livemode,
+      created,
+      payload: withoutSecrets(payload),
+      isFetched,
+    },
     concern: concern && {
       payment_intent_id: concern.payment_intent_id,
       opens: concern.opens,

@@ -6,7 +6,7 @@ import { announce } from "./carry-out/announce"
 import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
 import { Decider } from "./decider"
-import { DueListener } from "./listener"
+import type { NotificationListener } from "./listener"
 import { fetchMissedEvents } from "./missed-events"
 import { messageOf } from "./payments/payments"
 import {
@@ -19,6 +19,7 @@ import {
   notifyWorkers,
   releaseLeases,
   takeLease,
+  WAKE_CHANNEL,
 } from "./payments/queue"
 import { prune } from "./payments/retention"
 import type { Plugin } from "./plugin"
@@ -51,7 +52,7 @@ export class StripeWorker {
   readonly #logger: Logger
   readonly #plugin: Plugin
   readonly #wakers = { decide: new Waker(), announce: new Waker(), stripe: new Waker() }
-  readonly #listener: DueListener
+  readonly #listener: NotificationListener
   readonly #errors = new Map<string, number>()
   #decider: Decider | undefined
   #loops: Promise<void>[] = []
@@ -61,11 +62,12 @@ export class StripeWorker {
   #notifying: Promise<void> | undefined
   readonly #toNotify = new Set<Due>()
 
-  constructor(db: Knex, logger: Logger, plugin: Plugin) {
+  constructor(db: Knex, logger: Logger, plugin: Plugin, listener: NotificationListener) {
     this.#db = db
     this.#logger = logger
     this.#plugin = plugin
-    this.#listener = new DueListener(db, (due) => this.#wakeOwn(due))
+    this.#listener = listener
+    listener.on(WAKE_CHANNEL, (due) => this.#wakeOwn(due === "a decision" ? due : "anything"))
   }
 
   start(container: MedusaContainer): void {
@@ -86,7 +88,7 @@ export class StripeWorker {
     this.#heartbeat = setInterval(() => this.#beat(), BEAT_MS).unref()
     this.#beat()
     forgetDeadWorkers(this.#db).catch((error) => this.#complain(error))
-    this.#listener.listen()
+    this.#listener.start()
   }
 
   /** Ends the loops after what they are at, or in five seconds. What is left is due, and other workers' at once. */
@@ -104,7 +106,6 @@ export class StripeWorker {
       Promise.allSettled([...this.#loops, this.#decider?.settled()]),
       timeout(STOP_WITHIN_MS),
     ])
-    await this.#listener.close()
     await releaseLeases(this.#db, this.id).catch(() => {})
   }
 

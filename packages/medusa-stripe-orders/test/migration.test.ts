@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest"
+import { hashOfSecret } from "../src/payments/client-secret"
 import { claimToCarryOut, claimToDecide } from "../src/payments/queue"
 import { isPaymentState, PAYMENT_STATES } from "../src/payments/states"
 import { ALL, First, receiveOne, StateMachine, Tables, WaysToBuy } from "./tables"
@@ -165,6 +166,23 @@ describe("a database of the first version", () => {
     expect(await tables.payment("pi_stuck")).toMatchObject({ amount: null, email: null })
   })
 
+  it("knows each payment's client secret by its hash, where an event has it", async () => {
+    await oldDatabase()
+    const secret = (id: string) => ({ id, client_secret: `${id}_secret_abc` })
+    await oldEvent("evt_secret", "pi_void", intent(secret("pi_void")))
+    await oldEvent("evt_same", "pi_void", intent(secret("pi_void")))
+    await oldEvent("evt_odd", "pi_review", intent(secret("pi_void")))
+    await oldEvent("evt_pruned", "pi_stuck", intent(secret("pi_stuck")))
+    await tables.migrate(StateMachine)
+    await tables.rows("UPDATE stripe_event SET payload = NULL WHERE id = 'evt_pruned'")
+    await tables.migrate(WaysToBuy)
+    const { client_secret_hash } = await tables.payment("pi_void")
+    expect(client_secret_hash).toBe(hashOfSecret("pi_void_secret_abc"))
+    for (const id of ["pi_review", "pi_stuck", "pi_completed"]) {
+      expect(await tables.payment(id)).toMatchObject({ client_secret_hash: null })
+    }
+  })
+
   it("has the e-mail address that metadata name, as later events have it", async () => {
     await oldDatabase()
     await oldEvent("evt_both", "pi_stuck", intent({ metadata: { email: "metadata@shop.example" } }))
@@ -222,6 +240,7 @@ describe("a database of the first version", () => {
   it("goes on where it was: a new payment arrives after the old ones, and an old event again is the same", async () => {
     await oldDatabase()
     await tables.migrate(StateMachine)
+    await tables.migrate(WaysToBuy)
     const event = (id: string) => ({
       id,
       type: "payment_intent.succeeded",

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { readSeeded } from "../../launch/seeded.ts"
 import { copyTemplate, TEMPLATE, templateSettings } from "../../launch/template.ts"
 import { closeShops } from "../setup/shop.ts"
+import { startWaiting } from "./standstill.ts"
 import { StripeShop, times } from "./stripe-shop.ts"
 
 const MUG = [{ sku: "MUG", quantity: 1 }]
@@ -60,6 +61,26 @@ describe("a shop whose servers go away and come back", () => {
     expect([...answers].filter((status) => status !== undefined && status < 500)).toEqual([])
     await startDatabase(postgres.port)
     await expectAllSold(intents, before)
+  })
+
+  it("answers a buyer's page that waits while Postgres is started anew", async () => {
+    shop.stripe.delivery = { hold: ({ type }) => type === "payment_intent.succeeded" }
+    const intent = await shop.pay({ items: MUG })
+    const { client_secret } = await shop.client.paymentIntents.retrieve(intent)
+    await shop.stripe.idle()
+    const { answer } = await startWaiting(shop, () =>
+      fetch(`${shop.url}/store/stripe-payments/${intent}?wait=30`, {
+        headers: {
+          "x-publishable-api-key": shop.seeded.publishableKey,
+          "x-stripe-client-secret": client_secret ?? "",
+        },
+      }),
+    )
+    await postgres.stop()
+    await startDatabase(postgres.port)
+    shop.stripe.delivery = {}
+    await shop.stripe.releaseHeld()
+    expect(await (await answer).json()).toMatchObject({ payment: { status: "ordered" } })
   })
 
   it("loses nothing where Redis is killed in the middle of a rush, and started again", async () => {

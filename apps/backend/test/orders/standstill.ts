@@ -31,6 +31,18 @@ function untilWaiting(shop: StripeShop, which: string): Promise<unknown> {
   })
 }
 
+/** Starts a request of a buyer's page that waits, and returns when the shop has looked at its payment for the first time. */
+export async function startWaiting<T>(
+  shop: StripeShop,
+  start: () => Promise<T>,
+): Promise<{ answer: Promise<T> }> {
+  const unlock = await hold(shop, "LOCK TABLE stripe_payment IN ACCESS EXCLUSIVE MODE")
+  const answer = start()
+  await untilStatementWaits(shop, 'payment.client_secret_hash, "order".display_id')
+  await unlock()
+  return { answer }
+}
+
 /** Holds up the commits that make `when`, a condition on a payment's row, come true. The returned function lets them through. */
 export async function holdCommit(shop: StripeShop, when: string): Promise<() => Promise<void>> {
   const client = await shop.db.connect()

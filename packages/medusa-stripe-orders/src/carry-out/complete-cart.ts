@@ -1,6 +1,7 @@
 import { completeCart } from "../medusa/complete-cart"
 import { type Line, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
+import { OUT_OF_STOCK } from "../payments/reasons"
 import type { CarryOut } from "./context"
 
 /**
@@ -18,7 +19,7 @@ export async function completeInMedusa(
     return outcomeOf(payment, "pending", line("Medusa completed the cart"))
   }
   if (completion.kind === "sold out") {
-    const reason = `out of stock: ${completion.reason}`
+    const reason = `${OUT_OF_STOCK}${completion.reason}`
     // Medusa completes a cart whole or not at all.
     const { whenOutOfStock } = plugin.options
     const to = whenOutOfStock === "refund" || whenOutOfStock === "partial" ? "refunding" : "review"

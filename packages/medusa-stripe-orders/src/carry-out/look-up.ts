@@ -2,6 +2,7 @@ import type Stripe from "stripe"
 import { type CheckoutSession, emailOf, freeIntent, isFreeSession } from "../order-draft/checkout-session"
 import { saysWhatWasBought } from "../order-draft/source"
 import { invoiceOf } from "../order-draft/unsourced"
+import { hashOfSecret } from "../payments/client-secret"
 import { intentFacts } from "../payments/facts"
 import { type Outcome, outcomeOf, type PaymentFacts } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
@@ -57,7 +58,7 @@ async function freePayment(plugin: Plugin, id: string): Promise<Answered> {
 }
 
 function answered(payment: ClaimedPayment, { intent, checkout }: Answered): Outcome {
-  // The client's secret is nothing that we need to keep.
+  // The client's secret itself is nothing that we may keep.
   const { lastResponse, client_secret, ...plain } = intent as Stripe.Response<Stripe.PaymentIntent>
   if (checkout?.status === "open" && isWaitedFor(payment)) {
     return openSession(payment, checkout)
@@ -65,6 +66,7 @@ function answered(payment: ClaimedPayment, { intent, checkout }: Answered): Outc
   const facts = {
     ...intentFacts(parseStorable(JSON.stringify(plain))),
     ...(checkout && sessionFacts(checkout)),
+    client_secret_hash: hashOfSecret(client_secret),
   }
   const line = {
     kind: "stripe_call" as const,

@@ -1,6 +1,7 @@
 import { formatMinorUnits } from "../order-draft/amounts"
 import type { OrderDraft } from "../order-draft/order-draft"
 import type { Outcome } from "../payments/payments"
+import { OUT_OF_STOCK } from "../payments/reasons"
 import type { Batch } from "./batch"
 import type { ServedOrder } from "./serve"
 import type { Shortage } from "./stock"
@@ -17,7 +18,7 @@ export type WhenOutOfStock = (typeof WHEN_OUT_OF_STOCK)[number]
 export function outOfStock(batch: Batch, draft: OrderDraft, short: Shortage[]): Outcome {
   const { payment, order } = draft
   const { whenOutOfStock } = batch.stockPolicy(draft)
-  const reason = `out of stock: ${describe(order, short)}`
+  const reason = `${OUT_OF_STOCK}${describe(order, short)}`
   const line = { kind: "decision" as const, text: `Sold out: ${reason}`, data: { short } }
   return batch.outcome(payment.id, whenOutOfStock === "review" ? "review" : "refunding", line, { reason })
 }

@@ -1,5 +1,6 @@
 import type Stripe from "stripe"
 import { chargeOf } from "../stripe-objects"
+import { hashOfSecret } from "./client-secret"
 import type { PaymentFacts } from "./payments"
 
 /** What a person searches by, from an event whose object is the payment intent. */
@@ -8,7 +9,7 @@ export function factsOf(event: Stripe.Event): PaymentFacts {
   return { ...intentFacts(intent), livemode: event.livemode, account: event.account ?? null }
 }
 
-/** What a person searches by, from the payment intent; what is missing in it is left out. */
+/** What a person searches by, and a buyer asks with, from the payment intent; what is missing in it is left out. */
 export function intentFacts(intent: Stripe.PaymentIntent): PaymentFacts {
   const charge = chargeOf(intent)
   const types = intent.payment_method_types ?? []
@@ -22,6 +23,7 @@ export function intentFacts(intent: Stripe.PaymentIntent): PaymentFacts {
     payment_method: idOf(intent.payment_method),
     payment_method_type: charge?.payment_method_details?.type ?? (types.length === 1 ? types[0] : null),
     latest_charge: idOf(intent.latest_charge),
+    client_secret_hash: hashOfSecret(intent.client_secret),
   }
 }
 

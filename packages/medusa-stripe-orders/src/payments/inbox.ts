@@ -9,7 +9,7 @@ export interface IncomingEvent {
   livemode: boolean
   /** Unix seconds, as Stripe sends it */
   created: number
-  /** what was signed, as text */
+  /** what was signed, as text, without the client's secret */
   payload: string
   /** was never delivered, but found in Stripe's list of events: no delivery is counted */
   isFetched?: boolean

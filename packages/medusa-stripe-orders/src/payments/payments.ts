@@ -1,5 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
+import { SETTLING } from "./buyer-answers"
 import { AFTER_EVENT, mayBecome, type PaymentState } from "./states"
 import { parseStorable, storableText } from "./storable"
 
@@ -54,6 +55,8 @@ export interface PaymentFacts {
   payment_method_type?: string | null
   /** `ch_…` */
   latest_charge?: string | null
+  /** of the secret that the buyer's browser has, by which a buyer asks about the payment */
+  client_secret_hash?: string | null
 }
 
 /** Either the pool or a transaction; each statement below is atomic by itself. */
@@ -81,11 +84,12 @@ export const FACTS = [
   "payment_method",
   "payment_method_type",
   "latest_charge",
+  "client_secret_hash",
 ] as const satisfies (keyof PaymentFacts)[]
 
 /** The same as columns of a recordset. */
 export const FACT_COLUMNS = `amount bigint, currency text, email text, name text, created timestamptz, livemode boolean,
-         account text, payment_method text, payment_method_type text, latest_charge text`
+         account text, payment_method text, payment_method_type text, latest_charge text, client_secret_hash text`
 
 /** A longer text has no place in an index of Postgres, and a name may have 5,000 characters in Stripe. */
 const LONGEST_FACT = 500
@@ -140,6 +144,9 @@ export function outcomeOf(
 ): Outcome {
   return { id, claim, revision, to, lines: [line], ...more }
 }
+
+/** Says that payments have come to an outcome, to the processes whose buyers wait for it. */
+export const OUTCOME_CHANNEL = "stripe_orders_outcome"
 
 const OUTCOME_FACTS = [
   ...FACTS,
@@ -201,9 +208,9 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               snapshot_revision = CASE WHEN o.snapshot IS NULL THEN p.snapshot_revision ELSE o.revision END,
               ${OUTCOME_FACTS.map((fact) => `${fact} = COALESCE(o.${fact}, p.${fact})`).join(", ")},
               updated_at = now()
-         FROM outcome AS o
+         FROM outcome AS o JOIN stripe_payment AS before ON before.id = o.id
         WHERE p.id = o.id AND p.claim = o.claim AND jsonb_exists(o.allowed_from, p.status)
-       RETURNING p.id, p.status, o.revision),
+       RETURNING p.id, p.status, o.revision, before.status AS was),
      events AS (
        UPDATE stripe_event AS e SET status = 'settled', settled_at = clock_timestamp(), updated_at = now()
          FROM written
@@ -214,9 +221,15 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
        SELECT line.id, line.kind, :actor, written.status, line.text, line.data
          FROM jsonb_to_recordset(CAST(:lines AS jsonb))
            AS line(id text, kind text, text text, data jsonb, position int)
-         JOIN written ON written.id = line.id ORDER BY line.position)
-     SELECT id FROM written`,
+         JOIN written ON written.id = line.id ORDER BY line.position),
+     -- Postgres commits what notifies one after the other: once for a whole batch, and only where a buyer may wait for it.
+     told AS MATERIALIZED (
+       SELECT pg_notify(:outcomeChannel, '') AS told
+        WHERE EXISTS (SELECT FROM written WHERE was = ANY(:settling) AND status <> ALL(:settling)))
+     SELECT id, (SELECT count(told) FROM told) FROM written`,
     {
+      outcomeChannel: OUTCOME_CHANNEL,
+      settling: SETTLING,
       outcomes: JSON.stringify(rows),
       lines: JSON.stringify(lines),
       actor,

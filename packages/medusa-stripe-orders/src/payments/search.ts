@@ -5,7 +5,7 @@ import { storableText } from "./storable"
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
   extends Omit<PaymentRow, "account" | "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
-    PaymentFacts {
+    Omit<PaymentFacts, "client_secret_hash"> {
   /** the state in plain words */
   says: string
 }
@@ -18,7 +18,7 @@ const VIEW = [
   "cart_id",
   "payment_id",
   "amount::float8 AS amount",
-  ...FACTS.filter((fact) => fact !== "amount"),
+  ...FACTS.filter((fact) => fact !== "amount" && fact !== "client_secret_hash"),
   "arrival::float8 AS arrival",
   "revision",
   "status_since",

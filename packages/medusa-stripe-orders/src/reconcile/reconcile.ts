@@ -3,6 +3,7 @@ import { accountsToRead } from "../accounts"
 import { listPayments } from "../carry-out/stripe-calls"
 import { readShownMoney } from "../medusa/shown-money"
 import { oldestFirst, type Span } from "../oldest-first"
+import { hashOfSecret } from "../payments/client-secret"
 import { intentFacts } from "../payments/facts"
 import { type Database, readPayments } from "../payments/payments"
 import { parseStorable } from "../payments/storable"
@@ -119,6 +120,7 @@ function found(
   account: string | undefined,
 ) {
   const snapshot = JSON.stringify(intent)
-  const facts = { ...intentFacts(parseStorable(snapshot)), account: account ?? null }
+  const client_secret_hash = hashOfSecret(client_secret)
+  const facts = { ...intentFacts(parseStorable(snapshot)), client_secret_hash, account: account ?? null }
   return { id: intent.id, text: `Found by reconcile: ${text}`, facts, snapshot }
 }

@@ -3,12 +3,16 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { ConfigModule, Logger } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs/framework/utils"
 import Stripe from "stripe"
+import type { BuyersQuestion, PaymentForBuyer } from "../../buyers/buyers-payment"
+import { WaitingBuyers } from "../../buyers/waiting-buyers"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
+import { NotificationListener } from "../../listener"
+import { readBuyersPayments } from "../../medusa/buyers-payments"
 import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
-import { messageOf, readTimeline, type TimelineLine } from "../../payments/payments"
+import { messageOf, OUTCOME_CHANNEL, readTimeline, type TimelineLine } from "../../payments/payments"
 import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
 import { lookAgainAtOrders } from "../../payments/take-up"
 import { dismissPayments, retryKind, retryReviews, type WaitingKind } from "../../payments/waiting"
@@ -54,7 +58,9 @@ export class StripeOrdersModuleService
   readonly #accounts = new Map<string, Plugin>()
   readonly #database: Knex
   readonly #logger: Logger
+  readonly #listener: NotificationListener
   readonly #worker: StripeWorker
+  readonly #buyers: WaitingBuyers
   /** Events that come while others are stored are stored together: a rush of webhooks costs few commits. */
   readonly #inbox: Gatherer<Received>
 
@@ -70,7 +76,11 @@ export class StripeOrdersModuleService
         this.#worker.start(application)
       }
     },
-    onApplicationPrepareShutdown: async () => await this.#worker.stop(),
+    onApplicationPrepareShutdown: async () => {
+      this.#buyers.close()
+      await this.#worker.stop()
+      await this.#listener.close()
+    },
   }
 
   constructor(container: Dependencies, options: unknown) {
@@ -84,7 +94,10 @@ export class StripeOrdersModuleService
       ({ event, concern }) => concern?.payment_intent_id ?? event.id,
     )
     this.#logger = container[ContainerRegistrationKeys.LOGGER]
-    this.#worker = new StripeWorker(this.#database, this.#logger, this)
+    this.#listener = new NotificationListener(this.#database)
+    this.#worker = new StripeWorker(this.#database, this.#logger, this, this.#listener)
+    this.#buyers = new WaitingBuyers((ids) => readBuyersPayments(this.#database, ids))
+    this.#listener.on(OUTCOME_CHANNEL, this.#buyers.look)
   }
 
   #client(more: { stripeAccount?: string }): Stripe {
@@ -181,6 +194,24 @@ export class StripeOrdersModuleService
       onProgress?.(soFar)
     }
     return await reconcile({ db: this.#database, plugin: this, person, since, until, onProgress: progress })
+  }
+
+  /**
+   * How the payment stands, for its buyer; null where there is none with this client secret. Waits `ms` for something to
+   * become of it, unless `gone` says that nobody waits for the answer any more.
+   *
+   * @throws AskAgain where so many wait that this one can't
+   */
+  async paymentForBuyer(
+    question: BuyersQuestion,
+    ms = 0,
+    gone: AbortSignal = new AbortController().signal,
+  ): Promise<PaymentForBuyer | null> {
+    if (ms === 0) {
+      return await this.#buyers.ask(question)
+    }
+    this.#listener.start()
+    return await this.#buyers.wait(question, ms, gone)
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */

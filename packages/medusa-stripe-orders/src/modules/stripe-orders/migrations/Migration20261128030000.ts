@@ -1,6 +1,9 @@
 import { Migration } from "@medusajs/framework/mikro-orm/migrations"
 
-/** Orders of a part of what was paid for, orders of Stripe's Checkout, and customers found whatever the letters' case. */
+/**
+ * Orders of a part of what was paid for, orders of Stripe's Checkout, customers found whatever the letters' case, and buyers
+ * who ask about their payment.
+ */
 export class Migration20261128030000 extends Migration {
   override async up(): Promise<void> {
     this.addSql(`
@@ -11,12 +14,21 @@ export class Migration20261128030000 extends Migration {
           CREATE INDEX IF NOT EXISTS "IDX_customer_email_lower" ON customer (lower(email)) WHERE deleted_at IS NULL;
         END IF;
       END $$;`)
+    // A buyer proves with the client's secret whose payment it is. Events that are stored have it; from now on only its hash is kept.
+    this.addSql(`
+      ALTER TABLE stripe_payment ADD COLUMN IF NOT EXISTS client_secret_hash text;
+      UPDATE stripe_payment AS payment SET client_secret_hash = encode(sha256(convert_to(event.secret, 'UTF8')), 'hex')
+        FROM (SELECT DISTINCT payment_intent_id, substring(payload FROM '"client_secret"\\s*:\\s*"(pi_[A-Za-z0-9_]+)"') AS secret
+                FROM stripe_event
+               WHERE type LIKE 'payment_intent.%' AND payload IS NOT NULL) AS event
+       WHERE event.payment_intent_id = payment.id AND starts_with(event.secret, payment.id || '_secret_');`)
   }
 
   override async down(): Promise<void> {
     this.addSql(`
       UPDATE stripe_payment SET status = 'money_moved' WHERE status = 'refunding_rest';
-      ALTER TABLE stripe_payment DROP COLUMN IF EXISTS order_amount, DROP COLUMN IF EXISTS checkout;
+      ALTER TABLE stripe_payment DROP COLUMN IF EXISTS order_amount, DROP COLUMN IF EXISTS checkout,
+        DROP COLUMN IF EXISTS client_secret_hash;
       DROP INDEX IF EXISTS "IDX_customer_email_lower";`)
   }
 }

@@ -18,7 +18,7 @@ const StripeEvent = model
     status: model.enum(["pending", "settled", "ignored"]),
     deliveries: model.number().default(1),
     settled_at: model.dateTime().nullable(),
-    /** what Stripe signed: text, for JSON of Postgres holds less than JSON may. Null where it was pruned. */
+    /** what Stripe signed, without the client's secret: text, for JSON of Postgres holds less than JSON may. Null where it was pruned. */
     payload: model.text().nullable(),
   })
   .indexes([

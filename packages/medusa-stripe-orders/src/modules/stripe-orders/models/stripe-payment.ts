@@ -31,6 +31,8 @@ const StripePayment = model
     payment_method: model.text().nullable(),
     payment_method_type: model.text().nullable(),
     latest_charge: model.text().nullable(),
+    /** SHA-256, by which a buyer asks about the payment */
+    client_secret_hash: model.text().nullable(),
 
     arrival: model.autoincrement(),
     revision: model.number().default(0),
