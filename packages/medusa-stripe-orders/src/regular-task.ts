@@ -44,6 +44,11 @@ export class RegularTask {
     }
   }
 
+  /** There may be something to do before its time. */
+  wake(): void {
+    this.#waker.wake()
+  }
+
   stop(): void {
     this.#isRunning = false
     this.#waker.wake()

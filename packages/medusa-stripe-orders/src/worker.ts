@@ -24,6 +24,7 @@ import {
 import { prune } from "./payments/retention"
 import type { Plugin } from "./plugin"
 import { RegularTask } from "./regular-task"
+import { sendEvents } from "./send-events"
 import { timeout, Waker } from "./waker"
 
 /** How long a loop that found nothing due waits for a notification before it looks by itself. */
@@ -57,6 +58,7 @@ export class StripeWorker {
   #decider: Decider | undefined
   #loops: Promise<void>[] = []
   #tasks: RegularTask[] = []
+  #sender: RegularTask | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #isRunning = false
   #notifying: Promise<void> | undefined
@@ -78,7 +80,8 @@ export class StripeWorker {
       onError: (error) => this.#complain(error),
     })
     this.#decider = decider
-    this.#tasks = this.#tasksOf(decider)
+    this.#sender = this.#senderOf(container, decider)
+    this.#tasks = [this.#sender, ...this.#tasksOf(decider)]
     this.#loops = [
       ...this.#tasks.map((task) => task.start()),
       this.#loop(this.#wakers.decide, () => decider.next()),
@@ -132,6 +135,7 @@ export class StripeWorker {
   #wakeOwn(due: Due): void {
     this.#wakers.decide.wake()
     if (due === "anything") {
+      this.#sender?.wake()
       this.#wakers.announce.wake()
       this.#wakers.stripe.wake()
     }
@@ -209,6 +213,17 @@ export class StripeWorker {
         logger,
       }),
     ]
+  }
+
+  #senderOf(container: MedusaContainer, decider: Decider): RegularTask {
+    const isOurs = () => this.#isRunning && decider.isInCharge
+    return new RegularTask({
+      name: "Sending events to the store's event bus",
+      everyMs: IDLE_MS,
+      run: () => sendEvents(container, this.#db, isOurs),
+      isOurs,
+      logger: this.#logger,
+    })
   }
 
   #claimOptions(limit: number) {

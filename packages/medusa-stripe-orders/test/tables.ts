@@ -91,7 +91,9 @@ export class Tables {
   }
 
   async empty(): Promise<void> {
-    await this.db.raw("TRUNCATE stripe_payment, stripe_event, stripe_timeline, stripe_lease, stripe_cursor")
+    await this.db.raw(
+      "TRUNCATE stripe_payment, stripe_event, stripe_timeline, stripe_lease, stripe_cursor, stripe_outbox",
+    )
   }
 }
 

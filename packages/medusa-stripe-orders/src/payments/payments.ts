@@ -1,5 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
+import { TOLD_VALUES, toldOf } from "./bus-events"
 import { SETTLING } from "./buyer-answers"
 import { AFTER_EVENT, mayBecome, type PaymentState } from "./states"
 import { parseStorable, storableText } from "./storable"
@@ -158,8 +159,19 @@ const OUTCOME_FACTS = [
   "order_amount",
 ] as const
 
+/** The state that an outcome leads to: its own, or where an event takes it that came since the step began. */
+const STATE = `CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(
+                (SELECT CAST(:afterEvent AS jsonb) -> (CASE WHEN bool_or(type = ANY(:canceled)) AND COALESCE(o.order_id, p.order_id) IS NULL
+                               THEN 'canceled'
+                          WHEN bool_or(type = ANY(:money) OR type = ANY(:canceled)) THEN 'money'
+                          WHEN bool_or(type = ANY(:refund)) THEN 'refund' ELSE 'progress' END) ->> o."to"
+                   FROM stripe_event AS later
+                  WHERE later.payment_intent_id = p.id AND later.revision > o.revision AND later.deleted_at IS NULL),
+                o."to") END`
+
 /**
- * The one writer: rows and timeline lines of a whole batch, in one statement. Gives the claims back.
+ * The one writer: rows, timeline lines and events for the store's bus of a whole batch, in one statement. Gives the claims
+ * back.
  *
  * A payment that another claim holds by now, or whose state does not lead to the new one, is left as it is: the step came
  * too late. Returns the ids that were written.
@@ -188,14 +200,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
          captured_at timestamptz, placed_at timestamptz, order_amount bigint, snapshot text, checkout text)),
      written AS (
        UPDATE stripe_payment AS p
-          SET status = CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(
-                (SELECT CAST(:afterEvent AS jsonb) -> (CASE WHEN bool_or(type = ANY(:canceled)) AND COALESCE(o.order_id, p.order_id) IS NULL
-                               THEN 'canceled'
-                          WHEN bool_or(type = ANY(:money) OR type = ANY(:canceled)) THEN 'money'
-                          WHEN bool_or(type = ANY(:refund)) THEN 'refund' ELSE 'progress' END) ->> o."to"
-                   FROM stripe_event AS later
-                  WHERE later.payment_intent_id = p.id AND later.revision > o.revision AND later.deleted_at IS NULL),
-                o."to") END,
+          SET status = ${STATE},
+              told = COALESCE(${toldOf(STATE, "o.reason")}, p.told),
               status_since = CASE WHEN p.status = o."to" THEN p.status_since ELSE clock_timestamp() END,
               reason = o.reason,
               due_at = clock_timestamp() +
@@ -210,7 +216,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               updated_at = now()
          FROM outcome AS o JOIN stripe_payment AS before ON before.id = o.id
         WHERE p.id = o.id AND p.claim = o.claim AND jsonb_exists(o.allowed_from, p.status)
-       RETURNING p.id, p.status, o.revision, before.status AS was),
+       RETURNING p.id, p.status, o.revision, p.order_id, p.reason, p.told,
+                 before.status AS was, before.told AS was_told),
      events AS (
        UPDATE stripe_event AS e SET status = 'settled', settled_at = clock_timestamp(), updated_at = now()
          FROM written
@@ -223,13 +230,18 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
            AS line(id text, kind text, text text, data jsonb, position int)
          JOIN written ON written.id = line.id ORDER BY line.position),
      -- Postgres commits what notifies one after the other: once for a whole batch, and only where a buyer may wait for it.
-     told AS MATERIALIZED (
-       SELECT pg_notify(:outcomeChannel, '') AS told
-        WHERE EXISTS (SELECT FROM written WHERE was = ANY(:settling) AND status <> ALL(:settling)))
-     SELECT id, (SELECT count(told) FROM told) FROM written`,
+     notified AS MATERIALIZED (
+       SELECT pg_notify(:outcomeChannel, '') AS done
+        WHERE EXISTS (SELECT FROM written WHERE was = ANY(:settling) AND status <> ALL(:settling))),
+     outbox AS (
+       INSERT INTO stripe_outbox (name, payment_intent_id, order_id, reason)
+       SELECT split_part(told, ':', 1), id, order_id, reason FROM written
+        WHERE status <> was AND told IS DISTINCT FROM was_told)
+     SELECT id, (SELECT count(done) FROM notified) FROM written`,
     {
       outcomeChannel: OUTCOME_CHANNEL,
       settling: SETTLING,
+      ...TOLD_VALUES,
       outcomes: JSON.stringify(rows),
       lines: JSON.stringify(lines),
       actor,

@@ -54,7 +54,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
           SET status = CASE WHEN order_id IS NULL OR (payment_id IS NULL AND cart_id IS NOT NULL) THEN :withoutOrder
                             WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
               status_since = clock_timestamp(),
-              reason = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
+              reason = NULL, told = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
               claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
               updated_at = now()
         WHERE id = ANY(:ids) AND status = ANY(:retried) AND deleted_at IS NULL

@@ -23,6 +23,7 @@ import { StripeWorker } from "../../worker"
 import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
 import StripeLease from "./models/stripe-lease"
+import StripeOutbox from "./models/stripe-outbox"
 import StripePayment from "./models/stripe-payment"
 import StripeTimeline from "./models/stripe-timeline"
 
@@ -48,6 +49,7 @@ export class StripeOrdersModuleService
     StripeTimeline,
     StripeLease,
     StripeCursor,
+    StripeOutbox,
   })
   implements Plugin
 {

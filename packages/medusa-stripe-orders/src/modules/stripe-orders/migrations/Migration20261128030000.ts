@@ -1,8 +1,8 @@
 import { Migration } from "@medusajs/framework/mikro-orm/migrations"
 
 /**
- * Orders of a part of what was paid for, orders of Stripe's Checkout, customers found whatever the letters' case, and buyers
- * who ask about their payment.
+ * Orders of a part of what was paid for, orders of Stripe's Checkout, customers found whatever the letters' case, buyers who
+ * ask about their payment, and events for the store's bus.
  */
 export class Migration20261128030000 extends Migration {
   override async up(): Promise<void> {
@@ -22,13 +22,30 @@ export class Migration20261128030000 extends Migration {
                 FROM stripe_event
                WHERE type LIKE 'payment_intent.%' AND payload IS NOT NULL) AS event
        WHERE event.payment_intent_id = payment.id AND starts_with(event.secret, payment.id || '_secret_');`)
+    // What became of payments before is not told anew when they are looked at again.
+    this.addSql(`
+      CREATE TABLE IF NOT EXISTS stripe_outbox (
+        id bigserial PRIMARY KEY,
+        event_id text NOT NULL DEFAULT gen_random_uuid(),
+        name text NOT NULL,
+        payment_intent_id text NOT NULL,
+        order_id text,
+        reason text,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        deleted_at timestamptz);
+      ALTER TABLE stripe_payment ADD COLUMN IF NOT EXISTS told text;
+      UPDATE stripe_payment
+         SET told = CASE status WHEN 'money_moved' THEN 'completed' ELSE status END || COALESCE(': ' || reason, '')
+       WHERE status IN ('ordered', 'completed', 'money_moved', 'disputed', 'refunded', 'canceled', 'review');`)
   }
 
   override async down(): Promise<void> {
     this.addSql(`
       UPDATE stripe_payment SET status = 'money_moved' WHERE status = 'refunding_rest';
       ALTER TABLE stripe_payment DROP COLUMN IF EXISTS order_amount, DROP COLUMN IF EXISTS checkout,
-        DROP COLUMN IF EXISTS client_secret_hash;
+        DROP COLUMN IF EXISTS client_secret_hash, DROP COLUMN IF EXISTS told;
+      DROP TABLE IF EXISTS stripe_outbox;
       DROP INDEX IF EXISTS "IDX_customer_email_lower";`)
   }
 }

@@ -14,6 +14,8 @@ const StripePayment = model
     /** one of `payments/states.ts` */
     status: model.text().default("pending"),
     reason: model.text().nullable(),
+    /** what the store's event bus was last told of it, with the reason */
+    told: model.text().nullable(),
     order_id: model.text().nullable(),
     cart_id: model.text().nullable(),
     payment_id: model.text().nullable(),
