@@ -95,6 +95,16 @@ describe("an outcome", () => {
     ])
   })
 
+  it("is not told anew by what is done about it after a retry, but by what becomes of it", async () => {
+    await tables.insert("pi_1")
+    await step("pi_1", "ordered", { facts: { order_id: "order_1", payment_id: "pay_1" } })
+    await step("pi_1", "review", { reason: "why" })
+    await retryReviews(tables.db, "user_1", ["pi_1"])
+    await step("pi_1", "ordered", { facts: { captured_at: new Date() } })
+    await step("pi_1", "completed")
+    expect((await outbox()).map(([name]) => name)).toEqual(["ordered", "review", "completed"])
+  })
+
   it.each([
     [
       "gave up after 20 attempts: Customer with email ada@shop.example\nalready exists",
