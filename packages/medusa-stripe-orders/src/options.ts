@@ -44,6 +44,40 @@ const days = (byDefault: number | null) =>
     .transform((given) => (given === "forever" || given === 0 ? null : given))
     .default(byDefault)
 
+const count = z
+  .number({ error: "must be a whole number; 0 is without limit" })
+  .int("must be a whole number; 0 is without limit")
+  .min(0, "must be a whole number; 0 is without limit")
+
+/** Stock that is held while the buyer pays. Times are seconds. */
+const hold = z
+  .union(
+    [
+      z.literal(false),
+      z
+        .strictObject({
+          duration: seconds({ least: 1, most: 86_400 }).default(900),
+          longest: seconds({ least: 1, most: 604_800 }).default(3_600),
+          grace: z
+            .number("must be seconds")
+            .min(0, "must be seconds")
+            .max(3_600, "must be at most an hour")
+            .default(60),
+          unitsPerCart: count.default(50),
+          linesPerCart: count.default(50),
+          perCustomer: count.default(3),
+          perIp: count.default(20),
+          proxies: z.number("must be a whole number").int().min(0).max(10).default(1),
+        })
+        .refine(({ duration, longest }) => longest >= duration, {
+          error: "must not be shorter than duration",
+          path: ["longest"],
+        }),
+    ],
+    { error: "must be false, or an object such as { duration: 900 }" },
+  )
+  .prefault({})
+
 const schema = z.strictObject({
   apiKey: z
     .string({ error: NO_KEY })
@@ -103,6 +137,7 @@ const schema = z.strictObject({
     .min(0, "must be seconds, at most a day; 0 never fetches events")
     .max(86_400, "must be seconds, at most a day; 0 never fetches events")
     .default(300),
+  hold,
   retention: z.strictObject({ events: days(90), timeline: days(null) }).prefault({}),
   stripe: clientConfig.default({}),
 })

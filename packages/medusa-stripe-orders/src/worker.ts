@@ -36,6 +36,9 @@ const STRIPE_AT_ONCE = 25
 
 const PRUNE_EVERY_MS = 3_600_000
 
+/** Whoever needs the stock of a hold that is over gives it back at once: this is for what a shop shows as available. */
+const SWEEP_EVERY_MS = 2_000
+
 const STOP_WITHIN_MS = 5_000
 const SAY_AGAIN_AFTER_MS = 60_000
 
@@ -61,10 +64,13 @@ export class StripeWorker {
   #notifying: Promise<void> | undefined
   readonly #toNotify = new Set<Due>()
 
-  constructor(db: Knex, logger: Logger, plugin: Plugin) {
+  readonly #sweepHolds: () => Promise<number> | undefined
+
+  constructor(db: Knex, logger: Logger, plugin: Plugin, sweepHolds: () => Promise<number> | undefined) {
     this.#db = db
     this.#logger = logger
     this.#plugin = plugin
+    this.#sweepHolds = sweepHolds
     this.#listener = new DueListener(db, (due) => this.#wakeOwn(due))
   }
 
@@ -188,7 +194,7 @@ export class StripeWorker {
     letGo()
   }
 
-  /** What the worker that decides does for the whole shop beside it. */
+  /** What is done beside the lanes; most of it for the whole shop, by the worker that decides. */
   #tasksOf(decider: Decider): RegularTask[] {
     const isOurs = () => this.#isRunning && decider.isInCharge
     const [db, plugin, logger] = [this.#db, this.#plugin, this.#logger]
@@ -205,6 +211,14 @@ export class StripeWorker {
         everyMs: PRUNE_EVERY_MS,
         run: () => prune(db, plugin.options.retention, isOurs),
         isOurs,
+        logger,
+      }),
+      new RegularTask({
+        name: "Giving back stock that is held no more",
+        everyMs: SWEEP_EVERY_MS,
+        run: async () => await this.#sweepHolds(),
+        // In every process: each hold is given back once, whoever comes first.
+        isOurs: () => this.#isRunning,
         logger,
       }),
     ]

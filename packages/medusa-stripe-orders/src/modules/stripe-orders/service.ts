@@ -5,6 +5,10 @@ import { ContainerRegistrationKeys, MedusaError, MedusaService } from "@medusajs
 import Stripe from "stripe"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
+import { hashAddress } from "../../holds/buyer"
+import { type HoldAnswer, Holds, type HoldView } from "../../holds/holds"
+import { tellFlowsTheirCart } from "../../medusa/cart-in-flow"
+import { creditHolds } from "../../medusa/own-hold"
 import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
@@ -18,6 +22,7 @@ import { isLiveKey, receivedOf, verifyWebhook } from "../../webhook"
 import { StripeWorker } from "../../worker"
 import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
+import StripeHold from "./models/stripe-hold"
 import StripeLease from "./models/stripe-lease"
 import StripePayment from "./models/stripe-payment"
 import StripeTimeline from "./models/stripe-timeline"
@@ -44,6 +49,7 @@ export class StripeOrdersModuleService
     StripeTimeline,
     StripeLease,
     StripeCursor,
+    StripeHold,
   })
   implements Plugin
 {
@@ -57,11 +63,14 @@ export class StripeOrdersModuleService
   readonly #worker: StripeWorker
   /** Events that come while others are stored are stored together: a rush of webhooks costs few commits. */
   readonly #inbox: Gatherer<Received>
+  /** what carts hold while their buyers pay; null where the store does without */
+  readonly holds: Holds | null
 
   /** Medusa calls these in every mode; the worker starts where there is to be one. */
   readonly __hooks = {
     onApplicationStart: async () => {
       const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
+      this.#creditHolds()
       const fault = await faultOfProvider(application, this.options.paymentProvider).catch(() => null)
       if (fault) {
         // Medusa starts all the same. Events are kept, and payments are due when the option is right.
@@ -84,7 +93,21 @@ export class StripeOrdersModuleService
       ({ event, concern }) => concern?.payment_intent_id ?? event.id,
     )
     this.#logger = container[ContainerRegistrationKeys.LOGGER]
-    this.#worker = new StripeWorker(this.#database, this.#logger, this)
+    const { hold } = this.options
+    this.holds = hold ? new Holds(() => application, this.#database, this.#logger, hold) : null
+    this.#worker = new StripeWorker(this.#database, this.#logger, this, () => this.holds?.sweep())
+  }
+
+  /** Medusa's own flows know what their carts hold from the application's start on, after all hooks were registered. */
+  #creditHolds(): void {
+    if (this.holds) {
+      creditHolds(application)
+      for (const flow of tellFlowsTheirCart()) {
+        this.#logger.error(
+          `Carts that hold stock may be refused it by ${flow}, which is not in this version of Medusa`,
+        )
+      }
+    }
   }
 
   #client(more: { stripeAccount?: string }): Stripe {
@@ -130,6 +153,9 @@ export class StripeOrdersModuleService
       this.#logger.error(`An event of Stripe could not be stored: ${messageOf(error)}`)
       throw new MedusaError(MedusaError.Types.DB_ERROR, "The event could not be stored. Deliver it again.")
     })
+    if (this.holds && signed.event.type === "payment_intent.canceled") {
+      await this.holds.quietly(this.holds.paymentCanceled(signed.event.data.object))
+    }
     if (received.concern) {
       this.#worker.wake(received.concern.opens ? "a decision" : "anything")
     }
@@ -158,6 +184,36 @@ export class StripeOrdersModuleService
    */
   async dismiss(paymentIntentIds: string[], reason: string, person = "the store's code"): Promise<string[]> {
     return await dismissPayments(this.#database, person, paymentIntentIds, reason)
+  }
+
+  /**
+   * Holds the stock of a cart while its buyer pays, or renews what it holds.
+   *
+   * @param address the buyer's, for the limit of holds per address; it is stored as a hash
+   */
+  async holdStock(cart_id: string, address?: string): Promise<HoldAnswer> {
+    const ip_hash = hashAddress(address, this.options.apiKey)
+    return await this.#withHolds().hold({ cart_id, ip_hash })
+  }
+
+  /** Gives back what a cart holds. False where it held nothing. */
+  async giveBackStock(cart_id: string): Promise<boolean> {
+    return await this.#withHolds().giveBack(cart_id)
+  }
+
+  /** What a cart holds, and until when. */
+  async heldStock(cart_id: string): Promise<HoldView | undefined> {
+    return await this.#withHolds().view(cart_id)
+  }
+
+  #withHolds(): Holds {
+    if (!this.holds) {
+      throw new MedusaError(
+        MedusaError.Types.NOT_FOUND,
+        "This shop does not hold stock: the plugin's option hold is false.",
+      )
+    }
+    return this.holds
   }
 
   /** Looks again at the payments of these orders, which changed in Medusa. */
