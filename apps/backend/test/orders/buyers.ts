@@ -28,7 +28,11 @@ export class Buyers {
       "x-publishable-api-key": this.#shop.seeded.publishableKey,
     }
     if (from) headers["x-forwarded-for"] = from
-    const response = await fetch(`${url}${path}`, { method, headers, body: body && JSON.stringify(body) })
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
     return { status: response.status, body: await response.json() }
   }
 

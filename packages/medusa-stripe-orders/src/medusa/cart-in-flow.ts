@@ -28,7 +28,8 @@ interface StepArguments {
 }
 type StepHandler = (step: StepArguments, ...rest: unknown[]) => unknown
 interface Flow {
-  handlers_: Map<string, { invoke?: StepHandler; compensate?: StepHandler }>
+  /** A step that was renamed leaves its first name behind, without a handler. */
+  handlers_: Map<string, { invoke?: StepHandler; compensate?: StepHandler } | undefined>
 }
 
 const WRAPPED = Symbol.for("@holdfast/medusa-stripe-orders: knows its cart")
@@ -46,7 +47,9 @@ export function tellFlowsTheirCart(): string[] {
       return [id]
     }
     for (const handler of flow.handlers_.values()) {
-      wrap(handler as Record<string | symbol, unknown>, input)
+      if (handler) {
+        wrap(handler as Record<string | symbol, unknown>, input)
+      }
     }
     return []
   })

@@ -100,13 +100,21 @@ export class StripeOrdersModuleService
 
   /** Medusa's own flows know what their carts hold from the application's start on, after all hooks were registered. */
   #creditHolds(): void {
-    if (this.holds) {
+    if (!this.holds) {
+      return
+    }
+    try {
       creditHolds(application)
-      for (const flow of tellFlowsTheirCart()) {
-        this.#logger.error(
-          `Carts that hold stock may be refused it by ${flow}, which is not in this version of Medusa`,
-        )
+      const missing = tellFlowsTheirCart()
+      if (missing.length > 0) {
+        throw new Error(`this version of Medusa has no ${missing.join(", ")}`)
       }
+    } catch (error) {
+      // Medusa says nothing of an error here, and the worker has to start all the same.
+      const { message } = error as Error
+      this.#logger.error(
+        `@holdfast/medusa-stripe-orders: Medusa's own flows may refuse carts what they hold: ${message}`,
+      )
     }
   }
 
