@@ -182,7 +182,7 @@ export class Holds {
   /** Gives back what the cart has no more, and renews the rest. What it has more is held at the next call. */
   async cartChanged(cart_id: string): Promise<void> {
     // The row is locked while a hold is made of what the cart was before: wait for it, or its change goes unseen.
-    await this.#db.raw(`SELECT id FROM cart WHERE id = ? FOR SHARE`, [cart_id])
+    await this.#db.raw(`SELECT id FROM cart WHERE id = ? FOR KEY SHARE`, [cart_id])
     const hold = await readHold(this.#db, cart_id)
     if (hold && (await this.#hasLess(hold))) {
       await this.#tryHold({ cart_id, onlyLess: true })

@@ -169,10 +169,10 @@ export async function countHolds(
 ): Promise<Map<string, number>> {
   const { rows } = await sql.raw(
     `SELECT customer_id AS who, count(*)::int AS count FROM stripe_hold
-      WHERE customer_id = ANY(:customers) AND kept_until > clock_timestamp() GROUP BY 1
+      WHERE customer_id = ANY(:customers) AND kept_until > clock_timestamp() AND claimed_at IS NULL GROUP BY 1
      UNION ALL
      SELECT ip_hash, count(*)::int FROM stripe_hold
-      WHERE ip_hash = ANY(:addresses) AND kept_until > clock_timestamp() GROUP BY 1`,
+      WHERE ip_hash = ANY(:addresses) AND kept_until > clock_timestamp() AND claimed_at IS NULL GROUP BY 1`,
     who,
   )
   return new Map(rows.map(({ who, count }: { who: string; count: number }) => [who, count]))
