@@ -64,9 +64,9 @@ export class StripeWorker {
   #notifying: Promise<void> | undefined
   readonly #toNotify = new Set<Due>()
 
-  readonly #sweepHolds: () => Promise<number> | undefined
+  readonly #sweepHolds: () => Promise<unknown>
 
-  constructor(db: Knex, logger: Logger, plugin: Plugin, sweepHolds: () => Promise<number> | undefined) {
+  constructor(db: Knex, logger: Logger, plugin: Plugin, sweepHolds: () => Promise<unknown>) {
     this.#db = db
     this.#logger = logger
     this.#plugin = plugin
@@ -216,7 +216,7 @@ export class StripeWorker {
       new RegularTask({
         name: "Giving back stock that is held no more",
         everyMs: SWEEP_EVERY_MS,
-        run: async () => await this.#sweepHolds(),
+        run: this.#sweepHolds,
         // In every process: each hold is given back once, whoever comes first.
         isOurs: () => this.#isRunning,
         logger,

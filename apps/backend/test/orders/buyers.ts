@@ -54,13 +54,12 @@ export class Buyers {
   }
 
   /** Many copies of a cart, written into the database: the storefront would take 50 ms for each. */
-  async carts(count: number, lines: Line[]): Promise<string[]> {
+  async freshCarts(count: number, lines: Line[]): Promise<string[]> {
     const model = await this.cart(lines)
-    await this.#copy("cart", "id", `'cart_' || n`, "id = $1", [model, count])
-    await this.#copy("cart_line_item", "id", `t.id || n`, "cart_id = $1", [model, count], {
-      cart_id: `'cart_' || n`,
-    })
-    return Array.from({ length: count }, (_, n) => `cart_${n + 1}`)
+    const id = `'${model}_' || n`
+    await this.#copy("cart", "id", id, "id = $1", [model, count])
+    await this.#copy("cart_line_item", "id", `t.id || n`, "cart_id = $1", [model, count], { cart_id: id })
+    return Array.from({ length: count }, (_, n) => `${model}_${n + 1}`)
   }
 
   async #copy(

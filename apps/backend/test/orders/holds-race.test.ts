@@ -1,6 +1,8 @@
 import fc from "fast-check"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import type { Shop } from "../../launch/shop.ts"
+import { AdminClient } from "../../launch/shop-api/admin-client.ts"
+import { templateAdmin } from "../../launch/template.ts"
 import { closeShops } from "../setup/shop.ts"
 import { Buyers } from "./buyers.ts"
 import { HOT, StripeShop, times, WEBHOOK_SECRET } from "./stripe-shop.ts"
@@ -36,7 +38,7 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
 
   it(`${CROWD} buyers want to hold 20 units: exactly 20 do, and the others know at once`, async () => {
     await shop.putStock(HOT, 20)
-    const carts = await buyers.carts(CROWD, ONE)
+    const carts = await buyers.freshCarts(CROWD, ONE)
     const began = performance.now()
     const answers = await Promise.all(carts.map((cart, i) => buyers.hold(cart, { url: urlOf(i) })))
     const seconds = (performance.now() - began) / 1000
@@ -59,11 +61,7 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
   it("sweeps of both, and whoever needs the stock, give back each unit once", async () => {
     await shop.putStock(HOT, 30)
     for (let round = 0; round < 3; round += 1) {
-      const carts = await buyers.carts(30, ONE).catch(async () => {
-        await shop.rows(`DELETE FROM cart WHERE id LIKE 'cart\\__%' AND length(id) < 10`)
-        await shop.rows(`DELETE FROM cart_line_item WHERE cart_id LIKE 'cart\\__%' AND length(cart_id) < 10`)
-        return await buyers.carts(30, ONE)
-      })
+      const carts = await buyers.freshCarts(30, ONE)
       await Promise.all(carts.map((cart, i) => buyers.hold(cart, { url: urlOf(i) })))
       expect(await left()).toBe(0)
       const [half, rest] = [carts.slice(0, 15), carts.slice(15)]
@@ -82,6 +80,27 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
       await shop.until("everything to be back", async () => (await left()) === 30 || undefined, 20)
       await buyers.audit(HOT)
     }
+  }, 120_000)
+
+  it("lose no reservation of Medusa's own flows, which write quantities that they read before", async () => {
+    await shop.putStock(HOT, 500)
+    const carts = await buyers.freshCarts(40, ONE)
+    const admin = await AdminClient.login(shop.url, templateAdmin)
+    const reservation = {
+      inventory_item_id: shop.itemOf(HOT),
+      location_id: shop.seeded.locationId,
+      quantity: 1,
+    }
+    await Promise.all([
+      ...carts.map(async (cart, i) => {
+        await buyers.hold(cart, { url: urlOf(i) })
+        if (i % 2) await buyers.ask("DELETE", `/store/carts/${cart}/hold`, undefined, { url: urlOf(i) })
+      }),
+      ...carts.map(() => admin.request("POST", "/admin/reservations", reservation)),
+    ])
+    await buyers.audit(HOT)
+    expect(await left()).toBe(500 - 20 - 40)
+    await shop.rows(`UPDATE stripe_hold SET kept_until = now()`)
   }, 120_000)
 
   type Way = "hold, paid" | "hold, completed by Medusa" | "paid" | "completed by Medusa" | "admin" | "hold"

@@ -7,7 +7,7 @@ import { type Database, messageOf } from "../payments/payments"
 import type { HoldOptions, Refusal } from "./limits"
 import { type HoldRequest, type Plan, type Planned, planHolds } from "./plan"
 import { endHoldSoon, type HeldLine, type Hold, lockHolds, readHold, renewHold } from "./rows"
-import { giveBackUnits, sweepHolds, underLocksOf } from "./sweep"
+import { giveBackUnits, underLocksOf } from "./sweep"
 import { type HoldResult, type ShortLine, takeHolds } from "./take-holds"
 
 /** What a buyer is told of a hold. */
@@ -212,10 +212,6 @@ export class Holds {
     if (cart) {
       await endHoldSoon(this.#db, cart)
     }
-  }
-
-  async sweep(): Promise<number> {
-    return await sweepHolds(this.#container(), this.#db)
   }
 
   /** Work that is done beside another's: it fails for itself. */

@@ -1,31 +1,15 @@
-import { allocate, type StockRequest, type Take } from "../decide/stock"
+import { allocate, type StockRequest } from "../decide/stock"
 import { readCartContents } from "../medusa/carts"
-import {
-  type Allocation,
-  lockLevels,
-  lockReservations,
-  type Reservation,
-  reserveForCarts,
-  type Units,
-  unreserve,
-} from "../medusa/inventory"
+import { lockLevels, lockReservations, type Reservation } from "../medusa/inventory"
 import { lockCarts } from "../medusa/order-links"
 import type { SharedTransaction } from "../medusa/shared-transaction"
-import type { Demand } from "../order-draft/order-draft"
+import { Buyers } from "./buyers"
 import { withFreed } from "./claim"
-import { buyerRefusal, type HoldOptions, type Refusal } from "./limits"
+import { exchange } from "./exchange"
+import type { HoldOptions, Refusal } from "./limits"
 import { giveBackOver } from "./over"
 import type { Plan } from "./plan"
-import {
-  countHolds,
-  type HeldLine,
-  type Hold,
-  leaveHolds,
-  lockBuyers,
-  lockHolds,
-  type Taken,
-  writeHolds,
-} from "./rows"
+import { type Hold, lockHolds } from "./rows"
 
 /** A line that can't be held whole. */
 export interface ShortLine {
@@ -202,81 +186,6 @@ function requestOf({ cart_id, demands, onlyLess }: Plan, held: Reservation[]): S
   return { id: cart_id, demands, held, keepsHeld: true, whenOutOfStock: onlyLess ? "partial" : "refund" }
 }
 
-interface Exchange {
-  served: Plan[]
-  taken: Map<string, Take[]>
-  held: Map<string, Reservation[]>
-  holds: Map<string, Hold>
-  options: HoldOptions
-}
-
-/** What was held before goes back, and what was taken is reserved, in one step for all. What stays the same is left alone. */
-async function exchange(transaction: SharedTransaction, { served, taken, held, holds, options }: Exchange) {
-  const takesOf = ({ cart_id }: Plan) => taken.get(cart_id) ?? []
-  const heldBy = ({ cart_id }: Plan) => held.get(cart_id) ?? []
-  const wanted = served.map((plan) => ({ plan, allocations: allocationsOf(plan.demands, takesOf(plan)) }))
-  const changed = wanted.filter(({ plan, allocations }) => !isSameUnits(allocations, heldBy(plan)))
-  await unreserve(
-    transaction,
-    changed.flatMap(({ plan }) => heldBy(plan)),
-  )
-  const reserved = await reserveForCarts(
-    transaction,
-    changed.map(({ plan, allocations }) => ({ cart_id: plan.cart_id, allocations })),
-  )
-  const rows = served.map((plan): Taken => {
-    const { cart_id: id, customer_id, onlyLess } = plan
-    const before = holds.get(id)
-    const ip_hash = (onlyLess ? before?.ip_hash : plan.ip_hash) ?? null
-    const lines = linesOf(takesOf(plan))
-    const reservation_ids = reserved.get(id) ?? heldBy(plan).map((one) => one.id)
-    return { id, customer_id, ip_hash, lines, reservation_ids, isNew: before?.is_over ?? true }
-  })
-  const isEmpty = ({ reservation_ids }: Taken) => reservation_ids.length === 0
-  await writeHolds(
-    transaction,
-    rows.filter((row) => !isEmpty(row)),
-    options,
-  )
-  await leaveHolds(transaction, rows.filter(isEmpty))
-}
-
-function isSameUnits(a: Units[], b: Units[]): boolean {
-  const [one, other] = [a, b].map((units) => {
-    const sums = new Map<string, number>()
-    for (const { inventory_item_id, location_id, quantity } of units) {
-      const key = `${inventory_item_id} ${location_id}`
-      sums.set(key, (sums.get(key) ?? 0) + quantity)
-    }
-    return JSON.stringify([...sums].sort())
-  })
-  return one === other
-}
-
-function allocationsOf(demands: Demand[], takes: Take[]): Allocation[] {
-  return takes.flatMap(({ line_item_id, location_id, quantity }) =>
-    demands
-      .filter((demand) => demand.line_item_id === line_item_id)
-      .flatMap(({ parts, allow_backorder }) =>
-        parts.map(({ inventory_item_id, required_quantity }) => ({
-          line_item_id,
-          inventory_item_id,
-          location_id,
-          quantity: quantity * required_quantity,
-          allow_backorder,
-        })),
-      ),
-  )
-}
-
-function linesOf(takes: Take[]): HeldLine[] {
-  const lines = new Map<string, number>()
-  for (const { line_item_id, quantity } of takes) {
-    lines.set(line_item_id, (lines.get(line_item_id) ?? 0) + quantity)
-  }
-  return [...lines].map(([line_item_id, quantity]) => ({ line_item_id, quantity }))
-}
-
 function titleOf({ lines }: Plan, { line_item_id }: { line_item_id: string }) {
   const line = lines.find(({ id }) => id === line_item_id)
   return { variant_id: line?.variant_id ?? null, title: line?.title ?? "", sku: line?.sku ?? null }
@@ -287,37 +196,4 @@ function isSame(a: Plan["lines"], b: Plan["lines"]): boolean {
     lines.map(({ id, variant_id, quantity }) => `${id} ${variant_id} ${quantity}`),
   )
   return String(texts[0]) === String(texts[1])
-}
-
-/** How many carts each buyer holds, counted by one transaction at a time, and counted on while a batch is served. */
-class Buyers {
-  readonly #options: HoldOptions
-  readonly #counts: Map<string, number>
-
-  private constructor(options: HoldOptions, counts: Map<string, number>) {
-    this.#options = options
-    this.#counts = counts
-  }
-
-  static async counted(transaction: SharedTransaction, plans: Plan[], options: HoldOptions): Promise<Buyers> {
-    const customers = options.perCustomer > 0 ? plans.flatMap(({ customer_id }) => customer_id ?? []) : []
-    const addresses = options.perIp > 0 ? plans.flatMap(({ ip_hash }) => ip_hash ?? []) : []
-    if (customers.length + addresses.length === 0) {
-      return new Buyers(options, new Map())
-    }
-    await lockBuyers(transaction, [...customers, ...addresses])
-    return new Buyers(options, await countHolds(transaction, { customers, addresses }))
-  }
-
-  /** Counts the cart where it is not refused. */
-  refusalOf({ customer_id, ip_hash }: Plan): Refusal | null {
-    const count = (who: string | null | undefined) => this.#counts.get(who ?? "") ?? 0
-    const refusal = buyerRefusal({ ofCustomer: count(customer_id), ofAddress: count(ip_hash) }, this.#options)
-    if (!refusal) {
-      for (const who of [customer_id, ip_hash]) {
-        this.#counts.set(who ?? "", count(who) + 1)
-      }
-    }
-    return refusal
-  }
 }

@@ -7,6 +7,7 @@ import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
 import { hashAddress } from "../../holds/buyer"
 import { type HoldAnswer, Holds, type HoldView } from "../../holds/holds"
+import { sweepHolds } from "../../holds/sweep"
 import { tellFlowsTheirCart } from "../../medusa/cart-in-flow"
 import { creditHolds } from "../../medusa/own-hold"
 import { faultOfProvider } from "../../medusa/providers"
@@ -95,7 +96,9 @@ export class StripeOrdersModuleService
     this.#logger = container[ContainerRegistrationKeys.LOGGER]
     const { hold } = this.options
     this.holds = hold ? new Holds(() => application, this.#database, this.#logger, hold) : null
-    this.#worker = new StripeWorker(this.#database, this.#logger, this, () => this.holds?.sweep())
+    // A store that does without holds from now on has some left.
+    const sweep = () => sweepHolds(application, this.#database)
+    this.#worker = new StripeWorker(this.#database, this.#logger, this, sweep)
   }
 
   /** Medusa's own flows know what their carts hold from the application's start on, after all hooks were registered. */
