@@ -83,6 +83,32 @@ export class Buyers {
     )
   }
 
+  /** A buyer at the point of paying, who holds the cart. */
+  async heldCheckout(lines: Line[]) {
+    const checkout = await this.#shop.checkout(lines)
+    expect((await this.hold(checkout.cartId)).status).toBe(200)
+    return checkout
+  }
+
+  /** What others can buy. */
+  async left(sku: string): Promise<number> {
+    const { stocked, reserved } = await this.#shop.stock(sku)
+    return stocked - reserved
+  }
+
+  async leftIs(sku: string, units: number): Promise<void> {
+    const isLeft = async () => (await this.left(sku)) === units || undefined
+    await this.#shop.until(`${units} units to be free`, isLeft, 15)
+  }
+
+  /** Nobody decides about payments until the returned function is called. */
+  async holdDecisions(): Promise<() => Promise<void>> {
+    await this.#shop.rows(
+      `UPDATE stripe_lease SET holder = 'a test', expires_at = now() + interval '1 hour' WHERE id = 'decide'`,
+    )
+    return async () => void (await this.#shop.rows(`DELETE FROM stripe_lease WHERE holder = 'a test'`))
+  }
+
   async complete(cart: string, url?: string): Promise<Answer> {
     return await this.ask("POST", `/store/carts/${cart}/complete`, undefined, { url })
   }
