@@ -86,6 +86,7 @@ export default defineConfig({
         unknownPayments: env.HOLDFAST_UNKNOWN_PAYMENTS ?? "review",
         accounts: list(env.HOLDFAST_ACCOUNTS) ?? [],
         maxAttempts: Number(env.HOLDFAST_MAX_ATTEMPTS ?? 20),
+        hold: JSON.parse(env.HOLDFAST_HOLD ?? "{}"),
         fetchEventsEvery: Number(env.HOLDFAST_FETCH_EVENTS_EVERY ?? 300),
         stripe,
       },

@@ -44,6 +44,54 @@ const days = (byDefault: number | null) =>
     .transform((given) => (given === "forever" || given === 0 ? null : given))
     .default(byDefault)
 
+const PROXIES = "must be how many proxies stand before Medusa, 0 to 10"
+
+const count = z
+  .number({ error: "must be a whole number; 0 is without limit" })
+  .int("must be a whole number; 0 is without limit")
+  .min(0, "must be a whole number; 0 is without limit")
+
+/** Stock that is held while the buyer pays. Times are seconds. */
+const holdOptions = z
+  .strictObject(
+    {
+      duration: seconds({ least: 1, most: 86_400 }).default(900),
+      longest: seconds({ least: 1, most: 604_800 }).default(3_600),
+      grace: z
+        .number({ error: "must be seconds, at most an hour" })
+        .min(0, "must be seconds, at most an hour")
+        .max(3_600, "must be seconds, at most an hour")
+        .default(60),
+      unitsPerCart: count.default(50),
+      linesPerCart: count.default(50),
+      perCustomer: count.default(3),
+      perIp: count.default(20),
+      proxies: z.number({ error: PROXIES }).int(PROXIES).min(0, PROXIES).max(10, PROXIES).default(1),
+    },
+    {
+      error: ({ code }) =>
+        code === "unrecognized_keys" ? undefined : "must be false, or an object such as { duration: 900 }",
+    },
+  )
+  .refine(({ duration, longest }) => longest >= duration, {
+    error: "must not be shorter than duration",
+    path: ["longest"],
+  })
+
+/** A union would only say that neither of the two is given. */
+const hold = z
+  .custom<false | z.input<typeof holdOptions> | undefined>()
+  .transform((given, context): false | z.output<typeof holdOptions> => {
+    const parsed = holdOptions.safeParse(given === undefined ? {} : given)
+    if (given === false || parsed.success) {
+      return given === false ? given : (parsed.data as z.output<typeof holdOptions>)
+    }
+    for (const { path, message } of parsed.error.issues) {
+      context.addIssue({ code: "custom", path, message })
+    }
+    return z.NEVER
+  })
+
 const schema = z.strictObject({
   apiKey: z
     .string({ error: NO_KEY })
@@ -103,6 +151,7 @@ const schema = z.strictObject({
     .min(0, "must be seconds, at most a day; 0 never fetches events")
     .max(86_400, "must be seconds, at most a day; 0 never fetches events")
     .default(300),
+  hold,
   retention: z.strictObject({ events: days(90), timeline: days(null) }).prefault({}),
   stripe: clientConfig.default({}),
 })

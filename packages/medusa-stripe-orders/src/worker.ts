@@ -38,6 +38,9 @@ const STRIPE_AT_ONCE = 25
 
 const PRUNE_EVERY_MS = 3_600_000
 
+/** Whoever needs the stock of a hold that is over gives it back at once: this is for what a shop shows as available. */
+const SWEEP_EVERY_MS = 2_000
+
 const STOP_WITHIN_MS = 5_000
 const SAY_AGAIN_AFTER_MS = 60_000
 
@@ -64,10 +67,18 @@ export class StripeWorker {
   #notifying: Promise<void> | undefined
   readonly #toNotify = new Set<Due>()
 
-  constructor(db: Knex, logger: Logger, plugin: Plugin, listener: NotificationListener) {
+  readonly #sweepHolds: () => Promise<unknown>
+
+  constructor(
+    db: Knex,
+    logger: Logger,
+    plugin: Plugin,
+    { listener, sweep }: { listener: NotificationListener; sweep: () => Promise<unknown> },
+  ) {
     this.#db = db
     this.#logger = logger
     this.#plugin = plugin
+    this.#sweepHolds = sweep
     this.#listener = listener
     listener.on(WAKE_CHANNEL, (due) => this.#wakeOwn(due === "a decision" ? due : "anything"))
   }
@@ -193,7 +204,7 @@ export class StripeWorker {
     letGo()
   }
 
-  /** What the worker that decides does for the whole shop beside it. */
+  /** What is done beside the lanes; most of it for the whole shop, by the worker that decides. */
   #tasksOf(decider: Decider): RegularTask[] {
     const isOurs = () => this.#isRunning && decider.isInCharge
     const [db, plugin, logger] = [this.#db, this.#plugin, this.#logger]
@@ -210,6 +221,14 @@ export class StripeWorker {
         everyMs: PRUNE_EVERY_MS,
         run: () => prune(db, plugin.options.retention, isOurs),
         isOurs,
+        logger,
+      }),
+      new RegularTask({
+        name: "Giving back stock that is held no more",
+        everyMs: SWEEP_EVERY_MS,
+        run: this.#sweepHolds,
+        // In every process: each hold is given back once, whoever comes first.
+        isOurs: () => this.#isRunning,
         logger,
       }),
     ]

@@ -17,6 +17,16 @@ describe("the plugin's options", () => {
     expect(parseOptions(valid)).toEqual({
       ...valid,
       lockKey: "payment_intent",
+      hold: {
+        duration: 900,
+        longest: 3600,
+        grace: 60,
+        unitsPerCart: 50,
+        linesPerCart: 50,
+        perCustomer: 3,
+        perIp: 20,
+        proxies: 1,
+      },
       orderWithoutMoney: "keep",
       paidTwice: "review",
       stock: "reserve",

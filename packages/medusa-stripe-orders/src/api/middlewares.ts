@@ -6,12 +6,18 @@ import {
 import { dismissStripePayment, listStripePayments } from "./admin/stripe-payments/query"
 import { reconcileStripePayments } from "./admin/stripe-payments/reconcile/body"
 import { retryStripePayments } from "./admin/stripe-payments/retry/body"
+import { renewHoldWhenPaying } from "./store/carts/[id]/hold/renew"
 
 /** Stripe's events are some kilobytes; a larger body is refused with 413 before it is read whole. */
 const LARGEST_EVENT = "1mb"
 
 export default defineMiddlewares({
   routes: [
+    {
+      matcher: "/store/payment-collections/:id/payment-sessions",
+      methods: ["POST"],
+      middlewares: [renewHoldWhenPaying],
+    },
     {
       matcher: "/hooks/stripe",
       methods: ["POST"],

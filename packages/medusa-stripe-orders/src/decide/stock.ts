@@ -1,4 +1,4 @@
-import type { Level } from "../medusa/inventory"
+import type { Level, Units } from "../medusa/inventory"
 import type { Demand } from "../order-draft/order-draft"
 import type { WhenOutOfStock } from "./out-of-stock"
 
@@ -15,6 +15,10 @@ export interface StockRequest {
   whenOutOfStock: WhenOutOfStock
   /** the store's own choice of locations, the preferred one first */
   locationIds?: string[]
+  /** what this buyer holds: reserved in the levels, and nobody else's */
+  held?: Units[]
+  /** whether a request that gets nothing keeps what it holds; else that is the next one's */
+  keepsHeld?: boolean
 }
 
 /** Units of an order line that are taken at one location. */
@@ -48,7 +52,8 @@ export function allocate(levels: Level[], requests: StockRequest[]): StockResult
   const stock = new Stock(levels)
   const result: StockResult = { taken: new Map(), short: new Map(), unstocked: new Map() }
   for (const request of requests) {
-    const { id } = request
+    const { id, held = [] } = request
+    stock.add(held)
     const demands = ranked(stock, request)
     const unstocked = demands.filter((demand) => demand.allow_backorder && !stock.keeps(demand))
     if (unstocked.length > 0) {
@@ -56,14 +61,17 @@ export function allocate(levels: Level[], requests: StockRequest[]): StockResult
         id,
         unstocked.map(({ line_item_id }) => line_item_id),
       )
-      continue
     }
-    const whole = serveWhole(stock, demands)
     const takes =
-      whole ?? otherwise(stock, demands, request.whenOutOfStock, (short) => result.short.set(id, short))
+      unstocked.length > 0
+        ? null
+        : (serveWhole(stock, demands) ??
+          otherwise(stock, demands, request.whenOutOfStock, (short) => result.short.set(id, short)))
     if (takes) {
       stock.take(demands, takes)
       result.taken.set(id, takes)
+    } else if (request.keepsHeld) {
+      stock.remove(held)
     }
   }
   return result
@@ -94,8 +102,11 @@ function otherwise(
   return policy === "partial" && some.length > 0 ? some : null
 }
 
-/** Locations in the order in which they are used: the store's own, or the one that can serve the most of the order first. */
-function ranked(stock: Stock, { demands, locationIds }: StockRequest): Demand[] {
+/**
+ * Locations in the order in which they are used: the store's own, or those where the buyer holds most, then those that can
+ * serve the most of the order.
+ */
+function ranked(stock: Stock, { demands, locationIds, held = [] }: StockRequest): Demand[] {
   const named = (demand: Demand) =>
     locationIds ? locationIds.filter((id) => demand.location_ids.includes(id)) : demand.location_ids
   const all = [...new Set(demands.flatMap(named))]
@@ -110,7 +121,9 @@ function ranked(stock: Stock, { demands, locationIds }: StockRequest): Demand[] 
       return [location, serveInPart(stock, here).reduce((sum, { quantity }) => sum + quantity, 0)]
     }),
   )
-  const most = (a: string, b: string) => (serves.get(b) ?? 0) - (serves.get(a) ?? 0)
+  const heldAt = (location: string) =>
+    held.reduce((sum, { location_id, quantity }) => sum + (location_id === location ? quantity : 0), 0)
+  const most = (a: string, b: string) => heldAt(b) - heldAt(a) || (serves.get(b) ?? 0) - (serves.get(a) ?? 0)
   return demands.map((demand) => ({ ...demand, location_ids: [...demand.location_ids].sort(most) }))
 }
 
@@ -248,6 +261,17 @@ class Stock {
       const left = [...(places.get(item) ?? [])].map((place) => this.#left.get(`${item} ${place}`) ?? 0)
       return left.reduce((sum, some) => sum + Math.max(0, some), 0) >= quantity
     })
+  }
+
+  add(units: Units[]): void {
+    for (const { inventory_item_id, location_id, quantity } of units) {
+      const key = `${inventory_item_id} ${location_id}`
+      this.#left.set(key, (this.#left.get(key) ?? 0) + quantity)
+    }
+  }
+
+  remove(units: Units[]): void {
+    this.add(units.map((some) => ({ ...some, quantity: -some.quantity })))
   }
 
   take(demands: Demand[], takes: Take[]): void {

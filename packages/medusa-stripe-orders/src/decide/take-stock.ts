@@ -1,3 +1,5 @@
+import { claimHolds, withFreed } from "../holds/claim"
+import { lockHolds } from "../holds/rows"
 import { decrement, lockLevels, reserve } from "../medusa/inventory"
 import type { SharedTransaction } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
@@ -16,6 +18,8 @@ export interface Served extends Omit<StockResult, "taken"> {
  * The levels stay locked from the look to the commit, so two batches on two machines can't both see the last
  * unit. Medusa's own flows write absolute quantities that they read before; against those the caller holds
  * the items' locks of the Locking Module.
+ *
+ * What a cart holds is its order's: it is given back and taken in one transaction, under those locks.
  */
 export async function takeStock(
   transaction: SharedTransaction,
@@ -26,12 +30,19 @@ export async function takeStock(
   const demands = drafts.flatMap(({ demands }) => demands)
   const itemIds = unique(demands.flatMap(({ parts }) => parts.map((part) => part.inventory_item_id)))
   const locationIds = unique(demands.flatMap(({ location_ids }) => location_ids))
+  const holds = await lockHolds(
+    transaction,
+    drafts.flatMap(({ cart_id }) => cart_id ?? []),
+  )
+  const levels = await lockLevels(transaction, itemIds, locationIds)
+  const { held, freed } = await claimHolds(transaction, [...holds.values()], itemIds)
   const requests = drafts.map((draft) => ({
     id: draft.payment.id,
     demands: draft.demands,
+    held: held.get(draft.cart_id ?? ""),
     ...policyOf(draft),
   }))
-  const { taken, short, unstocked } = allocate(await lockLevels(transaction, itemIds, locationIds), requests)
+  const { taken, short, unstocked } = allocate(withFreed(levels, freed), requests)
   const orders = new Map(
     drafts.flatMap((draft) => {
       const takes = taken.get(draft.payment.id)

@@ -11,30 +11,53 @@ export interface Level {
   available: number
 }
 
-/** Units of an inventory item that an order line takes at a location. */
-export interface Allocation {
-  line_item_id: string
+/** Some units of an inventory item at a location. */
+export interface Units {
   inventory_item_id: string
   location_id: string
   quantity: number
+}
+
+/** Units that an order line takes. */
+export interface Allocation extends Units {
+  line_item_id: string
   allow_backorder: boolean
+}
+
+/** A reservation item of Medusa's. */
+export interface Reservation extends Units {
+  id: string
 }
 
 /** Reads the levels of these items at these locations, and keeps them as they are until the transaction ends. */
 export async function lockLevels(
-  { sql }: SharedTransaction,
+  transaction: SharedTransaction,
   itemIds: string[],
   locationIds: string[],
 ): Promise<Level[]> {
-  if (itemIds.length === 0) {
-    return []
-  }
+  return itemIds.length > 0 ? await readLevels(transaction, itemIds, locationIds) : []
+}
+
+/** The same at all locations. */
+export async function lockLevelsEverywhere(
+  transaction: SharedTransaction,
+  itemIds: string[],
+): Promise<Level[]> {
+  return await readLevels(transaction, itemIds, null)
+}
+
+async function readLevels(
+  { sql }: SharedTransaction,
+  itemIds: string[],
+  locationIds: string[] | null,
+): Promise<Level[]> {
   const { rows } = await sql.raw(
     `SELECT id, inventory_item_id, location_id, (stocked_quantity - reserved_quantity)::float8 AS available
        FROM inventory_level
-      WHERE inventory_item_id = ANY(?) AND location_id = ANY(?) AND deleted_at IS NULL
+      WHERE inventory_item_id = ANY(:itemIds) AND deleted_at IS NULL
+        AND (CAST(:locationIds AS text[]) IS NULL OR location_id = ANY(:locationIds))
       ORDER BY id FOR UPDATE`,
-    [itemIds, locationIds],
+    { itemIds, locationIds },
   )
   return rows
 }
@@ -54,6 +77,82 @@ export async function reserve(transaction: SharedTransaction, allocations: Alloc
       allow_backorder,
     })),
   )
+}
+
+/** Reserves for carts. There is no order line yet: what a person sees in the admin is the description. */
+export async function reserveForCarts(
+  transaction: SharedTransaction,
+  carts: { cart_id: string; allocations: Allocation[] }[],
+): Promise<Map<string, string[]>> {
+  const allocations = carts.flatMap(({ cart_id, allocations }) =>
+    allocations.map((allocation) => ({ ...allocation, id: newId("resitem"), cart_id })),
+  )
+  if (allocations.length > 0) {
+    await changeLevels(transaction, RESERVE, allocations)
+    await insertRows(
+      transaction.sql,
+      "reservation_item",
+      allocations.map(({ id, cart_id, line_item_id, inventory_item_id, location_id, quantity }) => ({
+        id,
+        inventory_item_id,
+        location_id,
+        quantity,
+        allow_backorder: false,
+        description: heldFor(cart_id),
+        metadata: { cart_id, cart_line_item_id: line_item_id },
+      })),
+    )
+  }
+  const idsOf = (cart: string) => allocations.filter(({ cart_id }) => cart_id === cart).map(({ id }) => id)
+  return new Map(carts.map(({ cart_id }) => [cart_id, idsOf(cart_id)]))
+}
+
+const heldFor = (cart_id: string) => `Held while the buyer of cart ${cart_id} pays`
+
+/** Those of these reservations that are of these items and were not deleted, locked until the transaction ends. */
+export async function lockReservations(
+  { sql }: SharedTransaction,
+  ids: string[],
+  itemIds: string[],
+): Promise<Reservation[]> {
+  if (ids.length === 0 || itemIds.length === 0) {
+    return []
+  }
+  const { rows } = await sql.raw(
+    `SELECT id, inventory_item_id, location_id, quantity::float8 AS quantity FROM reservation_item
+      WHERE id = ANY(?) AND inventory_item_id = ANY(?) AND deleted_at IS NULL ORDER BY id FOR UPDATE`,
+    [ids, itemIds],
+  )
+  return rows
+}
+
+/** Gives reserved units back. The caller holds the items' locks, and has the reservations locked. */
+export async function unreserve(transaction: SharedTransaction, reservations: Reservation[]): Promise<void> {
+  if (reservations.length > 0) {
+    await transaction.sql.raw(
+      `UPDATE reservation_item SET deleted_at = now(), updated_at = now() WHERE id = ANY(?)`,
+      [reservations.map(({ id }) => id)],
+    )
+    await changeLevels(
+      transaction,
+      RESERVE,
+      reservations.map((one) => ({ ...one, quantity: -one.quantity })),
+    )
+  }
+}
+
+/** Reservations of an order that could not be made become the cart's again: no unit moves, and no moment lies between. */
+export async function turnOverToCart(
+  { sql }: SharedTransaction,
+  cart_id: string,
+  ids: string[],
+): Promise<string[]> {
+  const { rows } = await sql.raw(
+    `UPDATE reservation_item SET line_item_id = NULL, description = ?, metadata = ?, updated_at = now()
+      WHERE id = ANY(?) AND deleted_at IS NULL AND NOT allow_backorder RETURNING id`,
+    [heldFor(cart_id), JSON.stringify({ cart_id }), ids],
+  )
+  return rows.map(({ id }: { id: string }) => id)
 }
 
 /** Takes the stock away at once, for shops that don't fulfil in Medusa. */
@@ -84,9 +183,9 @@ const DECREMENT = `
 async function changeLevels(
   { sql }: SharedTransaction,
   statement: string,
-  allocations: Allocation[],
+  allocations: Units[],
 ): Promise<void> {
-  const sums = new Map<string, Pick<Allocation, "inventory_item_id" | "location_id" | "quantity">>()
+  const sums = new Map<string, Units>()
   for (const { inventory_item_id, location_id, quantity } of allocations) {
     const key = `${inventory_item_id} ${location_id}`
     const sum = quantity + (sums.get(key)?.quantity ?? 0)

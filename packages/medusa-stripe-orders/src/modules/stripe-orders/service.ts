@@ -7,8 +7,13 @@ import type { BuyersQuestion, PaymentForBuyer } from "../../buyers/buyers-paymen
 import { WaitingBuyers } from "../../buyers/waiting-buyers"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
+import { hashAddress } from "../../holds/buyer"
+import { type HoldAnswer, Holds, type HoldView } from "../../holds/holds"
+import { sweepHolds } from "../../holds/sweep"
 import { NotificationListener } from "../../listener"
 import { readBuyersPayments } from "../../medusa/buyers-payments"
+import { tellFlowsTheirCart } from "../../medusa/cart-in-flow"
+import { creditHolds } from "../../medusa/own-hold"
 import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
 import { type Received, receiveEvents } from "../../payments/inbox"
@@ -22,6 +27,7 @@ import { isLiveKey, receivedOf, verifyWebhook } from "../../webhook"
 import { StripeWorker } from "../../worker"
 import StripeCursor from "./models/stripe-cursor"
 import StripeEvent from "./models/stripe-event"
+import StripeHold from "./models/stripe-hold"
 import StripeLease from "./models/stripe-lease"
 import StripeOutbox from "./models/stripe-outbox"
 import StripePayment from "./models/stripe-payment"
@@ -50,6 +56,7 @@ export class StripeOrdersModuleService
     StripeLease,
     StripeCursor,
     StripeOutbox,
+    StripeHold,
   })
   implements Plugin
 {
@@ -65,11 +72,14 @@ export class StripeOrdersModuleService
   readonly #buyers: WaitingBuyers
   /** Events that come while others are stored are stored together: a rush of webhooks costs few commits. */
   readonly #inbox: Gatherer<Received>
+  /** what carts hold while their buyers pay; null where the store does without */
+  readonly holds: Holds | null
 
   /** Medusa calls these in every mode; the worker starts where there is to be one. */
   readonly __hooks = {
     onApplicationStart: async () => {
       const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
+      this.#creditHolds()
       const fault = await faultOfProvider(application, this.options.paymentProvider).catch(() => null)
       if (fault) {
         // Medusa starts all the same. Events are kept, and payments are due when the option is right.
@@ -96,10 +106,34 @@ export class StripeOrdersModuleService
       ({ event, concern }) => concern?.payment_intent_id ?? event.id,
     )
     this.#logger = container[ContainerRegistrationKeys.LOGGER]
+    const { hold } = this.options
+    this.holds = hold ? new Holds(() => application, this.#database, this.#logger, hold) : null
+    // A store that does without holds from now on has some left.
+    const sweep = () => sweepHolds(application, this.#database)
     this.#listener = new NotificationListener(this.#database)
-    this.#worker = new StripeWorker(this.#database, this.#logger, this, this.#listener)
+    this.#worker = new StripeWorker(this.#database, this.#logger, this, { listener: this.#listener, sweep })
     this.#buyers = new WaitingBuyers((ids) => readBuyersPayments(this.#database, ids))
     this.#listener.on(OUTCOME_CHANNEL, this.#buyers.look)
+  }
+
+  /** Medusa's own flows know what their carts hold from the application's start on, after all hooks were registered. */
+  #creditHolds(): void {
+    if (!this.holds) {
+      return
+    }
+    try {
+      creditHolds(application)
+      const missing = tellFlowsTheirCart()
+      if (missing.length > 0) {
+        throw new Error(`this version of Medusa has no ${missing.join(", ")}`)
+      }
+    } catch (error) {
+      // Medusa says nothing of an error here, and the worker has to start all the same.
+      const { message } = error as Error
+      this.#logger.error(
+        `@holdfast/medusa-stripe-orders: Medusa's own flows may refuse carts what they hold: ${message}`,
+      )
+    }
   }
 
   #client(more: { stripeAccount?: string }): Stripe {
@@ -145,6 +179,9 @@ export class StripeOrdersModuleService
       this.#logger.error(`An event of Stripe could not be stored: ${messageOf(error)}`)
       throw new MedusaError(MedusaError.Types.DB_ERROR, "The event could not be stored. Deliver it again.")
     })
+    if (this.holds && signed.event.type === "payment_intent.canceled") {
+      await this.holds.quietly(this.holds.paymentCanceled(signed.event.data.object))
+    }
     if (received.concern) {
       this.#worker.wake(received.concern.opens ? "a decision" : "anything")
     }
@@ -173,6 +210,36 @@ export class StripeOrdersModuleService
    */
   async dismiss(paymentIntentIds: string[], reason: string, person = "the store's code"): Promise<string[]> {
     return await dismissPayments(this.#database, person, paymentIntentIds, reason)
+  }
+
+  /**
+   * Holds the stock of a cart while its buyer pays, or renews what it holds.
+   *
+   * @param address the buyer's, for the limit of holds per address; it is stored as a hash
+   */
+  async holdStock(cart_id: string, address?: string): Promise<HoldAnswer> {
+    const ip_hash = hashAddress(address, this.options.apiKey)
+    return await this.#withHolds().hold({ cart_id, ip_hash })
+  }
+
+  /** Gives back what a cart holds. False where it held nothing. */
+  async giveBackStock(cart_id: string): Promise<boolean> {
+    return await this.#withHolds().giveBack(cart_id)
+  }
+
+  /** What a cart holds, and until when. */
+  async heldStock(cart_id: string): Promise<HoldView | undefined> {
+    return await this.#withHolds().view(cart_id)
+  }
+
+  #withHolds(): Holds {
+    if (!this.holds) {
+      throw new MedusaError(
+        MedusaError.Types.NOT_FOUND,
+        "This shop does not hold stock: the plugin's option hold is false.",
+      )
+    }
+    return this.holds
   }
 
   /** Looks again at the payments of these orders, which changed in Medusa. */

@@ -2,7 +2,7 @@ import { Migration } from "@medusajs/framework/mikro-orm/migrations"
 
 /**
  * Orders of a part of what was paid for, orders of Stripe's Checkout, customers found whatever the letters' case, buyers who
- * ask about their payment, and events for the store's bus.
+ * ask about their payment, events for the store's bus, and stock that is held while the buyer pays.
  */
 export class Migration20261128030000 extends Migration {
   override async up(): Promise<void> {
@@ -38,6 +38,24 @@ export class Migration20261128030000 extends Migration {
       UPDATE stripe_payment
          SET told = CASE status WHEN 'money_moved' THEN 'completed' ELSE status END || COALESCE(': ' || reason, '')
        WHERE status IN ('ordered', 'completed', 'money_moved', 'disputed', 'refunded', 'canceled', 'review');`)
+    this.addSql(`
+      CREATE TABLE IF NOT EXISTS stripe_hold (
+        id text PRIMARY KEY,
+        customer_id text,
+        ip_hash text,
+        lines jsonb NOT NULL,
+        reservation_ids text[] NOT NULL,
+        held_since timestamptz NOT NULL,
+        expires_at timestamptz NOT NULL,
+        kept_until timestamptz NOT NULL,
+        claimed_at timestamptz,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(),
+        deleted_at timestamptz
+      );
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_hold_kept_until" ON stripe_hold (kept_until);
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_hold_customer_id" ON stripe_hold (customer_id) WHERE customer_id IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_hold_ip_hash" ON stripe_hold (ip_hash) WHERE ip_hash IS NOT NULL;`)
   }
 
   override async down(): Promise<void> {
@@ -46,6 +64,7 @@ export class Migration20261128030000 extends Migration {
       ALTER TABLE stripe_payment DROP COLUMN IF EXISTS order_amount, DROP COLUMN IF EXISTS checkout,
         DROP COLUMN IF EXISTS client_secret_hash, DROP COLUMN IF EXISTS told;
       DROP TABLE IF EXISTS stripe_outbox;
+      DROP TABLE IF EXISTS stripe_hold;
       DROP INDEX IF EXISTS "IDX_customer_email_lower";`)
   }
 }
