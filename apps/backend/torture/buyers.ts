@@ -70,7 +70,11 @@ export class Buyers {
         const made = await this.office.calm.among(() => this.office.store.checkOut(checkout))
         // Where Stripe's answer was lost, Medusa's provider makes a session without a payment intent.
         const { id } = made.session.data
-        if (typeof id === "string") return { ...this.#byCard(id), cartId: made.cartId }
+        if (typeof id === "string") {
+          // A buyer who holds nothing, since it is sold out or the shop has just died, pays all the same.
+          if (purchase.holds) await this.office.store.hold(made.cartId).catch(() => {})
+          return { ...this.#byCard(id), cartId: made.cartId }
+        }
       } catch (error) {
         // Stripe fails at times, and a buyer who sees an error tries again; but not where it is sold out.
         if (error instanceof ShopApiError && error.status < 500) break

@@ -23,6 +23,8 @@ export interface Purchase {
   capture: "manual" | "automatic"
   /** cart: a storefront's checkout. items: one outside Medusa that only lists the items. session: Stripe's own page. */
   checkout: "cart" | "items" | "session"
+  /** The storefront holds the cart's stock while its buyer pays. */
+  holds: boolean
   /** The storefront completes the cart itself as well. */
   completes: boolean
   aftermath?: Aftermath
@@ -68,6 +70,7 @@ function purchaseOf(random: Random, index: number): Purchase {
     currency: checkout === "cart" ? random.pick(["usd", "usd", "eur", "jpy"] as const) : "usd",
     capture: random.chance(0.5) ? "manual" : "automatic",
     checkout,
+    holds: checkout === "cart" && random.chance(0.5),
     completes: checkout === "cart" && random.chance(0.4),
     ...(random.chance(0.3) && { aftermath: random.pick(AFTERMATHS) }),
   }

@@ -10,6 +10,8 @@ export interface Buyer {
   capture: "manual" | "automatic"
   /** cart: a storefront's checkout. items: one outside Medusa that only lists the items. session: Stripe's own page. */
   checkout: "cart" | "items" | "session"
+  /** Of those with a cart: its stock is held while the buyer pays. */
+  holds: boolean
 }
 
 export const BUYERS = 60
@@ -24,6 +26,7 @@ export function invite(sale: string): Buyer[] {
     currency: currencyOf(index),
     capture: index % 4 < 2 ? "manual" : "automatic",
     checkout: hasCart(index) ? "cart" : index % 4 === 3 ? "session" : "items",
+    holds: hasCart(index) && index % 2 === 0,
   }))
 }
 

@@ -32,9 +32,10 @@ export class CheckoutClient {
     return { pay: async () => (await this.#stripe.paymentIntents.confirm(intent, card)).id }
   }
 
-  async #fillCart({ lines, email, currency, capture }: Buyer): Promise<string> {
+  async #fillCart({ lines, email, currency, capture, holds }: Buyer): Promise<string> {
     const paymentData = { capture_method: capture }
-    const { session } = await this.#store.checkOut({ lines, email, currency, paymentData })
+    const { cartId, session } = await this.#store.checkOut({ lines, email, currency, paymentData })
+    if (holds) await this.#store.hold(cartId)
     return session.data.id as string
   }
 }

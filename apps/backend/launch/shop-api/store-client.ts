@@ -57,6 +57,11 @@ export class StoreClient {
     return { cartId, session: await this.#createPaymentSession(cartId, checkout) }
   }
 
+  /** Keeps the cart's stock for it while its buyer pays. */
+  async hold(cartId: string): Promise<void> {
+    await this.#post(`/store/carts/${cartId}/hold`)
+  }
+
   complete(cartId: string): Promise<Completion> {
     return this.#post(`/store/carts/${cartId}/complete`)
   }

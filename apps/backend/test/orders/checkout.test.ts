@@ -317,6 +317,16 @@ describe("an order of Stripe's Checkout", () => {
     expect(nothing?.reason).toContain(`its Checkout Session ${session.id} has none either`)
   })
 
+  it("is what the store's own rule reads in the session, for which Stripe is asked once", async () => {
+    const { id, row } = await buy({
+      line_items: [line("A mug", 1, 1450, {})],
+      client_reference_id: "sku:MUG",
+    })
+    expect(row).toMatchObject({ status: "completed" })
+    expect((await orderOf(row)).items).toMatchObject([{ variant_id: shop.variant("MUG").id, quantity: 1 }])
+    expect(shop.calls(id)).toEqual(["GET /v1/payment_intents/pi"])
+  })
+
   it("costs no read of Stripe where the payment itself says what was bought", async () => {
     const items = JSON.stringify([{ variant_id: shop.variant("MUG").id, quantity: 1 }])
     const { id, row } = await buy(

@@ -60,7 +60,15 @@ function reasonOf(fate: Fate): string | null {
 function shopOf(sales: ReturnType<typeof sale>[]): Snapshot {
   const orders = sales.flatMap((one) => one.orders)
   const sold = orders.reduce((sum, { canceled, units }) => sum + (canceled ? 0 : (units[ITEM] ?? 0)), 0)
-  const level = { item: ITEM, sku: "MUG", stocked: sold, reserved: sold, reservations: sold, agree: true }
+  const level = {
+    item: ITEM,
+    sku: "MUG",
+    stocked: sold,
+    reserved: sold,
+    reservations: sold,
+    held: 0,
+    agree: true,
+  }
   return {
     payments: sales.map(({ payment }) => payment),
     rows: sales.map(({ row }) => row),

@@ -128,10 +128,22 @@ function toMinor(amount: number, currency: string): number {
 
 async function readLevels(client: pg.Client, explained: ReadonlyMap<string, number[]>): Promise<Level[]> {
   const levels = await readStock(client)
+  const held = await readHeld(client)
   return levels.map(({ inventoryItemId: item, sku, stocked, reserved, reservations, agree }) => ({
     ...{ item, sku, stocked, reserved, reservations, agree },
+    held: held.get(item) ?? 0,
     explained: explained.get(item) ?? [],
   }))
+}
+
+/** What carts hold, by item. */
+async function readHeld(client: pg.Client): Promise<Map<string, number>> {
+  const { rows } = await client.query<{ item: string; held: number }>(
+    `SELECT item.inventory_item_id AS item, sum(item.quantity)::float8 AS held
+       FROM stripe_hold AS hold JOIN reservation_item AS item ON item.id = ANY(hold.reservation_ids)
+      WHERE hold.claimed_at IS NULL AND item.deleted_at IS NULL GROUP BY 1`,
+  )
+  return new Map(rows.map(({ item, held }) => [item, held]))
 }
 
 function countAnnouncements(logs: string[]): Record<string, number> {

@@ -169,13 +169,15 @@ function oversold({ item, sku, stocked, reserved }: Level, orders: Order[]): Vio
 }
 
 function sums(level: Level, { orders }: Snapshot): Violation[] {
-  const { item, sku, stocked, reserved, reservations, agree, explained } = level
+  const { item, sku, stocked, reserved, reservations, held, agree, explained } = level
   const sold = unitsOf(orders, item)
   const broken = [
     ...(reserved === reservations
       ? []
       : [`reserved_quantity is ${reserved}, its reservations are ${reservations}`]),
-    ...(reservations === sold ? [] : [`${reservations} are reserved, and orders hold ${sold}`]),
+    ...(reservations - held === sold
+      ? []
+      : [`${reservations} are reserved, ${held} of them for carts, and orders have ${sold}`]),
     ...(agree ? [] : ["the raw columns differ"]),
     ...(explained.includes(stocked)
       ? []

@@ -57,6 +57,8 @@ export interface Level {
   reserved: number
   /** The sum of the reservation items. */
   reservations: number
+  /** Of these, what carts hold whose buyers have not paid (yet). */
+  held: number
   /** Whether the two columns of each quantity agree. */
   agree: boolean
   /** What `stocked` may be by all that was done to it. */
