@@ -1,10 +1,9 @@
 import { startStripeLocal } from "@holdfast/stripe-local"
 import pg from "pg"
 import type Stripe from "stripe"
-import { CheckoutClient } from "../../apps/backend/launch/sale/checkout.ts"
 import { StoreClient } from "../../apps/backend/launch/shop-api/store-client.ts"
 import { openShop, type PreparedShop } from "../medusa/shop.ts"
-import { buyerOf, type Shape } from "./payments.ts"
+import { purchaseOf } from "./payments.ts"
 import { stripeEnv } from "./stripe-env.ts"
 
 /** Copies of one cart that is ready to be paid for, each with its own payment session and buyer. */
@@ -39,11 +38,14 @@ export async function prepareCartCopies(prepared: PreparedShop, count: number): 
   const client = new pg.Client({ connectionString: prepared.databaseUrl })
   await client.connect()
   try {
-    const shape: Shape = { name: "", capture: "automatic", checkout: "cart" }
     const email = "original@shop.example"
-    const store = new StoreClient(shop.url, prepared.seeded)
-    const id = await new CheckoutClient(store, stripe.driver()).checkOut(buyerOf(shape, email))
-    const intent = await stripe.driver().paymentIntents.retrieve(id)
+    const { capture, ...purchase } = purchaseOf({ capture: "automatic" }, email)
+    const paymentData = { capture_method: capture }
+    const { session } = await new StoreClient(shop.url, prepared.seeded).checkOut({
+      ...purchase,
+      paymentData,
+    })
+    const intent = await stripe.driver().paymentIntents.retrieve(String(session.data.id))
     const cart = await client.query<{ id: string }>("SELECT id FROM cart")
     await copyRows(client, cart.rows[0]?.id ?? "", email, count)
     return {

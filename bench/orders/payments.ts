@@ -2,7 +2,7 @@ import type { StripeLocal } from "@holdfast/stripe-local"
 import pMap from "p-map"
 import type Stripe from "stripe"
 import type { Buyer } from "../../apps/backend/launch/sale/buyers.ts"
-import { CheckoutClient } from "../../apps/backend/launch/sale/checkout.ts"
+import { chargeItems } from "../../apps/backend/launch/sale/checkout.ts"
 import type { Seeded } from "../../apps/backend/launch/seeded.ts"
 import { StoreClient } from "../../apps/backend/launch/shop-api/store-client.ts"
 import type { CartCopies } from "./carts.ts"
@@ -19,8 +19,10 @@ export interface Shape {
   readonly checkout: "items" | "cart"
 }
 
-export function buyerOf({ capture, checkout }: Shape, email: string): Buyer {
-  return { email, lines: [{ sku: HOT, quantity: 1 }], currency: "usd", capture, checkout }
+type Purchase = Pick<Buyer, "lines" | "email" | "currency" | "capture">
+
+export function purchaseOf({ capture }: Pick<Shape, "capture">, email: string): Purchase {
+  return { email, lines: [{ sku: HOT, quantity: 1 }], currency: "usd", capture }
 }
 
 interface Checkouts {
@@ -38,9 +40,10 @@ export function checkOut(
 ): Promise<string[]> {
   // The driver's calls are outside of the shop's budget.
   const driver = stripe.driver()
-  const client = new CheckoutClient(new StoreClient("", seeded), driver)
+  const store = new StoreClient("", seeded)
   const one = async (index: number) => {
-    if (shape.checkout === "items") return client.checkOut(buyerOf(shape, `buyer${index}@shop.example`))
+    if (shape.checkout === "items")
+      return chargeItems(store, driver, purchaseOf(shape, `buyer${index}@shop.example`))
     return (await driver.paymentIntents.create(carts.intentOf(index))).id
   }
   const indexes = Array.from({ length: to - from }, (_, i) => from + i)
