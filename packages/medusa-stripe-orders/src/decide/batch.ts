@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
+import { isLockBusy } from "../medusa/busy-lock"
 import { NeedsReview, type OrderDraft, type OrderSource, type PaidPayment } from "../order-draft/order-draft"
 import type { Unsourced } from "../order-draft/unsourced"
 import { failedAttempt } from "../payments/attempts"
@@ -190,7 +191,7 @@ export class Batch {
   busyOrFailed(id: string, error: Error): void {
     const { status_since } = this.payment(id)
     const waited = Date.now() - new Date(status_since).getTime()
-    if (!BUSY.test(error.message) || waited > BUSY_FOR_TOO_LONG_MS) {
+    if (!isLockBusy(error) || waited > BUSY_FOR_TOO_LONG_MS) {
       this.failed(id, error)
       return
     }
@@ -217,9 +218,6 @@ export class Batch {
     }
   }
 }
-
-/** Medusa's providers and Holdfast's say a busy lock in the same words. */
-const BUSY = /Failed to acquire lock|Timed-out acquiring lock/
 
 /** A lock that was busy is tried again after half of the time that the payment has waited so far, within these bounds. */
 const BUSY_RETRY_MS = { least: 250, most: 10_000 }

@@ -102,7 +102,7 @@ export function paidOrder(
 }
 
 /**
- * Medusa compares no amounts when it completes a cart: it records what the session asks for, whatever the payment intent
+ * Medusa compares no amounts when it completes a cart: it records what the session asks for, not what the payment intent
  * was changed to. A payment of which a part is captured or refunded has the amount that was authorized.
  */
 function otherAmount({ intent }: PaidPayment, { amount, currency }: MedusasPayment): string | null {

@@ -15,7 +15,7 @@ export interface StockRequest {
   whenOutOfStock: WhenOutOfStock
   /** the store's own choice of locations, the preferred one first */
   locationIds?: string[]
-  /** what this buyer holds: reserved in the levels, and nobody else's */
+  /** what this buyer holds: reserved in the levels, and by no other cart */
   held?: Units[]
   /** whether a request that gets nothing keeps what it holds; else that is the next one's */
   keepsHeld?: boolean

@@ -4,6 +4,7 @@ import { decrement, lockLevels, reserve } from "../medusa/inventory"
 import type { SharedTransaction } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
 import type { OrderDraft } from "../order-draft/order-draft"
+import { unique } from "../order-draft/shop"
 import { type ServedOrder, serve } from "./serve"
 import { allocate, type StockRequest, type StockResult } from "./stock"
 
@@ -54,8 +55,4 @@ export async function takeStock(
     await (mode === "decrement" ? decrement : reserve)(transaction, allocations)
   }
   return { orders, short, unstocked }
-}
-
-function unique<T>(all: T[]): T[] {
-  return [...new Set(all)]
 }

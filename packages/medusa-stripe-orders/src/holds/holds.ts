@@ -1,6 +1,7 @@
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import type Stripe from "stripe"
 import { Gatherer } from "../gatherer"
+import { isLockBusy } from "../medusa/busy-lock"
 import { cartOfCollection, cartOfSession, readCartContents } from "../medusa/carts"
 import { lockCarts } from "../medusa/order-links"
 import { type Database, messageOf } from "../payments/payments"
@@ -136,7 +137,7 @@ export class Holds {
         one.answer = results.get(one.cart_id)
       }
     } catch (error) {
-      if (!/Failed to acquire lock|Timed-out acquiring lock/.test((error as Error).message)) {
+      if (!isLockBusy(error as Error)) {
         throw error
       }
       // Each by itself would wait as long again.
