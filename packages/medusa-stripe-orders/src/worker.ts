@@ -38,7 +38,7 @@ const STRIPE_AT_ONCE = 25
 
 const PRUNE_EVERY_MS = 3_600_000
 
-/** Whoever needs the stock of a hold that is over gives it back at once: this is for what a shop shows as available. */
+/** A request that needs the stock of an expired hold gives it back at once: this is for what a shop shows as available. */
 const SWEEP_EVERY_MS = 2_000
 
 const STOP_WITHIN_MS = 5_000
@@ -227,7 +227,7 @@ export class StripeWorker {
         name: "Giving back stock that is held no more",
         everyMs: SWEEP_EVERY_MS,
         run: this.#sweepHolds,
-        // In every process: each hold is given back once, whoever comes first.
+        // In every process: each hold is given back once, by the first process that gets to it.
         isOurs: () => this.#isRunning,
         logger,
       }),

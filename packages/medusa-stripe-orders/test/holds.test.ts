@@ -31,7 +31,7 @@ const request = (id: string, more: Partial<StockRequest>): StockRequest => ({
 })
 
 describe("what a buyer holds", () => {
-  it("is its own, whoever came before", () => {
+  it("goes to that buyer, though another request came before", () => {
     const { taken } = allocate(
       [level("north", 0)],
       [request("early", {}), request("holder", { held: [held("north", 1)] }), request("late", {})],

@@ -17,7 +17,7 @@ describe("the items of an order in metadata", () => {
     expect(Object.values(metadata).every((value) => value.length <= 500)).toBe(true)
   })
 
-  it("are read as they were written, whatever the ids", () => {
+  it("are read as they were written, for any ids", () => {
     const id = fc.oneof(
       fc.stringMatching(/^[A-Za-z0-9_.-]{1,60}$/),
       fc.stringMatching(/^[A-Z0-9]{1,26}$/).map((id) => `variant_${id}`),

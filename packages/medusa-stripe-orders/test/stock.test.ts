@@ -108,7 +108,7 @@ describe("stock", () => {
       expect(places(together, request("a", kit(2, { cup: 1, lid: 1 })))).toEqual(["1 at north", "1 at south"])
     })
 
-    it("leaves a kit the place that it needs, whatever line comes first", () => {
+    it("leaves a kit the place that it needs, in any order of the lines", () => {
       const levels = [level("cup", "south", 1), level("lid", "south", 1), level("cup", "north", 1)]
       const order = request("a", demand("cup", 1), kit(1, { cup: 1, lid: 1 }))
       expect(places(levels, order)).toEqual(["1 at north", "1 at south"])

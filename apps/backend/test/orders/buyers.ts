@@ -16,7 +16,7 @@ export class Buyers {
     this.#shop = shop
   }
 
-  /** A request of the storefront, whatever its answer. */
+  /** A request of the storefront; an error status is an answer too. */
   async ask(
     method: string,
     path: string,
@@ -101,7 +101,7 @@ export class Buyers {
     await this.#shop.until(`${units} units to be free`, isLeft, 15)
   }
 
-  /** Nobody decides about payments until the returned function is called. */
+  /** No worker decides about payments until the returned function is called. */
   async holdDecisions(): Promise<() => Promise<void>> {
     await this.#shop.rows(
       `UPDATE stripe_lease SET holder = 'a test', expires_at = now() + interval '1 hour' WHERE id = 'decide'`,
@@ -132,7 +132,7 @@ export class Buyers {
     )
   }
 
-  /** Whatever happens, the books agree: nothing is promised twice, and what is reserved is the sum of the reservations. */
+  /** The sums agree at all times: no unit is promised twice, and what is reserved is the sum of the reservations. */
   async audit(sku: string): Promise<void> {
     const [level] = await this.#shop.rows(
       `SELECT stocked_quantity >= reserved_quantity AS "not oversold",

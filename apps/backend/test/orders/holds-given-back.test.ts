@@ -29,7 +29,7 @@ describe("what a cart holds while its buyer pays", () => {
       expect(await buyers.left(HOT)).toBe(1)
     })
 
-    it("when its time is over, to the sweep or at once to the next who asks, in whatever way", async () => {
+    it("when its time is over: by the sweep, or at once to the next buyer or flow that needs the units", async () => {
       await shop.putStock(HOT, 1)
       const next = await buyers.cart(ONE)
       const { cartId } = await buyers.heldCheckout(ONE)

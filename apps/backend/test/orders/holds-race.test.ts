@@ -58,7 +58,7 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
     expect(await shop.count("stripe_hold")).toBe(0)
   }, 300_000)
 
-  it("sweeps of both, and whoever needs the stock, give back each unit once", async () => {
+  it("sweeps of both processes, and requests that need the stock, give back each unit once", async () => {
     await shop.putStock(HOT, 30)
     for (let round = 0; round < 3; round += 1) {
       const carts = await buyers.freshCarts(30, ONE)

@@ -95,7 +95,7 @@ describe("an order of a list of items", () => {
     expect(other).toMatchObject({ status: "review" })
   })
 
-  it("is the registered customer's, not a guest's beside it, whatever the letters' case", async () => {
+  it("is the registered customer's, not a second guest's, in upper or lower case", async () => {
     const customer = await register("Grace@Shop.example")
     const row = await buy("LANTERN-STANDARD", 1, 4800, { email: "grace@shop.example" })
     expect((await orderOf(row)).customer_id).toBe(customer)

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto"
 import { isIPv6 } from "node:net"
 
 /**
- * A buyer's address as it is stored: hashed with a secret, so that the table tells nobody where a buyer is, and addresses
+ * A buyer's address as it is stored: hashed with a secret, so that the table does not tell where a buyer is, and addresses
  * can't be tried out against it. All of an IPv6 network of 64 bits, which one household has, is one address.
  */
 export function hashAddress(address: string | undefined, secret: string): string | null {

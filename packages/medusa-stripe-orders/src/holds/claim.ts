@@ -4,7 +4,7 @@ import { giveBackOver } from "./over"
 import type { Hold } from "./rows"
 import { giveBackUnits } from "./sweep"
 
-/** What carts hold, taken for their orders: nobody else sees it free before the transaction ends. */
+/** What carts hold, taken for their orders: no other transaction sees it free before this one ends. */
 export interface ClaimedHolds {
   /** by cart; still reserved in the levels as they were read */
   held: Map<string, Reservation[]>

@@ -54,7 +54,7 @@ export async function readOverHolds(db: Database, limit: number): Promise<OverIt
 }
 
 /**
- * Gives back what holds that are over have of these items: whoever needs the stock does, whether the sweep was there or not.
+ * Gives back what expired holds have of these items. A request that needs the stock calls this, so it need not wait for the sweep.
  * The caller holds the items' locks.
  */
 export async function giveBackOver(

@@ -10,7 +10,7 @@ export function currentCart(): string | undefined {
 
 /**
  * Runs a store's own flow for a cart: what the cart holds counts as free for it, and is exchanged for what it reserves.
- * Medusa's own flows (complete-cart, add-to-cart, update-line-item-in-cart) need no such call, whoever runs them.
+ * Medusa's own flows (complete-cart, add-to-cart, update-line-item-in-cart) need no such call, however they are started.
  */
 export async function withHoldOf<T>(cart_id: string, work: () => Promise<T>): Promise<T> {
   return await current.run({ cart_id }, work)

@@ -33,9 +33,9 @@ interface InventoryService {
 const WRAPPED = Symbol.for("@holdfast/medusa-stripe-orders: credits holds")
 
 /**
- * Medusa's flows never refuse a buyer what the buyer holds, and give nobody the units in between: what the cart at work holds
+ * Medusa's flows never refuse a buyer what the buyer holds, and no other buyer gets the units in between: what the cart at work holds
  * is exchanged for what its order reserves in one transaction. Where there is too little, holds that are over are given
- * back first, by whoever needs the stock.
+ * back first, by the request that needs the stock.
  *
  * Only calls without a transaction of their own are taken: those that have one are written by another's rules.
  */

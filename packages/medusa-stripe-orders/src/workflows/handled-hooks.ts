@@ -7,7 +7,7 @@ type Register = (...args: unknown[]) => unknown
 
 /**
  * The hooks of a workflow that a store has given a handler, by name. Medusa doesn't tell, and what a hook is asked with is
- * gathered only where somebody answers.
+ * gathered only where a handler answers.
  */
 export function handledHooks({ hooks }: Hooked): ReadonlySet<string> {
   const handled = new Set<string>()

@@ -267,7 +267,7 @@ export class StripeOrdersModuleService
 
   /**
    * How the payment stands, for its buyer; null where there is none with this client secret. Waits `ms` for something to
-   * become of it, unless `gone` says that nobody waits for the answer any more.
+   * become of it, unless `gone` says that the client has closed its request.
    *
    * @throws AskAgain where so many wait that this one can't
    */

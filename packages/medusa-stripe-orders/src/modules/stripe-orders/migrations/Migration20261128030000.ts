@@ -1,7 +1,7 @@
 import { Migration } from "@medusajs/framework/mikro-orm/migrations"
 
 /**
- * Orders of a part of what was paid for, orders of Stripe's Checkout, customers found whatever the letters' case, buyers who
+ * Orders of a part of what was paid for, orders of Stripe's Checkout, customers found without regard to case, buyers who
  * ask about their payment, events for the store's bus, and stock that is held while the buyer pays.
  */
 export class Migration20261128030000 extends Migration {
