@@ -1,5 +1,6 @@
 import type { ApiRequest } from "@holdfast/stripe-local"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { isNightly } from "../setup/nightly.ts"
 import { closeShops } from "../setup/shop.ts"
 import { askFor, convert, drafted, openSession, SHIPPING } from "./due-on-orders.ts"
 import {
@@ -98,17 +99,20 @@ describe("killed while Medusa completes a cart in whose completion the store's h
 
   const debited = (cartId: string) => shop.logs.split(`Gift card debited: ${cartId}`).length - 1
 
-  it("before the order's stock and hooks: needs review, since no card was debited", async () => {
-    const { cartId, intentId } = await shop.checkout(MUG)
-    const free = await lock("reservation_item")
-    await shop.confirm(intentId)
-    await untilStatementWaits(shop, 'insert into "reservation_item"')
-    const orderId = await linkedOrder(cartId)
-    await restarted(free)
-    expect(debited(cartId)).toBe(0)
-    const undone = "its stock is not reserved, and the store's hooks may not have run"
-    await isReviewedFirst(intentId, orderId, undone)
-  })
+  it.runIf(isNightly)(
+    "before the order's stock and hooks: needs review, since no card was debited",
+    async () => {
+      const { cartId, intentId } = await shop.checkout(MUG)
+      const free = await lock("reservation_item")
+      await shop.confirm(intentId)
+      await untilStatementWaits(shop, 'insert into "reservation_item"')
+      const orderId = await linkedOrder(cartId)
+      await restarted(free)
+      expect(debited(cartId)).toBe(0)
+      const undone = "its stock is not reserved, and the store's hooks may not have run"
+      await isReviewedFirst(intentId, orderId, undone)
+    },
+  )
 
   it("while it authorizes the payment: needs review, and no card is debited again", async () => {
     const { cartId, intentId } = await shop.checkout(MUG)
@@ -169,11 +173,12 @@ describe("killed while", () => {
     return { orderId, intentId: await openSession(shop, "store", orderId, capture) }
   }
 
-  it.each([
+  const within = [
     ["before the payment's row", "manual", "payment"],
-    ["before the capture's row", "automatic", "capture"],
     ["before the order's transaction", "automatic", "order_transaction"],
-  ] as const)(
+  ] as const
+
+  it.each([["before the capture's row", "automatic", "capture"] as const, ...(isNightly ? within : [])])(
     "a payment of an existing order is recorded, %s: it is recorded once",
     async (_, capture, table) => {
       const { orderId, intentId } = await asking(capture)
@@ -185,7 +190,7 @@ describe("killed while", () => {
     },
   )
 
-  it.each(["before", "after"] as const)(
+  it.each(isNightly ? (["before", "after"] as const) : (["after"] as const))(
     "a payment of an existing order is captured, %s Stripe did: it is captured and shown once",
     async (hang) => {
       const { orderId, intentId } = await asking("manual")

@@ -3,15 +3,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import type { Shop } from "../../launch/shop.ts"
 import { AdminClient } from "../../launch/shop-api/admin-client.ts"
 import { templateAdmin } from "../../launch/template.ts"
+import { isNightly } from "../setup/nightly.ts"
 import { closeShops } from "../setup/shop.ts"
 import { Buyers } from "./buyers.ts"
 import { HOT, StripeShop, times, WEBHOOK_SECRET } from "./stripe-shop.ts"
 
 const ONE = [{ sku: HOT, quantity: 1 }]
 
-/** 1,000 in the nightly run: it takes longer. */
-const CROWD = Number(process.env.HOLDFAST_TEST_BUYERS ?? 200)
-const RUNS = Number(process.env.HOLDFAST_TEST_RUNS ?? 4)
+const CROWD = isNightly ? 1_000 : 100
+const RUNS = isNightly ? 40 : 4
 
 describe("two processes of a shop whose buyers hold what they buy", () => {
   let shop: StripeShop

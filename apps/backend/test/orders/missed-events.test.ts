@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import type { Shop } from "../../launch/shop.ts"
+import { isNightly } from "../setup/nightly.ts"
 import { closeShops } from "../setup/shop.ts"
 import { StripeShop } from "./stripe-shop.ts"
 
@@ -82,7 +83,7 @@ describe("events that Stripe made and did not deliver", () => {
     // Of a payment that says nothing of its content, Stripe is not asked anything else.
     const silent = { items: MUG, metadata: { from: "elsewhere" } }
     const intents: string[] = []
-    for (let i = 0; i < 230; i++) intents.push(await shop.pay(silent))
+    for (let i = 0; i < (isNightly ? 230 : 120); i++) intents.push(await shop.pay(silent))
     await shop.restart({ HOLDFAST_FETCH_EVENTS_EVERY: "1" })
     await shop.settled(intents)
     const arrived = await shop.rows<{ id: string }>(
