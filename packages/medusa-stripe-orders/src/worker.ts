@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
+import { askAfterSettling } from "./after-settling"
 import { announce } from "./carry-out/announce"
 import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
@@ -92,7 +93,7 @@ export class StripeWorker {
     })
     this.#decider = decider
     this.#sender = this.#senderOf(container, decider)
-    this.#tasks = [this.#sender, ...this.#tasksOf(decider)]
+    this.#tasks = [this.#sender, ...this.#tasksOf(container, decider)]
     this.#loops = [
       ...this.#tasks.map((task) => task.start()),
       this.#loop(this.#wakers.decide, () => decider.next()),
@@ -205,7 +206,7 @@ export class StripeWorker {
   }
 
   /** What is done beside the lanes; most of it for the whole shop, by the worker that decides. */
-  #tasksOf(decider: Decider): RegularTask[] {
+  #tasksOf(container: MedusaContainer, decider: Decider): RegularTask[] {
     const isOurs = () => this.#isRunning && decider.isInCharge
     const [db, plugin, logger] = [this.#db, this.#plugin, this.#logger]
     return [
@@ -229,6 +230,13 @@ export class StripeWorker {
         run: this.#sweepHolds,
         // In every process: each hold is given back once, by the first process that gets to it.
         isOurs: () => this.#isRunning,
+        logger,
+      }),
+      new RegularTask({
+        name: "Asking the store's afterSettling hook",
+        everyMs: IDLE_MS,
+        run: () => askAfterSettling(container, db, isOurs),
+        isOurs,
         logger,
       }),
     ]

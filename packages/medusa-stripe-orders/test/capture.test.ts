@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { nextLook } from "../src/carry-out/capture"
+import { nextLook } from "../src/carry-out/authorization"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

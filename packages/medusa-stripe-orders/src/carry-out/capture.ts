@@ -7,13 +7,11 @@ import { canceledInMedusa, isCanceledInMedusa, keepOrders } from "../medusa/orde
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
-import { chargeOf } from "../stripe-objects"
+import { authorizationEnd, nextLook } from "./authorization"
+import { askBeforeCapture } from "./before-capture"
 import type { CarryOut } from "./context"
 import { dueOf, haveMoved, partCaptured, takeBack, whenPaid } from "./money-moved"
 import { type Answer, askOnce, orCurrent, retrieve } from "./stripe-calls"
-
-/** An authorization lasts for seven days, most of them; then Stripe cancels it. https://docs.stripe.com/payments/place-a-hold-on-a-payment-method */
-const AUTHORIZED_FOR_MS = 7 * 86_400_000
 
 /**
  * Takes the authorized money, or sees that the shop has: the order's payment is captured in Medusa when it is in Stripe.
@@ -25,6 +23,10 @@ export async function capture(work: CarryOut, payment: ClaimedPayment): Promise<
     return takeBack(payment)
   }
   const isOurs = payment.status === "ordered"
+  const refused = isOurs ? await askBeforeCapture(work, payment) : null
+  if (refused) {
+    return refused
+  }
   const answer: Answer<Stripe.PaymentIntent> = isOurs
     ? await orCurrent(plugin, payment.id, () =>
         askOnce(plugin, "capture", `holdfast-capture-${payment.id}`, (options) =>
@@ -117,31 +119,17 @@ function stillAuthorized(
   payment: ClaimedPayment,
   intent: Stripe.PaymentIntent,
 ): Outcome {
-  const { due_in_ms, isEnding } = nextLook(authorizationEnd(intent), Date.now())
+  const end = authorizationEnd(intent)
+  const { due_in_ms, isEnding } = nextLook(end, Date.now())
   if (!isEnding) {
     const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
     return outcomeOf(payment, "awaiting_capture", line, { due_in_ms })
   }
-  const end = new Date(authorizationEnd(intent)).toISOString()
-  const reason = `capture order ${payment.order_id} before ${end}: then its authorization ends`
+  const reason = `capture order ${payment.order_id} before ${new Date(end).toISOString()}: then its authorization ends`
   const logger: Logger = container.resolve(ContainerRegistrationKeys.LOGGER)
   logger.warn(`Stripe payment ${payment.id}: ${reason}`)
   const line = { kind: "decision" as const, text: reason, data: { order_id: payment.order_id } }
   return outcomeOf(payment, "awaiting_capture", line, { due_in_ms, reason })
-}
-
-function authorizationEnd(intent: Stripe.PaymentIntent): number {
-  const before = chargeOf(intent)?.payment_method_details?.card?.capture_before
-  return before ? before * 1000 : intent.created * 1000 + AUTHORIZED_FOR_MS
-}
-
-const WARN_BEFORE_MS = 86_400_000
-const HOUR_MS = 3_600_000
-
-/** When an authorization that ends at `end` is looked at again, and whether the shop is to be warned now; milliseconds. */
-export function nextLook(end: number, now: number): { due_in_ms: number; isEnding: boolean } {
-  const isEnding = end - now <= WARN_BEFORE_MS
-  return { isEnding, due_in_ms: Math.max(HOUR_MS, end - now - (isEnding ? 0 : WARN_BEFORE_MS)) }
 }
 
 function capturedInPart(payment: ClaimedPayment, { value, ids }: Answer<Stripe.PaymentIntent>): Outcome {

@@ -2,6 +2,7 @@ import { z } from "@medusajs/framework/zod"
 import type Stripe from "stripe"
 import type { CheckoutSession } from "../order-draft/checkout-session"
 import { NeedsReview, type OrderDraft } from "../order-draft/order-draft"
+import { answerOf } from "../store-answer"
 import type { Batch } from "./batch"
 import { WHEN_OUT_OF_STOCK, type WhenOutOfStock } from "./out-of-stock"
 
@@ -97,22 +98,12 @@ function shapeOrder(draft: OrderDraft, answer: z.output<typeof orderAnswer> | un
   }
 }
 
-/** The answer for one payment; undefined where there is none. */
 function answered<T>(
   answers: StoreAnswers,
   hook: keyof StoreAnswers,
   id: string,
   shape: z.ZodType<T>,
 ): T | undefined {
-  const all = answers[hook]
-  const answer = (all as Record<string, unknown> | null | undefined)?.[id]
-  if (answer === undefined || answer === null) {
-    return undefined
-  }
-  const parsed = shape.safeParse(answer)
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`)
-    throw new NeedsReview(`the store's ${hook} hook gave an answer that can't be used: ${faults.join("; ")}`)
-  }
-  return parsed.data
+  const all = answers[hook] as Record<string, unknown> | null | undefined
+  return answerOf(hook, all?.[id], shape)
 }

@@ -1,8 +1,15 @@
 import {
+  STRIPE_ORDERS_MODULE,
+  type StripeOrdersModuleService,
+} from "@holdfast/medusa-stripe-orders/modules/stripe-orders"
+import {
+  type BeforeCaptureAnswer,
+  captureStripePaymentWorkflow,
   createOrderFromStripeWorkflow,
   type OrderDraftAnswer,
   type OutOfStockAnswer,
   type StockLocationsAnswer,
+  settleStripePaymentsWorkflow,
   type WhenOutOfStock,
 } from "@holdfast/medusa-stripe-orders/workflows"
 import { StepResponse } from "@medusajs/framework/workflows-sdk"
@@ -34,5 +41,27 @@ if (process.env.SHOP_HOOKS_ORDERS === "true") {
       answers[payment_intent.id] = payment_intent.metadata.out_of_stock as WhenOutOfStock | undefined
     }
     return new StepResponse(answers)
+  })
+
+  const waited = new Set<string>()
+  captureStripePaymentWorkflow.hooks.beforeCapture(({ payment_intent: { id, metadata } }) => {
+    const answer: BeforeCaptureAnswer = JSON.parse(metadata.before_capture ?? "null") ?? undefined
+    const isToWait = answer && "wait_seconds" in answer && !waited.has(id)
+    waited.add(id)
+    return new StepResponse(answer && "wait_seconds" in answer && !isToWait ? undefined : answer)
+  })
+
+  const failures = new Map<string, number>()
+  settleStripePaymentsWorkflow.hooks.afterSettling(async ({ payments }, { container }) => {
+    const stripeOrders: StripeOrdersModuleService = container.resolve(STRIPE_ORDERS_MODULE)
+    const views = await stripeOrders.views(payments.map(({ id }) => id))
+    for (const { event_id, id, outcome, order_id } of payments) {
+      const failed = failures.get(event_id) ?? 0
+      if (failed < 2 && views.find((view) => view.id === id)?.email?.startsWith("unlucky")) {
+        failures.set(event_id, failed + 1)
+        throw new Error(`The back office does not answer about ${id}`)
+      }
+      container.resolve("logger").info(`Settled: ${id} ${outcome} ${order_id} ${event_id}`)
+    }
   })
 }

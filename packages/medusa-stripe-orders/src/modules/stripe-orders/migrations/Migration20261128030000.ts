@@ -31,6 +31,9 @@ export class Migration20261128030000 extends Migration {
         payment_intent_id text NOT NULL,
         order_id text,
         reason text,
+        sent_at timestamptz,
+        attempts integer NOT NULL DEFAULT 0,
+        due_at timestamptz NOT NULL DEFAULT now(),
         created_at timestamptz NOT NULL DEFAULT now(),
         updated_at timestamptz NOT NULL DEFAULT now(),
         deleted_at timestamptz);

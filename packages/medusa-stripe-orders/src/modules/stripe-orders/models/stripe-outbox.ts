@@ -1,6 +1,6 @@
 import { model } from "@medusajs/framework/utils"
 
-/** Events for the store's bus: written in the statement of the outcome that they tell of, and removed when the bus has them. */
+/** Events for the store's bus: written in the statement of the outcome that they tell of, and removed when the bus and the store's hook have them. */
 const StripeOutbox = model.define("stripe_outbox", {
   id: model.autoincrement().primaryKey(),
   /** the database fills it in */
@@ -10,6 +10,12 @@ const StripeOutbox = model.define("stripe_outbox", {
   payment_intent_id: model.text(),
   order_id: model.text().nullable(),
   reason: model.text().nullable(),
+  /** when the bus took it; the store's own hook is to be asked about it */
+  sent_at: model.dateTime().nullable(),
+  /** of the hook, that failed */
+  attempts: model.number().default(0),
+  /** when the hook is asked again; the database fills it in */
+  due_at: model.dateTime().nullable(),
 })
 
 export default StripeOutbox
