@@ -354,4 +354,45 @@ describe("an order of Stripe's Checkout", () => {
     expect(row).toMatchObject({ status: "completed" })
     expect(row?.reason).toContain("without an e-mail address")
   })
+
+  describe("is shown to its buyer, who asks by the session's id", () => {
+    const ask = async (session: string, query = "") => {
+      const response = await fetch(`${shop.url}/store/stripe-payments/${session}${query}`, {
+        headers: {
+          "x-publishable-api-key": shop.seeded.publishableKey,
+          referer: `https://shop.example/thanks?session_id=${session}`,
+        },
+      })
+      // biome-ignore lint/suspicious/noExplicitAny: answers are read, not built upon
+      return { status: response.status, body: (await response.json()) as any }
+    }
+
+    it("when it was settled, and while the buyer waits, and the log hides the id", async () => {
+      const session = await open()
+      const waiting = ask(session.id, "?wait=20")
+      const paid = shop.stripe.buyer.completeCheckout(session.id, { email: "ada@shop.example" })
+      const intent = String(paid.payment_intent)
+      const { body } = await waiting
+      expect(body.payment).toMatchObject({ id: intent, status: "ordered", message: "Your order is placed." })
+      const [row] = await shop.settled([intent])
+      expect((await ask(session.id)).body.payment.order.id).toBe(row?.order_id)
+      await shop.until("the request to be logged", () => shop.logs.includes("cs_test_hidden") || undefined)
+      expect(shop.logs.split(`/store/stripe-payments/${session.id}`)).toHaveLength(1)
+      expect(shop.logs.split(`session_id=${session.id}`)).toHaveLength(1)
+    })
+
+    it("also of a session in which nothing was to be paid", async () => {
+      const coupon = await shop.client.coupons.create({ percent_off: 100, duration: "once" })
+      const { id, row } = await buy({ discounts: [{ coupon: coupon.id }] })
+      expect(row?.status).toBe("completed")
+      expect((await ask(id)).body.payment).toMatchObject({ id, status: "ordered" })
+    })
+
+    it("and not to one who guesses", async () => {
+      const { session } = await buy()
+      const guessed = `${session.id.slice(0, -1)}${session.id.endsWith("a") ? "b" : "a"}`
+      expect((await ask(guessed)).status).toBe(404)
+      expect((await ask("cs_test_1")).status).toBe(400)
+    })
+  })
 })

@@ -19,6 +19,18 @@ describe("what a cart holds while its buyer pays", () => {
   afterAll(() => shop?.close())
   afterAll(closeShops)
 
+  const openSession = async (cart_id: string) => {
+    const { cart } = await shop.store("GET", `/store/carts/${cart_id}`)
+    const product_data = { name: "All of the cart" }
+    const price_data = { currency: "usd", unit_amount: cart.total * 100, product_data }
+    return await shop.client.checkout.sessions.create({
+      mode: "payment",
+      line_items: [{ quantity: 1, price_data }],
+      success_url: "https://shop.example/thanks",
+      metadata: { cart_id },
+    })
+  }
+
   describe("is given back", () => {
     it("when its buyer says so, as often as the buyer says so", async () => {
       await shop.putStock(HOT, 1)
@@ -51,6 +63,30 @@ describe("what a cart holds while its buyer pays", () => {
       const { cartId } = await buyers.heldCheckout(ONE)
       await shop.rows(`UPDATE cart SET deleted_at = now() WHERE id = $1`, [cartId])
       await buyers.leftIs(HOT, 1)
+    })
+
+    it("when the Checkout Session in which it was to be paid expires", async () => {
+      await shop.putStock(HOT, 1)
+      const { cartId } = await buyers.heldCheckout(ONE)
+      const session = await openSession(cartId)
+      shop.stripe.bank.expireCheckout(session.id)
+      await shop.until("the event to be stored", async () =>
+        (await shop.count("stripe_event WHERE type = 'checkout.session.expired'")) > 0 ? true : undefined,
+      )
+      await buyers.passTime(65, cartId)
+      await buyers.leftIs(HOT, 1)
+    })
+
+    it("to no one else while it is paid in a Checkout Session, whose order claims it", async () => {
+      await shop.putStock(HOT, 1)
+      const { cartId } = await buyers.heldCheckout(ONE)
+      const session = await openSession(cartId)
+      expect(await shop.settled([await shop.pay({ items: ONE })])).toMatchObject([{ status: "refunded" }])
+      const paid = shop.stripe.buyer.completeCheckout(session.id, { email: "cart@shop.example" })
+      const [row] = await shop.settled([String(paid.payment_intent)])
+      expect(row).toMatchObject({ status: "completed", cart_id: cartId })
+      expect(await shop.stock(HOT)).toMatchObject({ stocked: 1, reserved: 1, reservations: 1 })
+      expect(await buyers.stored(cartId)).toBeUndefined()
     })
 
     it("of lines that become shorter or go, at once", async () => {

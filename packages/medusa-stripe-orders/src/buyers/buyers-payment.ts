@@ -1,4 +1,4 @@
-import type { BuyersPayment } from "../medusa/buyers-payments"
+import { type BuyersPayment, isSession } from "../medusa/buyers-payments"
 import { answerFor, type BuyerStatus } from "../payments/buyer-answers"
 import { isSecretOf } from "../payments/client-secret"
 
@@ -12,8 +12,9 @@ export interface PaymentForBuyer {
   message: string
 }
 
-/** Who asks about which payment. */
+/** Who asks about which payment. Of a Checkout Session the id is the secret too. */
 export interface BuyersQuestion {
+  /** the payment intent's, or the Checkout Session's */
   id: string
   client_secret: string
 }
@@ -21,9 +22,10 @@ export interface BuyersQuestion {
 /** Null where the secret is another payment's: as if there were no such payment. */
 export function paymentForBuyer(
   row: BuyersPayment | undefined,
-  { client_secret }: BuyersQuestion,
+  { id: asked, client_secret }: BuyersQuestion,
 ): PaymentForBuyer | null {
-  if (!isSecretOf(row?.client_secret_hash, client_secret) || !row) {
+  const hash = isSession(asked) ? row?.session_hash : row?.client_secret_hash
+  if (!isSecretOf(hash, client_secret) || !row) {
     return null
   }
   const { id, order_id, display_id } = row

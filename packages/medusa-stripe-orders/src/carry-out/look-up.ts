@@ -94,11 +94,11 @@ function answered(payment: ClaimedPayment, { intent, checkout }: Answered): Outc
   return outcomeOf(payment, "awaiting_payment", line, { facts, due_in_ms })
 }
 
-/** What a person searches by, as the buyer typed it in Checkout. */
+/** What a person searches by, as the buyer typed it in Checkout, and what the buyer asks with. */
 function sessionFacts(session: CheckoutSession): PaymentFacts {
   const email = emailOf(session)
   const name = session.customer_details?.name
-  return { ...(email && { email }), ...(name && { name }) }
+  return { session_hash: hashOfSecret(session.id), ...(email && { email }), ...(name && { name }) }
 }
 
 function isWaitedFor({ status_since }: ClaimedPayment): boolean {

@@ -206,8 +206,13 @@ export class Holds {
     }
   }
 
-  /** Stripe canceled a payment intent: the units of its cart go back, unless the buyer begins to pay in another way. */
-  async paymentCanceled({ metadata }: Stripe.PaymentIntent): Promise<void> {
+  /**
+   * Stripe canceled a payment intent, or a Checkout Session expired: the units of its cart go back, unless the buyer begins to
+   * pay in another way.
+   */
+  async paymentCanceled({
+    metadata,
+  }: Pick<Stripe.PaymentIntent | Stripe.Checkout.Session, "metadata">): Promise<void> {
     const { cart_id, session_id } = metadata ?? {}
     const cart = cart_id || (session_id ? await cartOfSession(this.#db, session_id) : null)
     if (cart) {

@@ -3,8 +3,16 @@ import { chargeOf } from "../stripe-objects"
 import { hashOfSecret } from "./client-secret"
 import type { PaymentFacts } from "./payments"
 
-/** What a person searches by, from an event whose object is the payment intent. */
-export function factsOf(event: Stripe.Event): PaymentFacts {
+/** What an event tells by which people search, and buyers ask. */
+export function factsOf(event: Stripe.Event): PaymentFacts | undefined {
+  const { object } = event.data
+  if (object.object === "checkout.session") {
+    return { session_hash: hashOfSecret(object.id) }
+  }
+  return object.object === "payment_intent" ? factsOfIntent(event) : undefined
+}
+
+function factsOfIntent(event: Stripe.Event): PaymentFacts {
   const intent = event.data.object as Stripe.PaymentIntent
   return { ...intentFacts(intent), livemode: event.livemode, account: event.account ?? null }
 }

@@ -58,6 +58,8 @@ export interface PaymentFacts {
   latest_charge?: string | null
   /** of the secret that the buyer's browser has, by which a buyer asks about the payment */
   client_secret_hash?: string | null
+  /** of the id of its Checkout Session, by which a buyer of Stripe's Checkout asks */
+  session_hash?: string | null
 }
 
 /** Either the pool or a transaction; each statement below is atomic by itself. */
@@ -86,11 +88,12 @@ export const FACTS = [
   "payment_method_type",
   "latest_charge",
   "client_secret_hash",
+  "session_hash",
 ] as const satisfies (keyof PaymentFacts)[]
 
 /** The same as columns of a recordset. */
 export const FACT_COLUMNS = `amount bigint, currency text, email text, name text, created timestamptz, livemode boolean,
-         account text, payment_method text, payment_method_type text, latest_charge text, client_secret_hash text`
+         account text, payment_method text, payment_method_type text, latest_charge text, client_secret_hash text, session_hash text`
 
 /** A longer text has no place in an index of Postgres, and a name may have 5,000 characters in Stripe. */
 const LONGEST_FACT = 500

@@ -5,10 +5,13 @@ import { storableText } from "./storable"
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
   extends Omit<PaymentRow, "account" | "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
-    Omit<PaymentFacts, "client_secret_hash"> {
+    Omit<PaymentFacts, (typeof SECRET)[number]> {
   /** the state in plain words */
   says: string
 }
+
+/** Not for people. */
+const SECRET = ["client_secret_hash", "session_hash"] as const
 
 const VIEW = [
   "id",
@@ -18,7 +21,7 @@ const VIEW = [
   "cart_id",
   "payment_id",
   "amount::float8 AS amount",
-  ...FACTS.filter((fact) => fact !== "amount" && fact !== "client_secret_hash"),
+  ...FACTS.filter((fact) => fact !== "amount" && !(SECRET as readonly string[]).includes(fact)),
   "arrival::float8 AS arrival",
   "revision",
   "status_since",

@@ -179,8 +179,9 @@ export class StripeOrdersModuleService
       this.#logger.error(`An event of Stripe could not be stored: ${messageOf(error)}`)
       throw new MedusaError(MedusaError.Types.DB_ERROR, "The event could not be stored. Deliver it again.")
     })
-    if (this.holds && signed.event.type === "payment_intent.canceled") {
-      await this.holds.quietly(this.holds.paymentCanceled(signed.event.data.object))
+    const { type, data } = signed.event
+    if (this.holds && (type === "payment_intent.canceled" || type === "checkout.session.expired")) {
+      await this.holds.quietly(this.holds.paymentCanceled(data.object))
     }
     if (received.concern) {
       this.#worker.wake(received.concern.opens ? "a decision" : "anything")

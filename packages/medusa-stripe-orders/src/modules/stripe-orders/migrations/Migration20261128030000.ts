@@ -16,7 +16,10 @@ export class Migration20261128030000 extends Migration {
       END $$;`)
     // A buyer proves with the client's secret whose payment it is. Events that are stored have it; from now on only its hash is kept.
     this.addSql(`
-      ALTER TABLE stripe_payment ADD COLUMN IF NOT EXISTS client_secret_hash text;
+      ALTER TABLE stripe_payment ADD COLUMN IF NOT EXISTS client_secret_hash text,
+        ADD COLUMN IF NOT EXISTS session_hash text;
+      CREATE INDEX IF NOT EXISTS "IDX_stripe_payment_session_hash" ON stripe_payment (session_hash)
+        WHERE session_hash IS NOT NULL;
       UPDATE stripe_payment AS payment SET client_secret_hash = encode(sha256(convert_to(event.secret, 'UTF8')), 'hex')
         FROM (SELECT DISTINCT payment_intent_id, substring(payload FROM '"client_secret"\\s*:\\s*"(pi_[A-Za-z0-9_]+)"') AS secret
                 FROM stripe_event
@@ -65,7 +68,7 @@ export class Migration20261128030000 extends Migration {
     this.addSql(`
       UPDATE stripe_payment SET status = 'money_moved' WHERE status = 'refunding_rest';
       ALTER TABLE stripe_payment DROP COLUMN IF EXISTS order_amount, DROP COLUMN IF EXISTS checkout,
-        DROP COLUMN IF EXISTS client_secret_hash, DROP COLUMN IF EXISTS told;
+        DROP COLUMN IF EXISTS client_secret_hash, DROP COLUMN IF EXISTS session_hash, DROP COLUMN IF EXISTS told;
       DROP TABLE IF EXISTS stripe_outbox;
       DROP TABLE IF EXISTS stripe_hold;
       DROP INDEX IF EXISTS "IDX_customer_email_lower";`)

@@ -35,6 +35,8 @@ const StripePayment = model
     latest_charge: model.text().nullable(),
     /** SHA-256, by which a buyer asks about the payment */
     client_secret_hash: model.text().nullable(),
+    /** SHA-256 of its Checkout Session's id, by which a buyer of Stripe's Checkout asks */
+    session_hash: model.text().nullable(),
 
     arrival: model.autoincrement(),
     revision: model.number().default(0),
@@ -66,6 +68,7 @@ const StripePayment = model
     { on: ["order_id"], where: "order_id IS NOT NULL" },
     { on: ["snapshot_at"], where: "snapshot IS NOT NULL" },
     { on: ["claim"], where: "claim IS NOT NULL" },
+    { on: ["session_hash"], where: "session_hash IS NOT NULL" },
   ])
 
 export default StripePayment

@@ -10,8 +10,11 @@ const LONGEST_WAIT_SECONDS = 30
 /** @throws MedusaError where no secret is given, or none of this payment; that says nothing of whether the payment exists */
 export function questionOf({ params, headers, query }: MedusaRequest): BuyersQuestion {
   const id = params.payment_intent ?? ""
+  if (SESSION.test(id)) {
+    return { id, client_secret: id }
+  }
   if (!/^pi_[A-Za-z0-9_]{1,252}$/.test(id)) {
-    throw refuse("A payment intent's id is pi_…")
+    throw refuse("A payment intent's id is pi_…, and a Checkout Session's cs_…")
   }
   const [client_secret] = [headers[SECRET_HEADER], ...QUERY_NAMES.map((name) => query[name])].filter(
     (given) => given !== undefined,
@@ -27,6 +30,9 @@ export function questionOf({ params, headers, query }: MedusaRequest): BuyersQue
   }
   return { id, client_secret }
 }
+
+/** Its id is known to the browser that Stripe sent back alone: 58 random characters. */
+const SESSION = /^cs_[A-Za-z0-9_]{20,252}$/
 
 const SECRET_HEADER = "x-stripe-client-secret"
 
@@ -55,7 +61,9 @@ export function hideSecret(req: MedusaRequest): void {
 }
 
 function withoutSecret(url: string): string {
-  return url.replace(/(client_secret(?:\[[^=]*)?=)[^&#]*/gi, "$1hidden")
+  return url
+    .replace(/(client_secret(?:\[[^=]*)?=)[^&#]*/gi, "$1hidden")
+    .replace(/cs_(live|test)_\w+/g, "cs_$1_hidden")
 }
 
 function refuse(message: string): MedusaError {
