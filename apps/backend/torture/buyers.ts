@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { StripeLocal } from "@holdfast/stripe-local"
 import pMap from "p-map"
-import { type Checkout, chargeItems, openSession } from "../launch/sale/checkout.ts"
+import { type Checkout, chargeItems, openLink, openSession } from "../launch/sale/checkout.ts"
 import { ShopApiError } from "../launch/shop-api/request.ts"
 import type { Office } from "./office.ts"
 import type { Aftermath, Purchase } from "./plan.ts"
@@ -60,9 +60,11 @@ export class Buyers {
 
   async #checkOut(purchase: Purchase): Promise<(Checkout & { cartId?: string }) | undefined> {
     const { store } = this.office
-    if (purchase.checkout === "session") return await openSession(store, this.stripe, purchase)
+    const ruled = { ...purchase, metadata: metadataOf(purchase) }
+    if (purchase.checkout === "session") return await openSession(store, this.stripe, ruled)
+    if (purchase.checkout === "link") return await openLink(store, this.stripe, ruled)
     if (purchase.checkout === "items")
-      return this.#byCard(await chargeItems(store, this.stripe.driver(), purchase))
+      return this.#byCard(await chargeItems(store, this.stripe.driver(), ruled))
     const { lines, email, currency, capture: capture_method } = purchase
     const checkout = { lines, email, currency, paymentData: { capture_method } }
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -121,5 +123,18 @@ export class Buyers {
       "lose a dispute": async () => this.stripe.bank.closeDispute(this.stripe.buyer.dispute(id).id, "lost"),
     }
     await act[aftermath]?.().catch(() => {})
+  }
+}
+
+const ANSWERS = {
+  wait: { wait_seconds: 1, reason: "the bank is asked" },
+  cancel: { cancel: "the buyer is blocked" },
+}
+
+/** What the store's own hooks answer about the payment: `src/workflows/hooks/order-rules.ts` reads it there. */
+function metadataOf({ outOfStock, beforeCapture }: Purchase): Record<string, string> {
+  return {
+    ...(outOfStock && { out_of_stock: outOfStock }),
+    ...(beforeCapture && { before_capture: JSON.stringify(ANSWERS[beforeCapture]) }),
   }
 }

@@ -21,8 +21,14 @@ export interface Purchase {
   lines: Line[]
   currency: Currency
   capture: "manual" | "automatic"
-  /** cart: a storefront's checkout. items: one outside Medusa that only lists the items. session: Stripe's own page. */
-  checkout: "cart" | "items" | "session"
+  /**
+   * cart: a storefront's checkout. items: one outside Medusa that only lists the items. session: Stripe's own page. link: the
+   * same, by a Payment Link.
+   */
+  checkout: "cart" | "items" | "session" | "link"
+  /** What the store's own hooks answer about it; without, it is refunded where it is not in stock, and captured. */
+  outOfStock?: "partial" | "review"
+  beforeCapture?: "wait" | "cancel"
   /** The storefront holds the cart's stock while its buyer pays. */
   holds: boolean
   /** The storefront completes the cart itself as well. */
@@ -63,7 +69,9 @@ export function planOf({ seed, payments, kills, redis }: Size): Plan {
 }
 
 function purchaseOf(random: Random, index: number): Purchase {
-  const checkout = random.chance(0.25) ? "cart" : random.chance(0.3) ? "session" : "items"
+  const checkout = random.chance(0.25)
+    ? "cart"
+    : random.pick(["session", "link", "items", "items", "items"] as const)
   return {
     email: `buyer${random.chance(0.05) ? Math.max(0, index - 1) : index}@torture.example`,
     lines: linesOf(random),
@@ -73,6 +81,10 @@ function purchaseOf(random: Random, index: number): Purchase {
     holds: checkout === "cart" && random.chance(0.5),
     completes: checkout === "cart" && random.chance(0.4),
     ...(random.chance(0.3) && { aftermath: random.pick(AFTERMATHS) }),
+    ...(checkout !== "cart" &&
+      random.chance(0.4) && { outOfStock: random.pick(["partial", "review"] as const) }),
+    ...(checkout !== "cart" &&
+      random.chance(0.1) && { beforeCapture: random.pick(["wait", "cancel"] as const) }),
   }
 }
 

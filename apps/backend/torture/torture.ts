@@ -118,6 +118,7 @@ export async function torture(options: TortureOptions): Promise<Report> {
 
 function envOf({ hooks }: TortureOptions, { redis }: Servers): Record<string, string> {
   return {
+    SHOP_HOOKS_ORDERS: "true",
     ...(redis && { REDIS_URL: redis.url, HOLDFAST_REDIS_MODULES: "true" }),
     ...(hooks && { SHOP_HOOKS_CART_COMPLETION: "true" }),
   }

@@ -10,7 +10,10 @@ export interface Checkout {
   pay(): Promise<string>
 }
 
-type Purchase = Pick<Buyer, "lines" | "email" | "currency" | "capture">
+type Purchase = Pick<Buyer, "lines" | "email" | "currency" | "capture"> & {
+  /** more of the payment intent's, for the store's own rules */
+  metadata?: Record<string, string>
+}
 
 export class CheckoutClient {
   readonly #store: StoreClient
@@ -44,7 +47,7 @@ export class CheckoutClient {
 export async function chargeItems(
   store: StoreClient,
   stripe: Stripe,
-  { lines, email, currency, capture }: Purchase,
+  { lines, email, currency, capture, metadata }: Purchase,
 ): Promise<string> {
   const intent = await stripe.paymentIntents.create({
     amount: priceInCents(lines),
@@ -56,6 +59,7 @@ export async function chargeItems(
       email,
       sales_channel_id: store.seeded.salesChannelId,
       shipping_option_id: store.seeded.shippingOptionId,
+      ...metadata,
     },
   })
   return intent.id
@@ -65,7 +69,7 @@ export async function chargeItems(
 export async function openSession(
   store: StoreClient,
   local: StripeLocal,
-  { lines, email, currency, capture }: Purchase,
+  { lines, email, currency, capture, metadata }: Purchase,
 ): Promise<Checkout> {
   const session = await local.driver().checkout.sessions.create({
     mode: "payment",
@@ -77,7 +81,7 @@ export async function openSession(
         product_data: { name: sku, metadata: { sku } },
       },
     })),
-    payment_intent_data: { capture_method: capture },
+    payment_intent_data: { capture_method: capture, metadata },
     shipping_address_collection: { allowed_countries: ["US"] },
     shipping_options: [
       {
@@ -94,6 +98,29 @@ export async function openSession(
   })
   const form = { email, shipping: recipient() }
   return { pay: async () => String(local.buyer.completeCheckout(session.id, form).payment_intent) }
+}
+
+/** A link that the shop has put on a page or in a letter: its lines are Stripe's own prices. */
+export async function openLink(
+  store: StoreClient,
+  local: StripeLocal,
+  { lines, email, currency, capture, metadata }: Purchase,
+): Promise<Checkout> {
+  const stripe = local.driver()
+  const line_items: Stripe.PaymentLinkCreateParams.LineItem[] = []
+  for (const { sku, quantity } of lines) {
+    const unit_amount = priceOf([{ sku, quantity: 1 }], currency)
+    const product_data = { name: sku, metadata: { sku } }
+    const price = await stripe.prices.create({ currency, unit_amount, product_data })
+    line_items.push({ price: price.id, quantity })
+  }
+  const link = await stripe.paymentLinks.create({
+    line_items,
+    payment_intent_data: { capture_method: capture, metadata },
+    metadata: { sales_channel_id: store.seeded.salesChannelId },
+  })
+  const session = local.buyer.openPaymentLink(link.id)
+  return { pay: async () => String(local.buyer.completeCheckout(session.id, { email }).payment_intent) }
 }
 
 function recipient() {

@@ -13,10 +13,11 @@ type Fate =
   | "order canceled"
   | "disputed"
   | "lost dispute"
+  | "sold out, in review"
 
 /** What a payment leaves in Stripe, in the plugin's row and in Medusa when all is well. */
 function sale(id: number, fate: Fate, amount: number, units: number) {
-  const hasOrder = fate !== "refunded" && fate !== "canceled"
+  const hasOrder = !["refunded", "canceled", "sold out, in review"].includes(fate)
   const captured = fate === "canceled" ? 0 : amount
   const refunded = { refunded: amount, "order canceled": amount, "partly refunded": 1 }[fate as string] ?? 0
   const payment: StripePayment = {
@@ -27,6 +28,7 @@ function sale(id: number, fate: Fate, amount: number, units: number) {
     refunded,
     held: 0,
     disputes: fate === "disputed" ? ["needs_response"] : fate === "lost dispute" ? ["lost"] : [],
+    outOfStock: fate === "sold out, in review" ? "review" : null,
   }
   const row: PaymentRow = {
     id: payment.id,
@@ -49,11 +51,12 @@ function sale(id: number, fate: Fate, amount: number, units: number) {
 
 function statusOf(fate: Fate): string {
   if (fate === "refunded" || fate === "canceled" || fate === "disputed") return fate
-  return fate === "lost dispute" ? "review" : "completed"
+  return fate === "lost dispute" || fate === "sold out, in review" ? "review" : "completed"
 }
 
 function reasonOf(fate: Fate): string | null {
   if (fate === "disputed") return "the buyer disputes 1.00 USD of order order_1 (fraudulent): …"
+  if (fate === "sold out, in review") return "out of stock: 1 of Mug wanted, 0 available"
   return fate === "lost dispute" ? "the dispute du_1 is lost: the bank gave the buyer 1.00 USD back" : null
 }
 
@@ -97,6 +100,7 @@ const fates = fc.constantFrom<Fate>(
   "order canceled",
   "disputed",
   "lost dispute",
+  "sold out, in review",
 )
 const sales = fc
   .array(fc.tuple(fates, fc.integer({ min: 2, max: 10_000 }), fc.integer({ min: 1, max: 5 })), {
@@ -211,6 +215,11 @@ const BROKEN: [string, Snapshot, Rule[]][] = [
   [
     "a review of no known kind",
     change("rows", "pi_1", { status: "review", reason: "gave up after 20 attempts: …" }),
+    ["untrue"],
+  ],
+  [
+    "a review of an order that is sold out, for which the store has no such rule",
+    change("rows", "pi_1", { status: "review", reason: "out of stock: 1 of Mug wanted, 0 available" }),
     ["untrue"],
   ],
   [

@@ -14,7 +14,7 @@ it("plans every kind of trouble and of payment, and Redis's only where it is use
   expect([...kinds].sort()).toEqual([...TROUBLES].sort())
   expect(troubles.filter(({ kind }) => kind === "kill")).toHaveLength(10)
   const shapes = new Set(purchases.map(({ checkout, capture }) => `${checkout}, ${capture}`))
-  expect(shapes.size).toBe(6)
+  expect(shapes.size).toBe(8)
   expect(purchases.some(({ completes }) => completes)).toBe(true)
   expect(planOf({ ...size, redis: false }).troubles.some(({ kind }) => kind === "redis")).toBe(false)
 })

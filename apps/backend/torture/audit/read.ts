@@ -50,6 +50,7 @@ async function readStripe(stripe: Stripe): Promise<StripePayment[]> {
       refunded: captured > 0 ? (refunded.get(id) ?? 0) : 0,
       held,
       disputes: disputes.get(id) ?? [],
+      outOfStock: intent.metadata.out_of_stock ?? null,
     })
   }
   return payments

@@ -24,6 +24,8 @@ export interface StripePayment {
   held: number
   /** The states of its disputes. */
   disputes: string[]
+  /** What the store's own hook says of it where it is not in stock. */
+  outOfStock: string | null
 }
 
 /** A payment, as the plugin remembers it. */

@@ -12,6 +12,10 @@ interface Reason {
 const REASONS: readonly Reason[] = [
   { says: /^the buyer disputes /, isTrue: ({ disputes }) => disputes.some((state) => OPEN.includes(state)) },
   { says: /^the dispute .* is lost/, isTrue: ({ disputes }) => disputes.includes("lost") },
+  {
+    says: /^out of stock: /,
+    isTrue: ({ outOfStock }, { id }, books) => outOfStock === "review" && books.ordersOf(id).length === 0,
+  },
   { says: /but Stripe captured .* of /, isTrue: ({ captured, amount }) => captured < amount },
   { says: /its payment can't be captured/, isTrue: ({ status }) => status === "canceled" },
   { says: /was canceled in Medusa/, isTrue: (_, { id }, books) => isCanceled(id, books) },
