@@ -103,15 +103,25 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
     await shop.rows(`UPDATE stripe_hold SET kept_until = now()`)
   }, 120_000)
 
-  type Way = "hold, paid" | "hold, completed by Medusa" | "paid" | "completed by Medusa" | "admin" | "hold"
+  type Way =
+    | "hold, paid"
+    | "hold, completed by Medusa"
+    | "hold, Checkout Session"
+    | "paid"
+    | "completed by Medusa"
+    | "Checkout Session"
+    | "admin"
+    | "hold"
 
   const way = fc.constantFrom<Way>(
     "hold, paid",
     "hold, paid",
     "hold, completed by Medusa",
     "hold, completed by Medusa",
+    "hold, Checkout Session",
     "paid",
     "completed by Medusa",
+    "Checkout Session",
     "admin",
     "hold",
   )
@@ -134,6 +144,10 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
       await shop.confirm(intentId)
       return "got"
     }
+    if (one === "Checkout Session") {
+      prepared.intentId = payIn(prepared)
+      return "got"
+    }
     if (one === "completed by Medusa") {
       await shop.confirm(intentId)
       return (await buyers.complete(cartId, urlOf(i))).body.type === "order" ? "got" : "refused"
@@ -149,21 +163,49 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
     } else if (one === "hold, completed by Medusa") {
       await shop.confirm(intentId)
       expect((await buyers.complete(cartId, urlOf(i))).body).toMatchObject({ type: "order" })
+    } else if (one === "hold, Checkout Session") {
+      expect(await shop.settled([payIn(prepared)])).toMatchObject([{ status: "completed" }])
     }
     return "got"
   }
 
   interface Prepared {
     cartId: string
+    /** a Checkout Session has none before it is paid */
     intentId: string
+    sessionId?: string
   }
+
+  const payIn = ({ sessionId = "" }: Prepared) =>
+    String(shop.stripe.buyer.completeCheckout(sessionId, { email: "ada@shop.example" }).payment_intent)
 
   async function prepare(one: Way, i: number): Promise<Prepared> {
     if (one === "admin") return { cartId: "", intentId: "" }
     if (one === "hold") return { cartId: await buyers.cart(ONE), intentId: "" }
+    if (one === "Checkout Session") return { cartId: "", intentId: "", sessionId: await openSession(120, {}) }
     if (one === "paid")
       return { cartId: "", intentId: await shop.intent({ items: ONE, email: `p${i}@shop.example` }) }
-    return await shop.checkout(ONE, { email: `c${i}@shop.example` })
+    const bought = await shop.checkout(ONE, { email: `c${i}@shop.example` })
+    if (one === "hold, Checkout Session") {
+      const { cart } = await shop.store("GET", `/store/carts/${bought.cartId}`)
+      const { cartId } = bought
+      return { cartId, intentId: "", sessionId: await openSession(cart.total, { cart_id: cartId }) }
+    }
+    return { cartId: bought.cartId, intentId: bought.intentId }
+  }
+
+  /** A Checkout Session of a cart, or of the one lantern. */
+  async function openSession(price: number, metadata: Record<string, string>): Promise<string> {
+    const product_data = { name: "Lantern", metadata: { sku: HOT } }
+    const { id } = await shop.client.checkout.sessions.create({
+      mode: "payment",
+      line_items: [
+        { quantity: 1, price_data: { currency: "usd", unit_amount: Math.round(price * 100), product_data } },
+      ],
+      success_url: "https://shop.example/thanks",
+      metadata,
+    })
+    return id
   }
 
   it("races for the last units: never oversold, never refused while there is one, held ones always get theirs", async () => {
@@ -184,7 +226,9 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
             ways.length,
             async (i) => await go(ways[i] as Way, i, prepared[i] as Prepared),
           )
-          const paid = ways.flatMap((one, i) => (one === "paid" ? [(prepared[i] as Prepared).intentId] : []))
+          const paid = ways.flatMap((one, i) =>
+            one === "paid" || one === "Checkout Session" ? [(prepared[i] as Prepared).intentId] : [],
+          )
           const rows = await shop.settled(paid)
           const lost = rows.filter(({ status }) => status !== "completed").length
           const got = results.filter((result) => result === "got").length - lost
