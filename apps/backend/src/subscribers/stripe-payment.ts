@@ -1,4 +1,4 @@
-import type { BusEventData } from "@holdfast/medusa-stripe-orders/payments/outbox"
+import type { BusEventData } from "@holdfast/medusa-stripe-orders/modules/stripe-orders"
 import type { SubscriberArgs, SubscriberConfig } from "@medusajs/framework"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 
