@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
-import { askAfterSettling } from "./after-settling"
 import { announce } from "./carry-out/announce"
 import { carryOut } from "./carry-out/carry-out"
 import { type CarryOut, carryOutIn } from "./carry-out/context"
 import { Decider } from "./decider"
 import type { NotificationListener } from "./listener"
 import { fetchMissedEvents } from "./missed-events"
+import { askAfterSettling } from "./outbox/after-settling"
+import { sendEvents } from "./outbox/send-events"
 import { messageOf } from "./payments/payments"
 import {
   claimToCarryOut,
@@ -25,7 +26,6 @@ import {
 import { prune } from "./payments/retention"
 import type { Plugin } from "./plugin"
 import { RegularTask } from "./regular-task"
-import { sendEvents } from "./send-events"
 import { timeout, Waker } from "./waker"
 
 /** How long a loop that found nothing due waits for a notification before it looks by itself. */

@@ -1,10 +1,10 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { readOutbox } from "../src/payments/outbox"
+import { readOutbox } from "../src/outbox/outbox"
+import { sendEvents } from "../src/outbox/send-events"
 import { applyOutcomes, type Line, type Outcome } from "../src/payments/payments"
 import type { PaymentState } from "../src/payments/states"
 import { retryReviews } from "../src/payments/waiting"
-import { sendEvents } from "../src/send-events"
 import { ALL, Tables } from "./tables"
 
 const LINE: Line = { kind: "decision", text: "Was decided" }

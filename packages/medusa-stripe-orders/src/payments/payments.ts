@@ -1,6 +1,6 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
-import { TOLD_VALUES, toldOf } from "./bus-events"
+import { TOLD_VALUES, toldOf } from "../outbox/bus-events"
 import { SETTLING } from "./buyer-answers"
 import { AFTER_EVENT, mayBecome, type PaymentState } from "./states"
 import { parseStorable, storableText } from "./storable"

@@ -8,7 +8,7 @@ export default Module(STRIPE_ORDERS_MODULE, {
   loaders: [validateOptions],
 })
 export type { StripeOrdersOptions } from "../../options"
-export type { BusEventData } from "../../payments/outbox"
+export type { BusEventData } from "../../outbox/outbox"
 export type { PaymentRow } from "../../payments/payments"
 export type { PaymentState } from "../../payments/states"
 export type { Finding, ReconcileReport } from "../../reconcile/reconcile"

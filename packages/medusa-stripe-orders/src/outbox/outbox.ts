@@ -1,5 +1,5 @@
+import type { Database } from "../payments/payments"
 import { EVENT_PREFIX } from "./bus-events"
-import type { Database } from "./payments"
 
 /** One event for the store's bus, written with the outcome that it tells of. */
 export interface OutboxEvent {

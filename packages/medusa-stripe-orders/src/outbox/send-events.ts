@@ -1,9 +1,9 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { IEventBusModuleService, MedusaContainer } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
+import { within } from "../waker"
 import { isForHook } from "./after-settling"
-import { markSent, type OutboxEvent, readOutbox, removeSent } from "./payments/outbox"
-import { within } from "./waker"
+import { markSent, type OutboxEvent, readOutbox, removeSent } from "./outbox"
 
 const AT_ONCE = 100
 

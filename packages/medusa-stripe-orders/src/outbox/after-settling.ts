@@ -1,11 +1,11 @@
 import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
-import { EVENT_PREFIX } from "./payments/bus-events"
-import { type OutboxEvent, postpone, readForHook, removeSent } from "./payments/outbox"
-import { messageOf } from "./payments/payments"
-import { within } from "./waker"
-import { isAsked, type SettledPayment, settleStripePaymentsWorkflow } from "./workflows/store-hooks"
+import { messageOf } from "../payments/payments"
+import { within } from "../waker"
+import { isAsked, type SettledPayment, settleStripePaymentsWorkflow } from "../workflows/store-hooks"
+import { EVENT_PREFIX } from "./bus-events"
+import { type OutboxEvent, postpone, readForHook, removeSent } from "./outbox"
 
 const AT_ONCE = 50
 

@@ -1,5 +1,5 @@
-import { OUT_OF_STOCK } from "./reasons"
-import type { PaymentState } from "./states"
+import { OUT_OF_STOCK } from "../payments/reasons"
+import type { PaymentState } from "../payments/states"
 
 /** What the store's event bus is told where a payment comes to a state. */
 interface Told {
