@@ -175,20 +175,20 @@ describe("killed while", () => {
 
   const within = [
     ["before the payment's row", "manual", "payment"],
-    ["before the order's transaction", "automatic", "order_transaction"],
+    ["before the capture's row", "automatic", "capture"],
   ] as const
 
-  it.each([["before the capture's row", "automatic", "capture"] as const, ...(isNightly ? within : [])])(
-    "a payment of an existing order is recorded, %s: it is recorded once",
-    async (_, capture, table) => {
-      const { orderId, intentId } = await asking(capture)
-      const free = await lock(table)
-      await shop.confirm(intentId)
-      await untilStatementWaits(shop, `insert into "${table}"`)
-      await restarted(free)
-      await isWhole(intentId, orderId)
-    },
-  )
+  it.each([
+    ["before the order's transaction", "automatic", "order_transaction"] as const,
+    ...(isNightly ? within : []),
+  ])("a payment of an existing order is recorded, %s: it is recorded once", async (_, capture, table) => {
+    const { orderId, intentId } = await asking(capture)
+    const free = await lock(table)
+    await shop.confirm(intentId)
+    await untilStatementWaits(shop, `insert into "${table}"`)
+    await restarted(free)
+    await isWhole(intentId, orderId)
+  })
 
   it.each(isNightly ? (["before", "after"] as const) : (["after"] as const))(
     "a payment of an existing order is captured, %s Stripe did: it is captured and shown once",
