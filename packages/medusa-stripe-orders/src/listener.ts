@@ -28,6 +28,7 @@ export class NotificationListener {
   #connection: Connection | undefined
   #timer: NodeJS.Timeout | undefined
   #state: "idle" | "listening" | "closed" = "idle"
+  #isConnected = false
 
   constructor(db: Knex) {
     this.#db = db
@@ -36,6 +37,11 @@ export class NotificationListener {
   /** Before `start`. */
   on(channel: string, handler: Handler): void {
     this.#handlers.set(channel, handler)
+  }
+
+  /** It was to listen, and does not at the moment. */
+  get isDeaf(): boolean {
+    return this.#state === "listening" && !this.#isConnected
   }
 
   /** Connects, once; the worker and the first buyer who waits both ask for it. */
@@ -59,6 +65,7 @@ export class NotificationListener {
       for (const channel of this.#handlers.keys()) {
         await connection.query(`LISTEN ${channel}`)
       }
+      this.#isConnected = true
       for (const handler of this.#handlers.values()) {
         handler(undefined)
       }
@@ -90,6 +97,7 @@ export class NotificationListener {
       return
     }
     this.#connection = undefined
+    this.#isConnected = false
     connection?.end().catch(() => {})
     this.#after(RECONNECT_MS, () => this.#listen())
   }

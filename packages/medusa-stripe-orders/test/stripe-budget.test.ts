@@ -302,3 +302,40 @@ describe("a call that Stripe refuses with 429", () => {
     expect(sent).toHaveLength(2)
   })
 })
+
+describe("what an operator is told of Stripe", () => {
+  const failed = (name: string) => {
+    const Failure = { [name]: class extends Error {} }[name] as new () => Error
+    return async () => {
+      throw new Failure()
+    }
+  }
+
+  it("is since when it has not done what it was asked, until it does or answers about the payment", async () => {
+    const budget = new StripeBudget({ livemode: false })
+    const ask = (call: () => Promise<unknown>) => budget.run("retrieve", call).catch(() => {})
+    expect(budget.complaints()).toEqual([])
+    await ask(failed("StripeConnectionError"))
+    await ask(failed("StripeAPIError"))
+    expect(budget.complaints()).toEqual([
+      expect.stringMatching(/^Stripe has not done what it was asked since \S+ \(StripeConnectionError\)$/),
+    ])
+    await ask(failed("StripeInvalidRequestError"))
+    expect(budget.complaints()).toEqual([])
+    await ask(failed("StripeAuthenticationError"))
+    expect(budget.complaints()).toHaveLength(1)
+    await ask(async () => {})
+    expect(budget.complaints()).toEqual([])
+  })
+
+  it("is how long calls wait for its limits", async () => {
+    const { budget, clock, ask } = budgetWith()
+    ask("capture", { answer: refusing(1, refusal({ "retry-after": "30" })) })
+    await clock.advance(1_000)
+    expect(budget.complaints()).toEqual([])
+    await clock.advance(11_000)
+    expect(budget.complaints()).toEqual(["calls wait for Stripe's limits: 1, the oldest for 12 s"])
+    await clock.advance(30_000)
+    expect(budget.complaints()).toEqual([])
+  })
+})

@@ -39,6 +39,32 @@ describe("a shop whose servers go away and come back", () => {
   const confirm = (intents: string[]) => Promise.all(intents.map((id) => shop.confirm(id)))
   const refusals = () => shop.stripe.deliveries.filter(({ status }) => status !== 200)
 
+  interface Health {
+    code: number
+    status: string
+    reasons: { check: string; says: string }[]
+  }
+  const health = async (): Promise<Health> => {
+    const response = await fetch(`${shop.url}/health/holdfast`)
+    return { code: response.status, ...((await response.json()) as Omit<Health, "code">) }
+  }
+  /** Its health once it says this. */
+  const untilHealth = async (code: number, checks: string[]) =>
+    await shop.until(`the health to be ${code} with ${checks}`, async () => {
+      const now = await health()
+      const found = now.reasons.map(({ check }) => check)
+      return now.code === code &&
+        checks.every((check) => found.includes(check)) &&
+        found.length >= checks.length
+        ? now
+        : undefined
+    })
+  const untilReady = () =>
+    shop.until("the shop to be ready", async () => {
+      const now = await health()
+      return now.status === "ready" ? now : undefined
+    })
+
   /** Each payment has one order and is captured; what was reserved is what was sold. */
   async function expectAllSold(intents: string[], before: { reserved: number }) {
     const rows = await shop.settled(intents)
@@ -57,10 +83,28 @@ describe("a shop whose servers go away and come back", () => {
     const refused = refusals().length
     await confirm(intents.slice(8))
     await shop.until("webhooks to be refused", () => refusals().length > refused + 4 || undefined)
+    expect(await untilHealth(503, ["postgres"])).toMatchObject({ status: "unavailable" })
     const answers = new Set(refusals().map(({ status }) => status))
     expect([...answers].filter((status) => status !== undefined && status < 500)).toEqual([])
     await startDatabase(postgres.port)
     await expectAllSold(intents, before)
+    expect(await untilReady()).toEqual({ code: 200, status: "ready", reasons: [] })
+  })
+
+  it("says in its health that Stripe does not answer, and nothing of payments or keys", async () => {
+    shop.sendOldEvents()
+    const fault = shop.stripe.faults.next("GET /v1/payment_intents/*", {
+      status: 500,
+      times: Number.POSITIVE_INFINITY,
+    })
+    const intent = await shop.pay({ items: MUG })
+    const { status, reasons } = await untilHealth(200, ["stripe"])
+    expect(status).toBe("degraded")
+    expect(JSON.stringify(reasons)).not.toMatch(/pi_|sk_|whsec/)
+    fault.remove()
+    shop.stripe.delivery = {}
+    await shop.settled([intent])
+    await untilReady()
   })
 
   it("answers a buyer's page that waits while Postgres is started anew", async () => {
@@ -92,8 +136,10 @@ describe("a shop whose servers go away and come back", () => {
     await shop.until("all events to be stored", async () => {
       return (await shop.payments(intents)).length === intents.length || undefined
     })
+    expect(await untilHealth(200, ["locks"])).toMatchObject({ status: "degraded" })
     await redis.restart()
     await expectAllSold(intents, before)
+    await untilReady()
   })
 
   it("answers 500 while the disk is full, so that Stripe delivers again", async () => {

@@ -38,7 +38,7 @@ export async function startWaiting<T>(
 ): Promise<{ answer: Promise<T> }> {
   const unlock = await hold(shop, "LOCK TABLE stripe_payment IN ACCESS EXCLUSIVE MODE")
   const answer = start()
-  await untilStatementWaits(shop, 'payment.client_secret_hash, "order".display_id')
+  await untilStatementWaits(shop, 'payment.session_hash, "order".display_id')
   await unlock()
   return { answer }
 }

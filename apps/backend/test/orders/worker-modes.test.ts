@@ -52,6 +52,17 @@ describe("the worker is a process's own matter", () => {
     // Nor are Stripe's events fetched, or old ones pruned.
     expect(looks()).toEqual([])
     expect(await shop.count(OLD)).toBe(20_000)
+    const health = async () => await (await fetch(`${shop.url}/health/holdfast`)).json()
+    expect(await health()).toEqual({
+      status: "degraded",
+      reasons: [{ check: "worker", says: "no worker lives: start a process in worker or shared mode" }],
+    })
+    await shop.rows("UPDATE stripe_payment SET due_at = now() - interval '90 seconds'")
+    const waits = /^the oldest payment that is due waits since 9\d s \(pending\)$/
+    await shop.until("the health to tell of it", async () => {
+      const { reasons } = (await health()) as { reasons: { check: string; says: string }[] }
+      return reasons.some(({ says }) => waits.test(says)) || undefined
+    })
 
     first = await worker()
     expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])

@@ -17,6 +17,16 @@ const OURS = 0.8
 /** A refusal answers with a wait of its own where Stripe names one; else the limits, which are per second, suggest it. */
 const RETRY_AFTER_MS = 1_000
 
+const LONG_WAIT_MS = 10_000
+
+/** Errors of the client that say nothing of the payment: https://docs.stripe.com/api/errors/handling */
+const NO_ANSWER: ReadonlySet<string> = new Set([
+  "StripeAPIError",
+  "StripeConnectionError",
+  "StripeAuthenticationError",
+  "StripePermissionError",
+])
+
 /** A call that is refused for so long is given up for now; its payment comes again later. */
 const LONGEST_WAIT_MS = 60_000
 
@@ -64,6 +74,8 @@ export class StripeBudget {
   readonly #waiting: Call[] = []
   readonly #clock: Clock
   #wakesAt = Number.POSITIVE_INFINITY
+  /** since when no call has been answered, and by which kind of error; undefined where the last one was */
+  #failing: { since: Date; kind: string } | undefined
 
   constructor({ livemode }: { livemode: boolean }, clock: Clock = monotonic) {
     this.#clock = clock
@@ -91,8 +103,11 @@ export class StripeBudget {
     for (;;) {
       await this.#turn(endpoint, urgent, since)
       try {
-        return await call()
+        const answer = await call()
+        this.#failing = undefined
+        return answer
       } catch (error) {
+        this.#note(error as Error)
         if (!isRefusal(error)) {
           throw error
         }
@@ -102,6 +117,26 @@ export class StripeBudget {
         }
       }
     }
+  }
+
+  /** What an operator has to know of Stripe, in this process's eyes. */
+  complaints(): string[] {
+    const { since, kind } = this.#failing ?? {}
+    const waited = this.#clock.now() - Math.min(...this.#waiting.map((call) => call.since))
+    return [
+      ...(since ? [`Stripe has not done what it was asked since ${since.toISOString()} (${kind})`] : []),
+      ...(waited > LONG_WAIT_MS
+        ? [
+            `calls wait for Stripe's limits: ${this.#waiting.length}, the oldest for ${Math.round(waited / 1000)} s`,
+          ]
+        : []),
+    ]
+  }
+
+  /** An error about one payment is an answer; one about the key, the network or Stripe itself is not. */
+  #note(error: Error): void {
+    const { name } = error.constructor
+    this.#failing = NO_ANSWER.has(name) ? (this.#failing ?? { since: new Date(), kind: name }) : undefined
   }
 
   /** A call that was refused keeps its place: the queue is ordered by when a call came first. */

@@ -7,6 +7,7 @@ import type { BuyersQuestion, PaymentForBuyer } from "../../buyers/buyers-paymen
 import { WaitingBuyers } from "../../buyers/waiting-buyers"
 import { StripeBudget } from "../../carry-out/stripe-budget"
 import { Gatherer } from "../../gatherer"
+import { type Health, HealthCheck } from "../../health/health"
 import { hashAddress } from "../../holds/buyer"
 import { type HoldAnswer, Holds, type HoldView } from "../../holds/holds"
 import { sweepHolds } from "../../holds/sweep"
@@ -72,6 +73,9 @@ export class StripeOrdersModuleService
   readonly #buyers: WaitingBuyers
   /** Events that come while others are stored are stored together: a rush of webhooks costs few commits. */
   readonly #inbox: Gatherer<Received>
+  readonly #health: HealthCheck
+  /** why no orders are made, where the options are wrong */
+  #fault: string | null = null
   /** what carts hold while their buyers pay; null where the store does without */
   readonly holds: Holds | null
 
@@ -81,6 +85,7 @@ export class StripeOrdersModuleService
       const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
       this.#creditHolds()
       const fault = await faultOfProvider(application, this.options.paymentProvider).catch(() => null)
+      this.#fault = fault
       if (fault) {
         // Medusa starts all the same. Events are kept, and payments are due when the option is right.
         this.#logger.error(`@holdfast/medusa-stripe-orders makes no orders: ${fault}`)
@@ -114,6 +119,14 @@ export class StripeOrdersModuleService
     this.#worker = new StripeWorker(this.#database, this.#logger, this, { listener: this.#listener, sweep })
     this.#buyers = new WaitingBuyers((ids) => readBuyersPayments(this.#database, ids))
     this.#listener.on(OUTCOME_CHANNEL, this.#buyers.look)
+    this.#health = new HealthCheck({
+      container: () => application,
+      db: this.#database,
+      budget: this.budget,
+      listener: this.#listener,
+      process: this.#worker.id,
+      fault: () => this.#fault,
+    })
   }
 
   /** Medusa's own flows know what their carts hold from the application's start on, after all hooks were registered. */
@@ -282,6 +295,11 @@ export class StripeOrdersModuleService
     }
     this.#listener.start()
     return await this.#buyers.wait(question, ms, gone)
+  }
+
+  /** Whether webhooks can be stored, and what delays orders, refunds and events at the moment. */
+  async health(): Promise<Health> {
+    return await this.#health.ask()
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
