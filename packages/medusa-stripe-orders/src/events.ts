@@ -8,24 +8,30 @@ import type Stripe from "stripe"
 interface Meaning {
   /** Makes the payment's row where there is none. Other events are for payments that we know. */
   opens?: true
+  /** Is asked for where it was missed, though it opens nothing and moves no money. */
+  isFetched?: true
   /** Its object is the payment intent itself, as it stood when the event was made. */
   snapshot?: true
-  news: News
+  news: Exclude<News, "paid">
+  /** Money was authorized or captured. */
+  isPaid?: true
 }
 
 /**
- * What an event tells. `progress` says nothing against a snapshot of the same second or an earlier one; after a `refund`
+ * What an event tells. `paid` is progress that took money. `progress` says nothing against a snapshot of the same second or an earlier one; after a `refund`
  * that was made, other `money` that moved, or after it was `canceled`, the payment is no longer as an earlier snapshot has it.
  */
-export type News = "progress" | "refund" | "money" | "canceled"
+export type News = "progress" | "paid" | "refund" | "money" | "canceled"
 
-const PAID: Meaning = { opens: true, snapshot: true, news: "progress" }
+const PAID: Meaning = { opens: true, snapshot: true, news: "progress", isPaid: true }
 /** The money of a slow method (a debit, a voucher) is on its way: Medusa may have made the order already. */
 const PROCESSING: Meaning = { opens: true, snapshot: true, news: "progress" }
 const FAILED: Meaning = { snapshot: true, news: "progress" }
 /** A session that was paid, or that cost nothing and has no payment intent: an endpoint may send no other event. */
 const SOLD: Meaning = { opens: true, news: "progress" }
 const PROGRESS: Meaning = { news: "progress" }
+/** What its cart held is free. */
+const EXPIRED: Meaning = { news: "progress", isFetched: true }
 const REFUND: Meaning = { news: "refund" }
 const MOVED: Meaning = { news: "money" }
 const CANCELED: Meaning = { news: "canceled" }
@@ -58,10 +64,11 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["checkout.session.completed", SOLD],
   ["checkout.session.async_payment_succeeded", SOLD],
   ["checkout.session.async_payment_failed", PROGRESS],
-  ["checkout.session.expired", PROGRESS],
+  ["checkout.session.expired", EXPIRED],
 ])
 
-export interface Concern extends Meaning {
+export interface Concern extends Omit<Meaning, "news"> {
+  news: News
   /** the payment intent's id, or that of a Checkout Session in which nothing was to be paid */
   payment_intent_id: string
 }
@@ -71,7 +78,9 @@ export function concernOf(event: Stripe.Event): Concern | null {
   const meaning = MEANINGS.get(event.type)
   const payment_intent_id =
     meaning && (paymentIntentIdOf(event.data.object) ?? freeSessionIdOf(event.data.object))
-  return payment_intent_id ? { ...meaning, payment_intent_id } : null
+  return meaning && payment_intent_id
+    ? { ...meaning, news: meaning.isPaid ? "paid" : meaning.news, payment_intent_id }
+    : null
 }
 
 /** What the plugin reads of an event of this type: its payment intent, which one it is about, or nothing. */
@@ -102,7 +111,9 @@ function freeSessionIdOf(object: unknown): string | null {
 
 /** The types that tell this, for SQL. */
 export function typesThatTell(news: News): string[] {
-  return [...MEANINGS].flatMap(([type, meaning]) => (meaning.news === news ? [type] : []))
+  return [...MEANINGS].flatMap(([type, { news: told, isPaid }]) =>
+    told === news || (isPaid && news === "paid") ? [type] : [],
+  )
 }
 
 /**
@@ -110,8 +121,8 @@ export function typesThatTell(news: News): string[] {
  * moved. The others say nothing that these don't, and Stripe lists 20 types at most at once.
  */
 export function typesToFetch(): string[] {
-  return [...MEANINGS].flatMap(([type, { opens, snapshot, news }]) =>
-    opens || snapshot || news !== "progress" ? [type] : [],
+  return [...MEANINGS].flatMap(([type, { opens, snapshot, news, isFetched }]) =>
+    opens || snapshot || isFetched || news !== "progress" ? [type] : [],
   )
 }
 

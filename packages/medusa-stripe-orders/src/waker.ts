@@ -28,11 +28,14 @@ export function timeout(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms).unref())
 }
 
-/** What `work` gives, or an error where it takes longer than `ms`. */
-export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+/** What `work` gives, or an error where it takes longer than `ms`; `who` is the error's subject. */
+export async function within<T>(ms: number, work: Promise<T>, who?: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
+    timer = setTimeout(
+      () => reject(new Error(`${who ? `${who} gave ` : ""}no answer within ${ms / 1000} s`)),
+      ms,
+    )
     timer.unref()
   })
   return await Promise.race([work, late]).finally(() => clearTimeout(timer))

@@ -112,7 +112,7 @@ export function receivedOf({ event, payload, isFetched }: ReceivedEvent): Receiv
       payment_intent_id: concern.payment_intent_id,
       opens: concern.opens,
       news: concern.news,
-      facts: factsOf(event),
+      facts: factsOf(event, concern.snapshot),
     },
   }
 }

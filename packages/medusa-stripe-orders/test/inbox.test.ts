@@ -151,10 +151,33 @@ describe("an event that comes in", () => {
     })
   })
 
-  it("of a cancellation leaves the review of an order to a person", async () => {
-    await tables.insert("pi_1", { status: "review", order_id: "order_1" })
-    await receive("evt_1", { ...NOTED, news: "canceled" })
-    expect(await tables.payment("pi_1")).toMatchObject({ status: "review", revision: 1 })
+  it.each(["canceled", "money", "refund", "paid"] as const)(
+    "of a payment whose order a person has judged, or is to judge, that tells %s, interrupts the verdict and keeps it",
+    async (news) => {
+      for (const status of ["review", "dismissed"]) {
+        const id = `pi_${status}`
+        await tables.insert(id, { status, order_id: "order_1", reason: "why" })
+        await receive(`evt_${status}`, { ...NOTED, payment_intent_id: id, news })
+        expect(await tables.payment(id)).toMatchObject({
+          ...{ status: "money_moved", revision: 1, reason: "why" },
+          ...{ resume_to: status, resume_reason: "why" },
+        })
+      }
+    },
+  )
+
+  it("of a payment in review without an order changes nothing but where it was canceled", async () => {
+    for (const news of ["money", "refund", "paid", "progress"] as const) {
+      await tables.insert(`pi_${news}`, { status: "review", reason: "why" })
+      await receive(`evt_${news}`, { ...NOTED, payment_intent_id: `pi_${news}`, news })
+      expect(await tables.payment(`pi_${news}`)).toMatchObject({ status: "review", resume_to: null })
+    }
+  })
+
+  it("that tells of money for a canceled order has it given back, though the payment had come to its end", async () => {
+    await tables.insert("pi_1", { status: "canceled", order_id: "order_1" })
+    await receive("evt_1", { ...OPENS, news: "paid" })
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "refunding" })
   })
 
   it("keeps what is known where it says nothing, and brings what is new", async () => {

@@ -259,13 +259,14 @@ describe("an outcome that comes after news of the payment", () => {
 describe("a review that a cancellation overtook", () => {
   it.each([
     ["is decided about anew without an order", null, "pending"],
-    ["is a person's with one", "order_1", "review"],
+    ["is shown on the order with one", "order_1", "money_moved"],
   ])("%s", async (_, order_id, status) => {
     const canceled = event("evt_1", "payment_intent.canceled")
     await held("pi_1", { order_id, status: "pending" })
     await receiveOne(tables.db, canceled, { payment_intent_id: "pi_1", news: "canceled" })
     await apply(outcome("pi_1", "review", { reason: "why" }))
-    expect(await tables.payment("pi_1")).toMatchObject({ status })
+    const resumed = order_id ? { resume_to: "review", resume_reason: "why" } : { resume_to: null }
+    expect(await tables.payment("pi_1")).toMatchObject({ status, ...resumed })
   })
 })
 

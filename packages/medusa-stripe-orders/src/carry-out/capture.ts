@@ -7,6 +7,7 @@ import { canceledInMedusa, isCanceledInMedusa, keepOrders } from "../medusa/orde
 import { inOneTransaction } from "../medusa/shared-transaction"
 import { applyOutcomes, lockPayments, type Outcome, outcomeOf } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
+import { CAPTURE_SOON, lasting } from "../payments/reasons"
 import { authorizationEnd, nextLook } from "./authorization"
 import { askBeforeCapture } from "./before-capture"
 import type { CarryOut } from "./context"
@@ -104,7 +105,8 @@ async function record({ container, actor }: CarryOut, captures: Captured[]): Pro
       if (answer.value.amount_received < dueOf(payment, answer.value)) {
         return capturedInPart(payment, answer)
       }
-      const { order_id, placed_at, reason } = payment
+      const { order_id, placed_at } = payment
+      const reason = lasting(payment.reason)
       const line = { kind: "stripe_call" as const, text: "Captured", data: { order_id, ...answer.ids } }
       const to = placed_at ? whenPaid(payment, moved.has(payment.id)) : "ordered"
       return outcomeOf(payment, to, line, { reason, facts: { captured_at: new Date() } })
@@ -125,7 +127,7 @@ function stillAuthorized(
     const line = { kind: "stripe_call" as const, text: "The shop has not captured it yet" }
     return outcomeOf(payment, "awaiting_capture", line, { due_in_ms })
   }
-  const reason = `capture order ${payment.order_id} before ${new Date(end).toISOString()}: then its authorization ends`
+  const reason = `${CAPTURE_SOON}${payment.order_id} before ${new Date(end).toISOString()}: then its authorization ends`
   const logger: Logger = container.resolve(ContainerRegistrationKeys.LOGGER)
   logger.warn(`Stripe payment ${payment.id}: ${reason}`)
   const line = { kind: "decision" as const, text: reason, data: { order_id: payment.order_id } }

@@ -39,6 +39,11 @@ const CHANGING: Refusal = {
   message: "The cart changes at the same time. Try again when it has changed.",
 }
 
+/** What tells whose money will not come. */
+type Canceled =
+  | Pick<Stripe.PaymentIntent, "metadata">
+  | Pick<Stripe.Checkout.Session, "metadata" | "client_reference_id">
+
 interface Waiting<T> {
   cart_id: string
   answer?: T
@@ -210,11 +215,12 @@ export class Holds {
    * Stripe canceled a payment intent, or a Checkout Session expired: the units of its cart go back, unless the buyer begins to
    * pay in another way.
    */
-  async paymentCanceled({
-    metadata,
-  }: Pick<Stripe.PaymentIntent | Stripe.Checkout.Session, "metadata">): Promise<void> {
+  async paymentCanceled(canceled: Canceled): Promise<void> {
+    const { metadata } = canceled
     const { cart_id, session_id } = metadata ?? {}
-    const cart = cart_id || (session_id ? await cartOfSession(this.#db, session_id) : null)
+    const reference = "client_reference_id" in canceled ? canceled.client_reference_id : null
+    const referred = reference?.startsWith("cart_") ? reference : null
+    const cart = cart_id || referred || (session_id ? await cartOfSession(this.#db, session_id) : null)
     if (cart) {
       await endHoldSoon(this.#db, cart)
     }

@@ -85,11 +85,12 @@ async function cartsAwaitingDecision(db: Database): Promise<Set<string>> {
   const { rows } = await db.raw(
     `WITH named AS MATERIALIZED (
        SELECT payment.cart_id, substring(event.payload from '"cart_id" *: *"([^"\\\\]+)"') AS named_cart,
-              substring(event.payload from '"session_id" *: *"([^"\\\\]+)"') AS session_id
+              substring(event.payload from '"session_id" *: *"([^"\\\\]+)"') AS session_id,
+              substring(event.payload from '"client_reference_id" *: *"(cart_[^"\\\\]+)"') AS referred
          FROM stripe_payment AS payment
          LEFT JOIN stripe_event AS event ON event.payment_intent_id = payment.id AND event.payload IS NOT NULL
         WHERE payment.status IN ('pending', 'lookup', 'completing') AND payment.deleted_at IS NULL)
-     SELECT unnest(ARRAY[named.cart_id, named.named_cart, link.cart_id]) AS cart_id FROM named
+     SELECT unnest(ARRAY[named.cart_id, named.named_cart, named.referred, link.cart_id]) AS cart_id FROM named
        LEFT JOIN payment_session AS session ON session.id = named.session_id
        LEFT JOIN cart_payment_collection AS link ON link.payment_collection_id = session.payment_collection_id`,
   )

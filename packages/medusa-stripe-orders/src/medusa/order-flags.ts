@@ -17,3 +17,15 @@ export async function flagOrder(
     [flag, JSON.stringify(what), order_id],
   )
 }
+
+/** What the order showed is over: the payment that had failed was paid. */
+export async function clearFlag(
+  { sql }: SharedTransaction,
+  order_id: string | null,
+  flag: "stripe_payment_failed",
+): Promise<void> {
+  await sql.raw(`UPDATE "order" SET metadata = metadata - CAST(? AS text), updated_at = now() WHERE id = ?`, [
+    flag,
+    order_id,
+  ])
+}

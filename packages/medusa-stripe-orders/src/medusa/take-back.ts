@@ -1,4 +1,5 @@
-import type { MedusaContainer } from "@medusajs/framework/types"
+import type { IInventoryService, ILockingModule, MedusaContainer } from "@medusajs/framework/types"
+import { Modules } from "@medusajs/framework/utils"
 import { cancelOrderWorkflow } from "@medusajs/medusa/core-flows"
 import { databaseOf } from "../plugin"
 
@@ -15,4 +16,28 @@ export async function cancelOrder(container: MedusaContainer, order_id: string |
     await cancelOrderWorkflow(container).run({ input: { order_id: order_id ?? "" } })
   }
   return rows.length > 0
+}
+
+/**
+ * Takes the reservations of a canceled order off. Where two cancellations meet, the one that fails gives the order back what the
+ * other has taken off: Medusa's compensation restores every reservation that the lines ever had.
+ */
+export async function releaseCanceled(container: MedusaContainer, order_id: string | null): Promise<void> {
+  const { rows } = await databaseOf(container).raw(
+    `SELECT DISTINCT reservation.line_item_id, reservation.inventory_item_id FROM "order"
+       JOIN order_item ON order_item.order_id = "order".id
+       JOIN reservation_item AS reservation ON reservation.line_item_id = order_item.item_id AND reservation.deleted_at IS NULL
+      WHERE "order".id = ? AND "order".canceled_at IS NOT NULL`,
+    [order_id],
+  )
+  if (rows.length > 0) {
+    const [lines, items] = ["line_item_id", "inventory_item_id"].map((column) => [
+      ...new Set<string>(rows.map((row: Record<string, string>) => row[column])),
+    ]) as [string[], string[]]
+    const inventory: IInventoryService = container.resolve(Modules.INVENTORY)
+    const locking: ILockingModule = container.resolve(Modules.LOCKING)
+    await locking.execute(items.sort(), () => inventory.deleteReservationItemsByLineItem(lines), {
+      timeout: 10,
+    })
+  }
 }

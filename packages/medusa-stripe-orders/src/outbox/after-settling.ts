@@ -2,15 +2,11 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import type { Logger, MedusaContainer } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { messageOf } from "../payments/payments"
-import { within } from "../waker"
 import { isAsked, type SettledPayment, settleStripePaymentsWorkflow } from "../workflows/store-hooks"
 import { EVENT_PREFIX } from "./bus-events"
 import { type OutboxEvent, postpone, readForHook, removeSent } from "./outbox"
 
 const AT_ONCE = 50
-
-/** A hook that is silent for so long is asked again. */
-const SILENT_MS = 60_000
 
 /** What the hook is asked about; `ordered` and `sold_out` are on the way to something else. */
 const OUTCOMES: readonly string[] = ["completed", "refunded", "canceled", "disputed", "review"]
@@ -34,7 +30,7 @@ export async function askAfterSettling(
     // A store that has given up its hook has rows left from before.
     if (isAsked.afterSettling()) {
       const workflow = settleStripePaymentsWorkflow(container)
-      await within(SILENT_MS, workflow.run({ input: { payments: events.map(toPayment) } }))
+      await workflow.run({ input: { payments: events.map(toPayment) } })
     }
     await removeSent(db, events)
   }

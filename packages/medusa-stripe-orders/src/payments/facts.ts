@@ -3,13 +3,13 @@ import { chargeOf } from "../stripe-objects"
 import { hashOfSecret } from "./client-secret"
 import type { PaymentFacts } from "./payments"
 
-/** What an event tells by which people search, and buyers ask. */
-export function factsOf(event: Stripe.Event): PaymentFacts | undefined {
+/** What an event tells by which people search, and buyers ask; `snapshot`: its object is the payment intent. */
+export function factsOf(event: Stripe.Event, snapshot = false): PaymentFacts | undefined {
   const { object } = event.data
   if (object.object === "checkout.session") {
     return { session_hash: hashOfSecret(object.id) }
   }
-  return object.object === "payment_intent" ? factsOfIntent(event) : undefined
+  return snapshot ? factsOfIntent(event) : undefined
 }
 
 function factsOfIntent(event: Stripe.Event): PaymentFacts {

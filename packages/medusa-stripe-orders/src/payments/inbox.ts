@@ -1,6 +1,6 @@
 import { type News, type StoredEvent, typesThatTell } from "../events"
 import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
-import { AFTER_EVENT } from "./states"
+import { AFTER_EVENT, afterEvent, INTERRUPTED } from "./states"
 
 export interface IncomingEvent {
   id: string
@@ -36,8 +36,11 @@ export interface Received {
 const lookAgain = (news: string) => {
   // About an order, a cancellation tells no more than that money moved.
   const told = `(CASE WHEN ${news} = 'canceled' AND payment.order_id IS NOT NULL THEN 'money' ELSE ${news} END)`
-  const after = `CAST(:afterEvent AS jsonb) -> ${told} ->> payment.status`
+  const after = afterEvent(told, { status: "payment.status", order_id: "payment.order_id" })
+  const isInterrupted = `(payment.status = ANY(:interrupted) AND ${after} = 'money_moved')`
   return `
+  resume_to = CASE WHEN ${isInterrupted} THEN payment.status ELSE payment.resume_to END,
+  resume_reason = CASE WHEN ${isInterrupted} THEN payment.reason ELSE payment.resume_reason END,
   revision = payment.revision + 1,
   status = COALESCE(${after}, payment.status),
   status_since = CASE WHEN ${after} <> payment.status THEN clock_timestamp() ELSE payment.status_since END,
@@ -72,7 +75,7 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
      opened AS (
        INSERT INTO stripe_payment AS payment (id, arrival, revision, ${facts})
        SELECT payment_intent_id, arrival, 1, ${facts} FROM numbered ORDER BY payment_intent_id
-       ON CONFLICT (id) DO UPDATE SET ${lookAgain("'progress'")}, ${newerFacts}
+       ON CONFLICT (id) DO UPDATE SET ${lookAgain("(SELECT news FROM numbered WHERE numbered.payment_intent_id = payment.id)")}, ${newerFacts}
        RETURNING payment.id, payment.revision, payment.status),
      woken AS (
        UPDATE stripe_payment AS payment SET ${lookAgain("fresh.news")}
@@ -99,6 +102,7 @@ export async function receiveEvents(db: Database, received: Received[]): Promise
     {
       incoming: JSON.stringify(received.map(toRecord)),
       afterEvent: JSON.stringify(AFTER_EVENT),
+      interrupted: INTERRUPTED,
     },
   )
 }

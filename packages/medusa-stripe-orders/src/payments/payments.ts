@@ -2,7 +2,7 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
 import { TOLD_VALUES, toldOf } from "../outbox/bus-events"
 import { SETTLING } from "./buyer-answers"
-import { AFTER_EVENT, mayBecome, type PaymentState } from "./states"
+import { AFTER_EVENT, afterEvent, INTERRUPTED, mayBecome, type PaymentState } from "./states"
 import { parseStorable, storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
@@ -28,6 +28,9 @@ export interface PaymentRow {
   last_error: string | null
   captured_at: Date | null
   placed_at: Date | null
+  /** the state of a person's verdict that an event has interrupted, and its reason: it stands when the order shows the money */
+  resume_to: PaymentState | null
+  resume_reason: string | null
   /** minor units: what the order comes to, where it was made of a part of what was paid for; a bigint, as text */
   order_amount: string | null
   /** the payment intent as Stripe last answered it, JSON */
@@ -162,15 +165,21 @@ const OUTCOME_FACTS = [
   "order_amount",
 ] as const
 
-/** The state that an outcome leads to: its own, or where an event takes it that came since the step began. */
-const STATE = `CASE WHEN p.revision = o.revision THEN o."to" ELSE COALESCE(
-                (SELECT CAST(:afterEvent AS jsonb) -> (CASE WHEN bool_or(type = ANY(:canceled)) AND COALESCE(o.order_id, p.order_id) IS NULL
-                               THEN 'canceled'
-                          WHEN bool_or(type = ANY(:money) OR type = ANY(:canceled)) THEN 'money'
-                          WHEN bool_or(type = ANY(:refund)) THEN 'refund' ELSE 'progress' END) ->> o."to"
+const ORDER = "COALESCE(o.order_id, p.order_id)"
+
+/** What events tell that came since a step began; null where none came. */
+const LATER_NEWS = `(SELECT CASE WHEN bool_or(type = ANY(:canceled)) AND ${ORDER} IS NULL THEN 'canceled'
+                             WHEN bool_or(type = ANY(:money) OR type = ANY(:canceled)) THEN 'money'
+                             WHEN bool_or(type = ANY(:refund)) THEN 'refund'
+                             WHEN bool_or(type = ANY(:paid)) THEN 'paid' ELSE 'progress' END
                    FROM stripe_event AS later
-                  WHERE later.payment_intent_id = p.id AND later.revision > o.revision AND later.deleted_at IS NULL),
-                o."to") END`
+                  WHERE later.payment_intent_id = p.id AND later.revision > o.revision AND later.deleted_at IS NULL)`
+
+/** The state that an outcome leads to: its own, or where an event takes it that came since the step began. */
+const STATE = `CASE WHEN p.revision = o.revision THEN o."to"
+                ELSE COALESCE(${afterEvent(LATER_NEWS, { status: 'o."to"', order_id: ORDER })}, o."to") END`
+
+const IS_INTERRUPTED = `(o."to" = ANY(:interrupted) AND ${STATE} = 'money_moved')`
 
 /**
  * The one writer: rows, timeline lines and events for the store's bus of a whole batch, in one statement. Gives the claims
@@ -207,6 +216,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               told = COALESCE(${toldOf(STATE, "o.reason")}, p.told),
               status_since = CASE WHEN p.status = o."to" THEN p.status_since ELSE clock_timestamp() END,
               reason = o.reason,
+              resume_to = CASE WHEN ${IS_INTERRUPTED} THEN o."to" ELSE p.resume_to END,
+              resume_reason = CASE WHEN ${IS_INTERRUPTED} THEN o.reason ELSE p.resume_reason END,
               due_at = clock_timestamp() +
                 CASE WHEN p.revision > o.revision THEN interval '0' ELSE o.due_in_ms * interval '1 millisecond' END,
               claim = NULL, claimed_by = NULL, claimed_until = NULL,
@@ -252,6 +263,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
       money: typesThatTell("money"),
       canceled: typesThatTell("canceled"),
       refund: typesThatTell("refund"),
+      paid: typesThatTell("paid"),
+      interrupted: INTERRUPTED,
     },
   )
   return new Set(written.map(({ id }: { id: string }) => id))

@@ -4,7 +4,10 @@ import { storableText } from "./storable"
 
 /** A payment as people and programs outside see it: without the worker's bookkeeping, and without Stripe's secrets. */
 export interface PaymentView
-  extends Omit<PaymentRow, "account" | "claim" | "snapshot" | "snapshot_at" | "snapshot_revision">,
+  extends Omit<
+      PaymentRow,
+      "account" | "claim" | "resume_to" | "resume_reason" | "snapshot" | "snapshot_at" | "snapshot_revision"
+    >,
     Omit<PaymentFacts, (typeof SECRET)[number]> {
   /** the state in plain words */
   says: string

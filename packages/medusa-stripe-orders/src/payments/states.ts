@@ -16,12 +16,16 @@ interface StateRow {
   readonly next: readonly string[]
   /** Where an event takes the payment, due at once; null where it is only noted on the timeline. */
   readonly onEvent: string | null
+  /** The same where it was paid: authorized or captured. As `onEvent` where left out. */
+  readonly onPaid?: string
   /** The same where money moved: a refund that failed, a dispute, a cancellation. As `onEvent` where left out. */
   readonly onMoney?: string
   /** The same where a refund was made. As `onMoney` where left out. */
   readonly onRefund?: string
   /** The same where the payment intent was canceled and there is no order: nothing comes of it any more. As `onMoney` where left out. */
   readonly onCanceled?: string
+  /** The same where it has an order and was paid, or money moved: the order shows it. As above where left out. */
+  readonly withOrder?: string
   /** For a person. */
   readonly says: string
 }
@@ -92,6 +96,7 @@ const table = {
       "canceled",
       "void",
       "review",
+      "dismissed",
     ],
     onEvent: "money_moved",
     says: "Money moved in Stripe after the order: it is recorded on the order.",
@@ -125,8 +130,9 @@ const table = {
   },
   canceled: {
     actor: null,
-    next: [],
+    next: ["refunding"],
     onEvent: null,
+    onPaid: "refunding",
     says: "The authorization was canceled, the buyer was not charged; the reason says why.",
   },
   void: {
@@ -146,15 +152,20 @@ const table = {
     next: ["pending", "lookup", "ordered", "money_moved"],
     onEvent: null,
     onCanceled: "pending",
+    withOrder: "money_moved",
     says: "Needs review: the reason says why.",
   },
   dismissed: {
     actor: null,
-    next: [],
+    next: ["money_moved"],
     onEvent: null,
+    withOrder: "money_moved",
     says: "A person decided that nothing is left to do; the reason says why.",
   },
 } as const satisfies Record<string, StateRow>
+
+const ORDERED = " with order"
+const WITH_ORDER = ({ withOrder }: StateRow) => withOrder
 
 export type PaymentState = keyof typeof table
 
@@ -181,22 +192,40 @@ export function mayBecome(state: PaymentState): PaymentState[] {
   return PAYMENT_STATES.filter((from) => from === state || states[from].next.includes(state))
 }
 
-/** What an event makes of each state that it moves, by what it tells; for SQL: `{ progress: { void: "pending", … }, … }`. */
+/**
+ * What an event makes of each state that it moves, by what it tells; for SQL: `{ progress: { void: "pending", … }, … }`. Of a
+ * payment that has an order: `review with order`.
+ */
 export const AFTER_EVENT: Readonly<Record<News, Readonly<Record<string, string>>>> = {
   progress: nextStates(({ onEvent }) => onEvent),
-  refund: nextStates(({ onRefund, onMoney, onEvent }) => onRefund ?? onMoney ?? onEvent),
-  money: nextStates(({ onMoney, onEvent }) => onMoney ?? onEvent),
+  paid: nextStates(({ onPaid, onEvent }) => onPaid ?? onEvent, WITH_ORDER),
+  refund: nextStates(({ onRefund, onMoney, onEvent }) => onRefund ?? onMoney ?? onEvent, WITH_ORDER),
+  money: nextStates(({ onMoney, onEvent }) => onMoney ?? onEvent, WITH_ORDER),
   canceled: nextStates(({ onCanceled, onMoney, onEvent }) => onCanceled ?? onMoney ?? onEvent),
 }
 
-function nextStates(next: (row: StateRow) => string | null): Record<string, string> {
+type Next = (row: StateRow) => string | null | undefined
+
+function nextStates(next: Next, withOrder: Next = () => null): Record<string, string> {
   return Object.fromEntries(
     PAYMENT_STATES.flatMap((state) => {
-      const to = next(states[state])
-      return to && to !== state ? [[state, to]] : []
+      const [to, ordered] = [next(states[state]), withOrder(states[state])]
+      return [
+        ...(to && to !== state ? [[state, to]] : []),
+        ...(ordered ? [[`${state}${ORDERED}`, ordered]] : []),
+      ]
     }),
   )
 }
+
+/** Where an event that tells `news` takes a payment; null: it stays. All are expressions of SQL; `:afterEvent` is `AFTER_EVENT`. */
+export function afterEvent(news: string, { status, order_id }: { status: string; order_id: string }): string {
+  const after = `(CAST(:afterEvent AS jsonb) -> ${news})`
+  return `COALESCE(CASE WHEN ${order_id} IS NOT NULL THEN ${after} ->> (${status} || '${ORDERED}') END, ${after} ->> ${status})`
+}
+
+/** A person's verdict that an event of money interrupts, until the order shows it. */
+export const INTERRUPTED: readonly PaymentState[] = PAYMENT_STATES.filter((state) => states[state].withOrder)
 
 /** What a person may take up again: what waits for one, and what a person or the plugin has put aside. */
 export const RETRIED: readonly PaymentState[] = [...statesOf("person"), "dismissed", "ignored"]

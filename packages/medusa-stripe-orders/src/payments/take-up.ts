@@ -1,5 +1,5 @@
 import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
-import { AFTER_EVENT, type PaymentState, statesOf } from "./states"
+import { AFTER_EVENT, afterEvent, INTERRUPTED, type PaymentState, statesOf } from "./states"
 import { storableText } from "./storable"
 
 /** A payment that a person's reconciliation found in Stripe and not here. */
@@ -82,12 +82,15 @@ function idsOf({ rows }: { rows: { id: string }[] }): Set<string> {
 
 /** Makes the payments of these orders due, as news of money in Stripe does. */
 export async function lookAgainAtOrders(db: Database, orderIds: string[]): Promise<void> {
+  const after = afterEvent("'money'", { status: "status", order_id: "order_id" })
   await db.raw(
     `UPDATE stripe_payment AS payment
-        SET status = CAST(:after AS jsonb) ->> status, status_since = clock_timestamp(), due_at = clock_timestamp(),
+        SET status = ${after}, status_since = clock_timestamp(), due_at = clock_timestamp(),
+            resume_to = CASE WHEN status = ANY(:interrupted) THEN status ELSE resume_to END,
+            resume_reason = CASE WHEN status = ANY(:interrupted) THEN reason ELSE resume_reason END,
             claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
-      WHERE order_id = ANY(:orderIds) AND jsonb_exists(CAST(:after AS jsonb), status) AND deleted_at IS NULL`,
-    { orderIds, after: JSON.stringify(AFTER_EVENT.money) },
+      WHERE order_id = ANY(:orderIds) AND ${after} IS NOT NULL AND deleted_at IS NULL`,
+    { orderIds, afterEvent: JSON.stringify(AFTER_EVENT), interrupted: INTERRUPTED },
   )
   await db.raw(
     `UPDATE stripe_payment SET due_at = clock_timestamp(), updated_at = now()

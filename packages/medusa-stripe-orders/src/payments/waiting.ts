@@ -54,7 +54,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
           SET status = CASE WHEN order_id IS NULL OR (payment_id IS NULL AND cart_id IS NOT NULL) THEN :withoutOrder
                             WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
               status_since = clock_timestamp(),
-              reason = NULL, told = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
+              reason = NULL, resume_to = NULL, resume_reason = NULL, told = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
               claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
               updated_at = now()
         WHERE id = ANY(:ids) AND status = ANY(:retried) AND deleted_at IS NULL
@@ -77,7 +77,8 @@ export async function dismissPayments(
   const { rows } = await db.raw(
     `WITH dismissed AS (
        UPDATE stripe_payment
-          SET status = :dismissed, status_since = clock_timestamp(), reason = :reason, attempts = 0, last_error = NULL,
+          SET status = :dismissed, status_since = clock_timestamp(), reason = :reason,
+              resume_to = NULL, resume_reason = NULL, attempts = 0, last_error = NULL,
               claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
         WHERE id = ANY(:ids) AND status = ANY(:waiting) AND deleted_at IS NULL
         RETURNING id, status)

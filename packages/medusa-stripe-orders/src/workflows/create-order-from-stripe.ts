@@ -233,4 +233,7 @@ export const createOrderFromStripeWorkflow = createWorkflow(
   },
 )
 
-const handled = handledHooks(createOrderFromStripeWorkflow)
+/** While it waits for an answer, the other payments wait too. */
+const ANSWER_SECONDS = 10
+
+const handled = handledHooks(createOrderFromStripeWorkflow, ANSWER_SECONDS)

@@ -59,8 +59,11 @@ export const settleStripePaymentsWorkflow = createWorkflow(
   },
 )
 
-const beforeCapture = handledHooks(captureStripePaymentWorkflow)
-const afterSettling = handledHooks(settleStripePaymentsWorkflow)
+/** They hold up no order. */
+const ANSWER_SECONDS = 60
+
+const beforeCapture = handledHooks(captureStripePaymentWorkflow, ANSWER_SECONDS)
+const afterSettling = handledHooks(settleStripePaymentsWorkflow, ANSWER_SECONDS)
 
 /** Whether the store wants to be asked. */
 export const isAsked = {

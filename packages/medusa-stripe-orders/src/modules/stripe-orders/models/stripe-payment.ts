@@ -14,6 +14,9 @@ const StripePayment = model
     /** one of `payments/states.ts` */
     status: model.text().default("pending"),
     reason: model.text().nullable(),
+    /** the state of a person's verdict that an event has interrupted, and its reason */
+    resume_to: model.text().nullable(),
+    resume_reason: model.text().nullable(),
     /** what the store's event bus was last told of it, with the reason */
     told: model.text().nullable(),
     order_id: model.text().nullable(),
