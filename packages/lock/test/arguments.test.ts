@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest"
 import { LockArgumentError, LockError, Locks } from "../src/index.js"
 import { memoryStore } from "../src/memory.js"
+import { asyncStore } from "./async-memory.js"
 
 const locks = new Locks(memoryStore())
 afterEach(async () => expect(await locks.inspect()).toEqual([]))
@@ -92,6 +93,71 @@ describe("owners and ids", () => {
       await refused(() => locks.acquireById(name as string, "key"))
     })
   }
+})
+
+describe("a signal", () => {
+  for (const signal of [new AbortController(), "stop", 7, true, {}, { aborted: false }, null]) {
+    it(`can't be ${Object.prototype.toString.call(signal)} ${JSON.stringify(signal)}`, async () => {
+      const lease = await locks.acquire("key")
+      const bad = { signal: signal as AbortSignal }
+      await refused(() => locks.acquire("key", bad))
+      await refused(() => locks.tryAcquire("key", bad))
+      await refused(() => locks.run("key", () => undefined, bad))
+      await refused(() => locks.acquireById("id", "key", bad))
+      expect((await locks.inspect())[0]?.waiters).toEqual([])
+      await lease.release()
+    })
+  }
+
+  it("that can't be listened to leaves nothing in the queue", async () => {
+    const heard: string[] = []
+    const own = new Locks(asyncStore(memoryStore()), { on: { failed: () => heard.push("failed") } })
+    const cause = new TypeError("no listeners here")
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw cause
+      },
+      removeEventListener() {},
+    }
+    const bad = { signal: signal as unknown as AbortSignal }
+    await expect(own.acquire("key", bad)).rejects.toMatchObject({ code: "LOCK_INVALID_ARGUMENT", cause })
+    await (await own.acquire("key")).release()
+    expect(await own.inspect()).toEqual([])
+    expect(heard).toEqual(["failed"])
+    await own.close()
+  })
+})
+
+describe("options", () => {
+  for (const options of [null, 7, "fast", () => undefined]) {
+    it(`can't be ${String(options)}`, async () => {
+      const bad = options as object
+      await refused(() => locks.acquire("key", bad))
+      await refused(() => locks.tryAcquire("key", bad))
+      await refused(() => locks.run("key", () => undefined, bad))
+      await refused(() => locks.acquireById("id", "key", bad))
+      expect(() => new Locks(memoryStore(), bad)).toThrow(LockArgumentError)
+    })
+  }
+
+  it("take true and false for renew, and nothing else", async () => {
+    for (const renew of ["no", 0, null])
+      await refused(() => locks.acquire("key", { renew: renew as unknown as boolean }))
+  })
+
+  it.each([undefined, null, {}, "redis://localhost"])("need a store that is one, not %j", (store) => {
+    expect(() => new Locks(store as never)).toThrow(LockArgumentError)
+  })
+
+  it.each([null, "granted", () => undefined])("need a listener that is an object, not %s", (on) => {
+    expect(() => new Locks(memoryStore(), { on: on as never })).toThrow(LockArgumentError)
+  })
+
+  it("need a job that is a function, before anything is locked", async () => {
+    await refused(() => locks.run("key", undefined as never))
+    await refused(() => locks.run("key", Promise.resolve() as never))
+  })
 })
 
 describe("errors", () => {
