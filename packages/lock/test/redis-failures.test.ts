@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises"
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
 import { Redis } from "ioredis"
 import { createClient, createSentinel } from "redis"
@@ -50,6 +51,9 @@ function nodeRedis(url: string): RedisStoreOptions {
   clients.push(client)
   return { client }
 }
+
+const setUser = (name: string, ...rules: string[]) =>
+  admin.call("ACL", "SETUSER", name, "on", ">secret", ...rules)
 
 /** Loses no more. A store that opens its own connection has replaced it by now; a user's client learns it by the cut. */
 function regain(proxy: LossyProxy): void {
@@ -306,18 +310,9 @@ describe.each([
   })
 
   it("needs no more than docs/lock.md says, of a user whose ACL forbids everything else", async () => {
-    const may =
-      "+@connection +info +evalsha +eval +subscribe +publish +time +@hash +@sortedset +persist +pexpire +del"
-    await admin.call(
-      "ACL",
-      "SETUSER",
-      "locker",
-      "on",
-      ">secret",
-      `~{${prefix}}*`,
-      `&{${prefix}}*`,
-      ...may.split(" "),
-    )
+    const docs = await readFile(new URL("../../../docs/lock.md", import.meta.url), "utf8")
+    const [, may = ""] = /and `(\+@connection[^`]*)`/.exec(docs.replaceAll(/\s+/g, " ")) ?? []
+    await setUser("locker", `~{${prefix}}*`, `&{${prefix}}*`, ...may.split(" "))
     const url = redis.url.replace("//", "//locker:secret@")
     const [one, two] = [open({ url }), open({ url })]
     const lease = await one.acquire(["key", "other"])
@@ -326,6 +321,24 @@ describe.each([
     await lease.release()
     expect(await turn).toBe(0)
     expect(await one.forceRelease("key")).toBe(false)
+  })
+
+  it.each([
+    ["a command", "~*", "&*", "-@all", "+@connection", "+info", "+subscribe"],
+    ["a command of the script", "~*", "&*", "-hmget"],
+    ["the keys", "resetkeys", "~other*", "&*"],
+    ["the channels", "~*", "resetchannels", "&other*"],
+  ])("tells which rights to give to a user that may not use %s", async (_, ...rules) => {
+    await setUser("poor", "+@all", ...rules)
+    const locks = open({ url: redis.url.replace("//", "//poor:secret@") })
+    const failure = await locks.acquire("key").catch((error) => error)
+    expect(failure).toMatchObject({ code: "LOCK_NOT_SET_UP", cause: expect.any(Error) })
+    const [, given = ""] = /ACL SETUSER <user> (.*)$/.exec(failure.message) ?? []
+    await setUser("poor", ...given.split(" "))
+    const lease = await locks.acquire("key")
+    expect(await lease.release()).toBe(true)
+    await setUser("poor", "-evalsha")
+    await expect(locks.acquire("key")).rejects.toMatchObject({ code: "LOCK_NOT_SET_UP" })
   })
 
   it("tells that Redis is loading its data, and goes on when it has", async () => {

@@ -23,15 +23,20 @@ export interface PostgresOptions {
 /**
  * A store for all processes that share a PostgreSQL server, 13 or later.
  *
- * Throws `LockArgumentError` unless exactly one of `connectionString`, `client` and `pool` is given.
+ * Throws `LockArgumentError` unless exactly one of `connectionString`, `client` and `pool` is given, and it is one.
  */
 export function postgresStore(options: PostgresOptions): Store {
-  return storeAt(options, namesOf(options.schema ?? "holdfast_lock"))
+  if (typeof options !== "object" || options === null)
+    throw new LockArgumentError("postgresStore needs options, such as { connectionString }")
+  const { schema = "holdfast_lock" } = options
+  return storeAt(options, namesOf(schema))
 }
 
 /** For tests, which set the clock. */
 export function storeAt(options: PostgresOptions, names: Names): Store {
   const { pool, responseTimeout: timeoutMs = 5_000 } = options
+  if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31))
+    throw new LockArgumentError(`responseTimeout must be a number of ms above 0, not ${String(timeoutMs)}`)
   const connect = connectOf(options, timeoutMs)
   return { connect: (wake) => new PostgresSession({ names, connect, pool, timeoutMs }, wake).open() }
 }
@@ -45,7 +50,32 @@ function connectOf({ connectionString, client, pool }: PostgresOptions, timeoutM
     throw new LockArgumentError(
       "The option client of the Postgres store must be a function that makes a Client of pg",
     )
-  if (pool) return besidePool(pool, timeoutMs)
-  if (client) return async () => client()
-  return byConnectionString(connectionString ?? "", timeoutMs)
+  if (pool !== undefined) return besidePool(checkPool(pool), timeoutMs)
+  if (client) return async () => checkClient(await client())
+  return byConnectionString(checkConnectionString(connectionString), timeoutMs)
+}
+
+function checkPool(pool: PgPool): PgPool {
+  const { connect, options, Client } = (pool ?? {}) as Partial<PgPool> & { Client?: unknown }
+  if (typeof connect === "function" && typeof Client === "function" && typeof options === "object")
+    return pool
+  const porsager = typeof pool === "function" && "unsafe" in pool
+  throw new LockArgumentError(
+    `The option pool of the Postgres store must be a Pool of pg${porsager ? ", not a client of the package postgres: give a connectionString" : ""}`,
+  )
+}
+
+function checkClient(client: PgClient): PgClient {
+  const { connect, query, on } = (client ?? {}) as Partial<PgClient>
+  if ([connect, query, on].every((it) => typeof it === "function")) return client
+  throw new LockArgumentError("The function client of the Postgres store must return a Client of pg")
+}
+
+/** pg takes an empty text for localhost. The string is not shown: it may hold a password. */
+function checkConnectionString(text: unknown): string {
+  if (typeof text === "string" && /^(postgres(ql)?:\/\/|socket:|(?![a-z][a-z0-9+.-]*:\/\/))\S/i.test(text))
+    return text
+  throw new LockArgumentError(
+    "connectionString must be a text such as postgres://user@localhost/db; is the variable set that it comes from?",
+  )
 }

@@ -15,6 +15,7 @@ import { describe, type Row } from "./inspect.js"
 import { install } from "./install.js"
 import { ListenConnection } from "./listener.js"
 import type { Names } from "./names.js"
+import { explained } from "./rights.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
 
 /** How often to call, in ms, where no messages arrive: well within the claim window. */
@@ -81,9 +82,15 @@ export class PostgresSession implements Session {
       await this.#warmUp()
       return this
     } catch (error) {
+      const told = await this.#explained(error)
       await this.#listener.close()
-      throw error
+      throw told
     }
+  }
+
+  /** In place of the error where that can't be found out. */
+  #explained(error: unknown): Promise<unknown> {
+    return explained(error, this.#query, this.#names).catch(() => error)
   }
 
   /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before the first request. */
@@ -111,7 +118,7 @@ export class PostgresSession implements Session {
       return this.#read(batch, inFull(batch, reply), recall)
     } catch (error) {
       this.#givenUp = turn
-      throw error
+      throw await this.#explained(error)
     }
   }
 
@@ -194,14 +201,22 @@ export class PostgresSession implements Session {
 
   async inspect(): Promise<KeyState[]> {
     const text = `SELECT ${this.#names.schema}.inspect() AS rows`
-    const [row] = await this.#query<{ rows: string }>({ text })
+    const [row] = await this.#look<{ rows: string }>({ text })
     return describe(JSON.parse(row?.rows ?? "[]") as Row[])
   }
 
   async forceRelease(key: string): Promise<boolean> {
     const text = `SELECT ${this.#names.schema}.force_release($1) AS ended`
-    const [row] = await this.#query<{ ended: boolean }>({ text, values: [key] })
+    const [row] = await this.#look<{ ended: boolean }>({ text, values: [key] })
     return row?.ended === true
+  }
+
+  async #look<T>(statement: Statement): Promise<T[]> {
+    try {
+      return await this.#query<T>(statement)
+    } catch (error) {
+      throw await this.#explained(error)
+    }
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { type TimerEntry, TimerQueue } from "../timer-queue.js"
 import type { RedisDriver } from "./driver.js"
+import { explained } from "./rights.js"
 import { SCRIPT, SHA } from "./script.js"
 
 /** Calls the script for one session, in bounded time, and names the session's channel. */
@@ -84,7 +85,7 @@ export class ScriptClient {
         this.#end(call)
         // ioredis adds the command with its arguments: the password, for AUTH.
         delete error.command
-        reject(error)
+        reject(explained(error, `${this.#client.keyPrefix}${this.#keys[0]}`))
       }
       const call: Call = { due: 0, slot: -1, fail, onDue: () => this.#giveUp(call) }
       this.#pending.schedule(call, performance.now() + this.#timeoutMs)
