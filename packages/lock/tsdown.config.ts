@@ -14,6 +14,8 @@ export default defineConfig({
   format: ["esm", "cjs"],
   // One file for each source file: bundled, the CommonJS chunks came to require each other in a circle.
   unbundle: true,
+  // A script that jest runs by require() can't import().
+  outputOptions: { dynamicImportInCjs: false },
   fixedExtension: false,
   platform: "node",
   target: "node20.19",

@@ -1,4 +1,5 @@
-import { LockArgumentError, LockSetupError } from "../errors.js"
+import { LockArgumentError } from "../errors.js"
+import { notLoaded } from "../optional-package.js"
 
 /** The part of a client of `pg` that is used, so that pg's types are no part of ours. */
 export interface PgClient {
@@ -56,10 +57,10 @@ async function loadPg(): Promise<Pg> {
     const pg = (await import("pg")) as unknown as Pg & { default?: Pg }
     return pg.default ?? pg
   } catch (cause) {
-    throw new LockSetupError(
+    throw notLoaded(
+      "pg",
       "The Postgres store needs the package pg: run `npm install pg`, or give it a pool",
-      undefined,
-      { cause },
+      cause,
     )
   }
 }

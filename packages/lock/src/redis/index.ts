@@ -1,5 +1,6 @@
 import type { Redis, RedisOptions } from "ioredis"
 import { LockArgumentError } from "../errors.js"
+import { notLoaded } from "../optional-package.js"
 import type { Store } from "../store.js"
 import { driverOf, type RedisClient } from "./clients.js"
 import type { RedisDriver } from "./driver.js"
@@ -113,11 +114,12 @@ const OWN_CLIENT: RedisOptions = {
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
 }
 
+const NEEDS_IOREDIS =
+  "redisStore({ url }) needs the package ioredis, version 5 or 6: npm install ioredis, or give it a client of node-redis"
+
 async function openClient(url: string, options: object | undefined): Promise<Redis> {
   const ioredis = await import("ioredis").catch((cause) => {
-    throw new Error("redisStore({ url }) needs the package ioredis, version 5 or 6: npm install ioredis", {
-      cause,
-    })
+    throw notLoaded("ioredis", NEEDS_IOREDIS, cause)
   })
   const client = new ioredis.Redis(url, { ...OWN_CLIENT, ...options })
   client.on("error", () => undefined)
