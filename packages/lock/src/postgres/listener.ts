@@ -82,7 +82,7 @@ export class ListenConnection {
     })
     const listener = () => hear(true)
     client.on("notification", listener)
-    const timer = new Promise<false>((resolve) => setTimeout(resolve, ECHO_WITHIN, false).unref())
+    const timer = new Promise<false>((resolve) => setTimeout(resolve, ECHO_WITHIN, false).unref?.())
     try {
       await this.#notify()
       return await Promise.race([heard, timer])

@@ -54,7 +54,7 @@ export class Subscriber {
     if (this.#closed) return
     const delay = Math.min(FIRST_RETRY * 2 ** this.#failures++, LONGEST_RETRY)
     this.#retry = setTimeout(() => this.#openAgain(), delay)
-    this.#retry.unref()
+    this.#retry.unref?.()
   }
 
   async #openAgain(): Promise<void> {
