@@ -20,6 +20,8 @@ export default defineConfig({
   platform: "node",
   target: "node20.19",
   dts: true,
+  // `await using` under a target before ESNext, where the types of Node don't bring it.
+  banner: { dts: '/// <reference lib="esnext.disposable" />' },
   // In CI every warning fails the build: CommonJS is meant, and a slow machine is no fault of the code.
   checks: { legacyCjs: false, pluginTimings: false },
 })

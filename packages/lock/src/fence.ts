@@ -20,7 +20,7 @@ interface PgTransaction {
 
 interface KnexTransaction {
   raw(sql: string, bindings: readonly unknown[]): PromiseLike<unknown>
-  readonly isTransaction?: boolean
+  readonly isTransaction?: boolean | undefined
 }
 
 interface MikroTransaction {
@@ -33,7 +33,7 @@ export type Held = Pick<Lease, "keys" | "tokenOf"> | Readonly<Record<string, big
 
 export interface FenceOptions {
   /** Where the newest tokens are kept, in the database that is written to. `holdfast_lock` by default. */
-  schema?: string
+  schema?: string | undefined
 }
 
 /**

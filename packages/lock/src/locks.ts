@@ -20,30 +20,30 @@ import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
   /** How long a lease outlives a dead holder, in ms; `Infinity`: it never expires. 30,000 by default. */
-  ttl?: number
+  ttl?: number | undefined
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 export interface LocksOptions extends LockDefaults {
   /** Hears what happens to requests and leases. */
-  on?: LockListener
+  on?: LockListener | undefined
 }
 
 export interface TryOptions {
   /** See `LockDefaults`. A lease without an end (`Infinity`) is never renewed, and outlives its process. */
-  ttl?: number
+  ttl?: number | undefined
   /** Names the owner of the request. An owner re-enters what it holds; by default each request has an owner of its own. */
-  owner?: string
+  owner?: string | undefined
   /** Stops the wait: the request is rejected with a `LockAbortedError`. It doesn't end a lease that was granted. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Whether the lease renews itself while it is held. True by default. */
-  renew?: boolean
+  renew?: boolean | undefined
 }
 
 export interface AcquireOptions extends TryOptions {
   /** See `LockDefaults`. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 /** A distributed lock over any store. One instance per process and store is enough, and the cheapest. */

@@ -10,11 +10,11 @@ import { HoldfastLockingProvider } from "./provider.js"
 /** By default the locks are where Medusa's own data is, reached with Medusa's own settings. */
 export interface PostgresLockingOptions extends LockingOptions {
   /** Another database for the locks: `postgres://user:password@host:port/database`. */
-  databaseUrl?: string
+  databaseUrl?: string | undefined
   /** Settings of `pg` for that database, such as `{ ssl: { … } }`; also in the form of Medusa's `databaseDriverOptions`, under `connection`. */
-  databaseDriverOptions?: ClientConfig & { connection?: ClientConfig }
+  databaseDriverOptions?: (ClientConfig & { connection?: ClientConfig }) | undefined
   /** A schema for the locks only, which is created if it doesn't exist. "holdfast_lock" by default. */
-  schema?: string
+  schema?: string | undefined
 }
 
 /** Locks for all processes that share a PostgreSQL, on one connection each. */

@@ -11,13 +11,13 @@ export interface RedisLockingOptions extends LockingOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. */
   redisUrl: string
   /** More of ioredis's settings for the connections. */
-  redisOptions?: RedisStoreOptions["redisOptions"]
+  redisOptions?: RedisStoreOptions["redisOptions"] | undefined
   /** Names the lock space: processes that are to exclude each other share it. "medusa_lock:" by default. */
-  namespace?: string
+  namespace?: string | undefined
   /** Of `@medusajs/locking-redis`, which retries: accepted, and not needed. */
-  defaultRetryInterval?: number
-  maximumRetryInterval?: number
-  backoffFactor?: number
+  defaultRetryInterval?: number | undefined
+  maximumRetryInterval?: number | undefined
+  backoffFactor?: number | undefined
 }
 
 /** Locks for all processes that share a Redis or Valkey. */

@@ -6,11 +6,17 @@ export interface PgClient {
   connect(): Promise<unknown>
   query(query: object): Promise<{ rows: unknown[] }>
   end(): Promise<void>
-  on(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
-  removeListener(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
+  on(
+    event: string,
+    listener: (argument: { channel?: string | undefined; payload?: string | undefined }) => void,
+  ): unknown
+  removeListener(
+    event: string,
+    listener: (argument: { channel?: string | undefined; payload?: string | undefined }) => void,
+  ): unknown
   ref?(): void
   unref?(): void
-  readonly processID?: number | null
+  readonly processID?: number | null | undefined
 }
 
 export interface PgPoolClient extends Pick<PgClient, "query"> {

@@ -9,15 +9,15 @@ export { installSql } from "./install.js"
 
 export interface PostgresOptions {
   /** Where the server is. Each `Locks` opens one connection there, for everything. */
-  connectionString?: string
+  connectionString?: string | undefined
   /** In its place, where a string isn't enough: makes a `Client` of `pg`, not connected yet. The store ends it. */
-  client?: () => PgClient | Promise<PgClient>
+  client?: (() => PgClient | Promise<PgClient>) | undefined
   /** A pool of `pg`, for the statements; each `Locks` opens one connection beside it, for messages. The store never ends it. */
-  pool?: PgPool
+  pool?: PgPool | undefined
   /** The lock space: a schema of its own, which is created if it doesn't exist. `holdfast_lock` by default. */
-  schema?: string
+  schema?: string | undefined
   /** How long to wait for any answer of the server, in ms, before it is taken for gone. 5,000 by default. */
-  responseTimeout?: number
+  responseTimeout?: number | undefined
 }
 
 /**

@@ -13,18 +13,18 @@ export type { IoredisClient, NodeRedisClient, RedisClient } from "./clients.js"
 
 export interface RedisStoreOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Connections are opened, and closed by `locks.close()`. */
-  url?: string
+  url?: string | undefined
   /** More settings for the connections that are opened to `url`, such as `tls`: the `RedisOptions` of ioredis. */
-  redisOptions?: object
+  redisOptions?: object | undefined
   /**
    * In place of `url`: a `Redis` or `Cluster` of ioredis 5 or 6, or an open client, cluster or sentinel of node-redis
    * 5 or 6. It is used as it is and never closed; each `Locks` opens a second connection like it.
    */
-  client?: RedisClient
+  client?: RedisClient | undefined
   /** Names the lock space: locks of another prefix know nothing of each other. 1 to 200 characters without braces. "holdfast" by default. */
-  prefix?: string
+  prefix?: string | undefined
   /** For how long to wait for an answer of Redis, in ms, before the call is given up as failed. 5,000 by default. */
-  commandTimeout?: number
+  commandTimeout?: number | undefined
 }
 
 /**
