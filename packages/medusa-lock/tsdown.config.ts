@@ -10,8 +10,6 @@ export default defineConfig({
   },
   format: ["esm", "cjs"],
   unbundle: true,
-  // A script that jest runs by require() can't import().
-  outputOptions: { dynamicImportInCjs: false },
   fixedExtension: false,
   platform: "node",
   target: "node20.19",

@@ -7,6 +7,8 @@ import { locksLoader, type ProviderSetup } from "./loader.js"
 import { isObject, isText, type LockingOptions } from "./options.js"
 import { HoldfastLockingProvider } from "./provider.js"
 
+export type { AcquireArgs, ExecuteArgs, Receipt } from "./provider.js"
+
 /** By default the locks are where Medusa's own data is, reached with Medusa's own settings. */
 export interface PostgresLockingOptions extends LockingOptions {
   /** Another database for the locks: `postgres://user:password@host:port/database`. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { LockError, type Locks } from "@holdfast/lock"
-import type { ILockingProvider, Logger } from "@medusajs/framework/types"
+import type { Context, ILockingProvider, Logger } from "@medusajs/framework/types"
 import { MedusaError } from "@medusajs/framework/utils"
 import { LeaseRenewer } from "./lease-renewer.js"
 import type { LockingOptions } from "./options.js"
@@ -46,6 +46,23 @@ export interface ExecuteArgs {
   expire?: number | undefined
   /** See `AcquireArgs`: lets the job run inside a lock that was acquired within the same name. */
   within?: string | undefined
+}
+
+/** The Locking Module passes on to its provider what it is given: its types accept it where this package is imported. */
+declare module "@medusajs/framework/types" {
+  interface ILockingModule {
+    acquire(
+      keys: string | string[],
+      args?: AcquireArgs & { provider?: string | undefined },
+      sharedContext?: Context,
+    ): Promise<void>
+    execute<T>(
+      keys: string | string[],
+      job: (signal?: AbortSignal) => Promise<T>,
+      args?: ExecuteArgs & { provider?: string | undefined },
+      sharedContext?: Context,
+    ): Promise<T>
+  }
 }
 
 /** An argument of `release`: the provider writes itself into this object. */

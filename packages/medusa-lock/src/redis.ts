@@ -6,6 +6,8 @@ import { locksLoader } from "./loader.js"
 import { type Check, isObject, isText, type LockingOptions } from "./options.js"
 import { HoldfastLockingProvider } from "./provider.js"
 
+export type { AcquireArgs, ExecuteArgs, Receipt } from "./provider.js"
+
 /** Named as those of `@medusajs/locking-redis`. */
 export interface RedisLockingOptions extends LockingOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. */

@@ -10,16 +10,16 @@ import pg from "pg"
 import { createClient, createCluster, createSentinel } from "redis"
 
 /** What users write, under the strictest settings of TypeScript: an option may be `undefined`. */
-const name: string | undefined = process.env["NAME"]
+const name: string | undefined = process.env.NAME
 const time = undefined as number | undefined
 const signal = undefined as AbortSignal | undefined
 const options: LocksOptions = { ttl: time, timeout: time, on: lockMetrics({ classOf: undefined }) }
 
 export const stores = [
-  postgresStore({ connectionString: process.env["DATABASE_URL"], schema: name, responseTimeout: time }),
+  postgresStore({ connectionString: process.env.DATABASE_URL, schema: name, responseTimeout: time }),
   postgresStore({ pool: new pg.Pool() }),
   postgresStore({ client: () => new pg.Client() }),
-  redisStore({ url: process.env["REDIS_URL"], prefix: name, commandTimeout: time }),
+  redisStore({ url: process.env.REDIS_URL, prefix: name, commandTimeout: time }),
   redisStore({ client: new Redis() }),
   redisStore({ client: new Cluster([]) }),
   redisStore({ client: createClient() }),
