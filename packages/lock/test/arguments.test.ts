@@ -1,5 +1,6 @@
+import { getEventListeners } from "node:events"
 import { afterEach, describe, expect, it } from "vitest"
-import { LockArgumentError, LockError, Locks } from "../src/index.js"
+import { LockArgumentError, LockError, Locks, LockTimeoutError } from "../src/index.js"
 import { memoryStore } from "../src/memory.js"
 import { asyncStore } from "./async-memory.js"
 
@@ -109,6 +110,26 @@ describe("a signal", () => {
     })
   }
 
+  it("may stop many waits, with one listener that goes with the last of them", async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on("warning", onWarning)
+    const { signal } = new AbortController()
+    const stop = new AbortController()
+    const lease = await locks.acquire("key")
+    const waits = Array.from({ length: 20 }, () => locks.acquire("key", { signal: stop.signal }))
+    const turn = locks.run("key", () => "done", { signal })
+    expect(getEventListeners(stop.signal, "abort")).toHaveLength(1)
+    stop.abort()
+    for (const wait of waits) await expect(wait).rejects.toMatchObject({ code: "LOCK_ABORTED" })
+    await lease.release()
+    expect(await turn).toBe("done")
+    expect(getEventListeners(signal, "abort")).toHaveLength(0)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off("warning", onWarning)
+    expect(warnings).toEqual([])
+  })
+
   it("that can't be listened to leaves nothing in the queue", async () => {
     const heard: string[] = []
     const own = new Locks(asyncStore(memoryStore()), { on: { failed: () => heard.push("failed") } })
@@ -175,6 +196,15 @@ describe("errors", () => {
     })
     expect((error as Error).stack).toContain("arguments.test")
     await lease.release()
+  })
+
+  it.each([
+    [4_999.896235, "5000 ms"],
+    [0.2, "0.2 ms"],
+    [20, "20 ms"],
+  ])("tell a timeout of %s ms with the digits that matter", (timeout, told) => {
+    const error = new LockTimeoutError(["key"], timeout, undefined)
+    expect(error).toMatchObject({ timeout, message: `Could not lock "key" within ${told}` })
   })
 
   it("carry what lay behind them", async () => {

@@ -35,6 +35,18 @@ describe("memoryStore", () => {
     expect(two({}).dropped).toEqual([1])
   })
 
+  it("aborts the signal of a lease that turns out to be lost when it is released", async () => {
+    let now = 0
+    const locks = new Locks(memoryStore({ clock: () => now }))
+    const lease = await locks.acquire("key", { ttl: 60_000 })
+    const { signal } = lease
+    now += 120_000
+    expect(await lease.release()).toBe(false)
+    expect(signal.aborted).toBe(true)
+    expect(signal.reason).toBe(lease.loss)
+    await locks.close()
+  })
+
   it("waits where timers are numbers and signals are not Node's, as in jsdom", async () => {
     const timeout = setTimeout
     vi.stubGlobal("setTimeout", (call: () => void, ms: number) => Number(timeout(call, ms)))

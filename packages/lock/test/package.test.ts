@@ -31,6 +31,23 @@ it("excludes between users of either form who share a store", async () => {
   await lease.release()
 })
 
+it("knows its errors in either form, and leaves their code as it is", async () => {
+  const required = require("@holdfast/lock") as typeof import("@holdfast/lock")
+  const imported = await import("@holdfast/lock")
+  for (const [one, other] of [
+    [required, imported],
+    [imported, required],
+  ] as const) {
+    const error = new one.LockSetupError("run this")
+    expect(error).toBeInstanceOf(other.LockError)
+    expect(new Error("run this")).not.toBeInstanceOf(other.LockError)
+    expect(error).not.toBeInstanceOf(one.LockTimeoutError)
+    const locks = new other.Locks({ connect: () => Promise.reject(error) })
+    await expect(locks.acquire("key")).rejects.toBe(error)
+    await locks.close()
+  }
+})
+
 const CLIENTS = [
   ["ioredis", `redis.redisStore({ url: "redis://127.0.0.1:1" })`],
   ["pg", `postgres.postgresStore({ connectionString: "postgres://127.0.0.1:1" })`],

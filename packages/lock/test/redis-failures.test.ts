@@ -289,6 +289,25 @@ describe.each([
     expect(await lease.release()).toBe(true)
   })
 
+  it.each([
+    "",
+    "{",
+    "null",
+    "7",
+    '{"granted":7}',
+    '{"within":"soon"}',
+    '{"taken":[{}],"granted":[[]],"within":0}',
+  ])("is not disturbed by the message %j on its channel, which is none of its own", async (message) => {
+    const [one, two] = [open(), open()]
+    const lease = await one.acquire("key")
+    const [turn] = await queueUp(two, "key", 1)
+    const channels = (await admin.pubsub("CHANNELS", `{${prefix}}:*`)) as string[]
+    expect(channels).toHaveLength(2)
+    for (const channel of channels) await admin.publish(channel, message)
+    await lease.release()
+    expect(await turn).toBe(0)
+  })
+
   it("tells that Redis has no memory left, and still lets go", async () => {
     const locks = open()
     const lease = await locks.acquire("key")

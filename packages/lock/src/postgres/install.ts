@@ -49,7 +49,8 @@ const MISSING = new Set(["3F000", "42883"])
 async function versionOf(query: Query, { schema }: Names): Promise<number | undefined> {
   try {
     const [row] = await query<{ version: number }>({ text: `SELECT ${schema}.version()` })
-    return row?.version
+    // The application may have set a parser of its own for integers.
+    return row && Number(row.version)
   } catch (error) {
     if (MISSING.has((error as { code?: string }).code ?? "")) return undefined
     throw error

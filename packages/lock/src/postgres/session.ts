@@ -66,7 +66,7 @@ export class PostgresSession implements Session {
       timeoutMs,
       others,
       channel: `holdfast_${this.#name}`,
-      onMessage: (payload) => wake(Number(payload)),
+      onMessage: (payload) => wake(Number(payload) || 0),
       onEnd: () => {
         if (this.#waiting.size > 0) wake(0)
       },
@@ -206,9 +206,10 @@ export class PostgresSession implements Session {
   }
 
   async forceRelease(key: string): Promise<boolean> {
-    const text = `SELECT ${this.#names.schema}.force_release($1) AS ended`
-    const [row] = await this.#look<{ ended: boolean }>({ text, values: [key] })
-    return row?.ended === true
+    const text = `SELECT ${this.#names.schema}.force_release($1)::int AS ended`
+    const [row] = await this.#look<{ ended: number }>({ text, values: [key] })
+    // The application may have set parsers of its own for the types.
+    return Number(row?.ended) === 1
   }
 
   async #look<T>(statement: Statement): Promise<T[]> {
