@@ -32,13 +32,20 @@ export function postgresStore(options: PostgresOptions): Store {
   return storeAt(options, namesOf(schema))
 }
 
+/** Never creates or upgrades the lock space, and fails where it isn't there: for the command line, which looks. */
+export function existingStore({ schema = "holdfast_lock", ...options }: PostgresOptions): Store {
+  return storeAt(options, namesOf(schema), false)
+}
+
 /** For tests, which set the clock. */
-export function storeAt(options: PostgresOptions, names: Names): Store {
+export function storeAt(options: PostgresOptions, names: Names, installs = true): Store {
   const { pool, responseTimeout: timeoutMs = 5_000 } = options
   if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31))
     throw new LockArgumentError(`responseTimeout must be a number of ms above 0, not ${String(timeoutMs)}`)
   const connect = connectOf(options, timeoutMs)
-  return { connect: (wake) => new PostgresSession({ names, connect, pool, timeoutMs }, wake).open() }
+  return {
+    connect: (wake) => new PostgresSession({ names, connect, pool, timeoutMs, installs }, wake).open(),
+  }
 }
 
 function connectOf({ connectionString, client, pool }: PostgresOptions, timeoutMs: number): Connect {

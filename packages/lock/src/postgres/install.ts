@@ -44,6 +44,18 @@ export async function install(query: Query, names: Names): Promise<void> {
   }
 }
 
+/** Changes nothing. Throws `LockSetupError` unless the lock space is there, and has the version of this code. */
+export async function checkInstalled(query: Query, names: Names): Promise<void> {
+  const found = await versionOf(query, names)
+  if (found === VERSION) return
+  const name = names.schema.replaceAll('"', "")
+  throw new LockSetupError(
+    found === undefined
+      ? `There are no locks in the schema ${name} of this database`
+      : `The schema ${name} is of version ${found}, and this command knows version ${VERSION}: use that of the @holdfast/lock that made it`,
+  )
+}
+
 const MISSING = new Set(["3F000", "42883"])
 
 async function versionOf(query: Query, { schema }: Names): Promise<number | undefined> {

@@ -12,7 +12,7 @@ import type {
 } from "../store.js"
 import { type Connect, type PgPool, type Query, type Statement, throughPool } from "./clients.js"
 import { describe, type Row } from "./inspect.js"
-import { install } from "./install.js"
+import { checkInstalled, install } from "./install.js"
 import { ListenConnection } from "./listener.js"
 import type { Names } from "./names.js"
 import { explained } from "./rights.js"
@@ -28,6 +28,8 @@ export interface Access {
   readonly pool: PgPool | undefined
   /** How long to wait for any answer of the server. */
   readonly timeoutMs: number
+  /** Whether to create or upgrade the lock space. */
+  readonly installs?: boolean
 }
 
 /** The result of `execute`, with lists in place of members: see commands.ts. */
@@ -52,14 +54,16 @@ export class PostgresSession implements Session {
   readonly #listener: ListenConnection
   readonly #query: Query
   readonly #hasPool: boolean
+  readonly #prepare: (query: Query, names: Names) => Promise<void>
   /** The keys of the requests that wait, as far as this side knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
   /** The last batch whose answer never came. */
   #givenUp: number | null = null
 
-  constructor({ names, connect, pool, timeoutMs }: Access, wake: (within: number) => void) {
+  constructor({ names, connect, pool, timeoutMs, installs = true }: Access, wake: (within: number) => void) {
     this.#names = names
+    this.#prepare = installs ? install : checkInstalled
     const others = pool && throughPool(pool, timeoutMs)
     this.#listener = new ListenConnection({
       connect,
@@ -77,7 +81,7 @@ export class PostgresSession implements Session {
 
   async open(): Promise<this> {
     try {
-      await install(this.#query, this.#names)
+      await this.#prepare(this.#query, this.#names)
       await this.#openListener()
       await this.#warmUp()
       return this
