@@ -153,7 +153,7 @@ class SentinelDriver extends NodeRedisDriver {
   protected send(_: string, args: readonly string[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       let failure: unknown
-      const once = async (client: NodeClient) => {
+      const attempt = async (client: NodeClient) => {
         if (failure) throw failure
         try {
           return await client.sendCommand(args, PLAIN)
@@ -165,7 +165,7 @@ class SentinelDriver extends NodeRedisDriver {
           throw error
         }
       }
-      this.#sentinel._execute(false, once).then(resolve, reject)
+      this.#sentinel._execute(false, attempt).then(resolve, reject)
     })
   }
 
