@@ -1,5 +1,5 @@
 import { Locks } from "@holdfast/lock"
-import { postgresStore } from "@holdfast/lock/postgres"
+import { isSchema, postgresStore } from "@holdfast/lock/postgres"
 import { Client, type ClientConfig } from "@medusajs/framework/pg"
 import type { ModuleProviderExports } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, MedusaError, ModuleProvider, Modules } from "@medusajs/framework/utils"
@@ -32,9 +32,7 @@ const loader = locksLoader<PostgresLockingOptions>({
     databaseUrl: isText,
     databaseDriverOptions: isObject,
     schema: (value) =>
-      typeof value === "string" && /^[a-z_][a-z0-9_]{0,62}$/.test(value)
-        ? undefined
-        : "must be 1 to 63 of a-z, 0-9 and _, without a digit in front",
+      isSchema(value) ? undefined : "must be 1 to 63 of a-z, 0-9 and _, without a digit in front",
   },
   open: (options, container) =>
     new Locks(postgresStore({ client: () => openClient(options, container), schema: options.schema })),

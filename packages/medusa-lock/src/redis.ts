@@ -1,5 +1,5 @@
 import { Locks } from "@holdfast/lock"
-import { type RedisStoreOptions, redisStore } from "@holdfast/lock/redis"
+import { isPrefix, type RedisStoreOptions, redisStore } from "@holdfast/lock/redis"
 import type { ModuleProviderExports } from "@medusajs/framework/types"
 import { ModuleProvider, Modules } from "@medusajs/framework/utils"
 import { locksLoader } from "./loader.js"
@@ -36,9 +36,7 @@ const loader = locksLoader<RedisLockingOptions>({
     redisUrl: isText,
     redisOptions: isObject,
     namespace: (value) =>
-      typeof value === "string" && /^[^{}]{1,200}$/.test(value)
-        ? undefined
-        : "must be a text of 1 to 200 characters without braces",
+      isPrefix(value) ? undefined : "must be a text of 1 to 200 characters without braces",
     defaultRetryInterval: isNotNeeded,
     maximumRetryInterval: isNotNeeded,
     backoffFactor: isNotNeeded,

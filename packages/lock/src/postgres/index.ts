@@ -6,6 +6,7 @@ import { PostgresSession } from "./session.js"
 
 export type { PgClient, PgPool } from "./clients.js"
 export { installSql } from "./install.js"
+export { isSchema } from "./names.js"
 
 export interface PostgresOptions {
   /** Where the server is. Each `Locks` opens one connection there, for everything. */

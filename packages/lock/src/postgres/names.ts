@@ -11,8 +11,13 @@ export interface Names {
   readonly clock: string
 }
 
+/** Whether it can name a lock space: 1 to 63 of a-z, 0-9 and _, without a digit in front. */
+export function isSchema(name: unknown): name is string {
+  return typeof name === "string" && /^[a-z_][a-z0-9_]{0,62}$/.test(name)
+}
+
 export function namesOf(schema: string, clock = "date_part('epoch', clock_timestamp()) * 1000"): Names {
-  if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema))
+  if (!isSchema(schema))
     throw new LockArgumentError(
       `schema must be 1 to 63 of a-z, 0-9 and _, without a digit in front, not ${JSON.stringify(schema)}`,
     )

@@ -38,11 +38,15 @@ export function redisStore(options: RedisStoreOptions): Store {
   return storeOn(options)
 }
 
+/** Whether it can name a lock space. A brace would put the keys of the space into different slots of a cluster. */
+export function isPrefix(name: unknown): name is string {
+  return typeof name === "string" && /^[^{}]{1,200}$/.test(name)
+}
+
 /** With a clock in place of Redis's own, for tests. */
 export function storeOn(options: RedisStoreOptions, clock?: () => number): Store {
   const { url, redisOptions, client, prefix = "holdfast", commandTimeout = 5_000 } = checkOptions(options)
-  // An empty pair of braces, or a stray one, would put the keys of the space into different slots of a cluster.
-  if (!/^[^{}]{1,200}$/.test(prefix))
+  if (!isPrefix(prefix))
     throw new LockArgumentError(
       `prefix must be 1 to 200 characters without braces, not ${JSON.stringify(prefix)}`,
     )
