@@ -1,4 +1,5 @@
 import { LockArgumentError } from "./errors.js"
+import type { Store } from "./store.js"
 
 export const MAX_KEYS = 10_000
 export const MAX_KEY_LENGTH = 1_024
@@ -43,6 +44,43 @@ export function checkTimeout(timeout: unknown): number {
     throw new LockArgumentError(`timeout must be a number of ms from 0 or Infinity, not ${show(timeout)}`)
   return timeout
 }
+
+/** An AbortSignal of this or another realm or make: what matters is that it can be listened to. */
+export function checkSignal(signal: unknown): AbortSignal {
+  if (signal instanceof AbortSignal) return signal
+  const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>
+  if (typeof aborted === "boolean" && isFunction(addEventListener) && isFunction(removeEventListener))
+    return signal as AbortSignal
+  const isController = signal instanceof AbortController
+  const hint = isController ? "an AbortController: give its property signal" : show(signal)
+  throw new LockArgumentError(`signal must be an AbortSignal, not ${hint}`)
+}
+
+export function checkRenew(renew: unknown): boolean {
+  if (typeof renew !== "boolean")
+    throw new LockArgumentError(`renew must be true or false, not ${show(renew)}`)
+  return renew
+}
+
+export function checkOptions<T extends object>(what: string, options: T): T {
+  if (typeof options !== "object" || options === null)
+    throw new LockArgumentError(`${what} must be an object, not ${show(options)}`)
+  return options
+}
+
+export function checkFunction(what: string, value: unknown): void {
+  if (!isFunction(value)) throw new LockArgumentError(`${what} must be a function, not ${show(value)}`)
+}
+
+export function checkStore(store: Store): Store {
+  if (!isFunction((store as Store | undefined | null)?.connect))
+    throw new LockArgumentError(
+      "Locks needs a store, such as redisStore({ url }), postgresStore({ connectionString }) or memoryStore()",
+    )
+  return store
+}
+
+const isFunction = (value: unknown): boolean => typeof value === "function"
 
 function show(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : String(value)

@@ -1,4 +1,4 @@
-import { asStoreError, LockAbortedError, LockClosedError } from "./errors.js"
+import { asStoreError, LockAbortedError, LockArgumentError, LockClosedError } from "./errors.js"
 import type { LockListener } from "./events.js"
 import { KeptLease, type LeaseManager } from "./kept-lease.js"
 import { LazySession } from "./lazy-session.js"
@@ -52,11 +52,22 @@ export class Coordinator implements LeaseManager {
   }
 
   #wait(waiter: Waiter): void {
-    const { signal, keys, timeout } = waiter.request
+    const { signal, timeout } = waiter.request
     this.#waiting.set(waiter.seq, waiter)
     if (waiter.wait) this.#timers.schedule(waiter, waiter.since + timeout)
-    if (signal) waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
+    if (signal) this.#listen(waiter, signal)
     this.#timers.arm(true)
+  }
+
+  /** A signal of another make may throw. A request without an owner would then hold its keys until `close()`. */
+  #listen(waiter: Waiter, signal: AbortSignal): void {
+    const { keys } = waiter
+    try {
+      waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
+    } catch (cause) {
+      this.#cancelRequest(waiter)
+      waiter.fail(new LockArgumentError("signal can't be listened to", { cause }))
+    }
   }
 
   #abort(waiter: Waiter, error: LockAbortedError | LockClosedError): void {

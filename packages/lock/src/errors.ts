@@ -9,10 +9,25 @@ export type LockErrorCode =
   | "LOCK_NOT_SET_UP"
   | "LOCK_FENCED"
 
+/** Marks what is an error of this package, whichever of its copies has made it. */
+const BRAND = Symbol.for("@holdfast/lock.error")
+
 /** What every error of this package extends. `code` never changes; `cause` is what lay behind it, if anything did. */
 export abstract class LockError extends Error {
   abstract readonly code: LockErrorCode
+
+  get [BRAND](): true {
+    return true
+  }
 }
+
+/** The ESM and the CommonJS build, loaded side by side, are two classes: an error of either is a `LockError`. */
+Object.defineProperty(LockError, Symbol.hasInstance, {
+  value(this: unknown, error: unknown): boolean {
+    if (this !== LockError) return Function.prototype[Symbol.hasInstance].call(this, error)
+    return typeof error === "object" && error !== null && BRAND in error
+  },
+})
 
 /** The keys stayed busy for all of the request's timeout. Nothing of it is left in the queue. */
 export class LockTimeoutError extends LockError {
@@ -25,7 +40,9 @@ export class LockTimeoutError extends LockError {
     /** The key that was busy, where the store could tell. */
     readonly busyKey: string | undefined,
   ) {
-    super(`Could not lock ${list(keys)} within ${timeout} ms${busyKey ? `: ${quote(busyKey)} is busy` : ""}`)
+    super(
+      `Could not lock ${list(keys)} within ${shown(timeout)} ms${busyKey ? `: ${quote(busyKey)} is busy` : ""}`,
+    )
   }
 }
 
@@ -109,6 +126,11 @@ export class LockFencedError extends LockError {
   ) {
     super(`The token ${token} for ${quote(key)} is older than ${newest}, which has been seen`)
   }
+}
+
+/** In whole ms, where there are any. */
+function shown(ms: number): number {
+  return ms < 1 ? ms : Math.round(ms)
 }
 
 function list(keys: readonly string[]): string {

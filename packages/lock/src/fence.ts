@@ -3,6 +3,7 @@ import { checkName } from "./arguments.js"
 import { LockArgumentError, LockFencedError, LockSetupError } from "./errors.js"
 import type { Lease } from "./lease.js"
 import { namesOf } from "./postgres/names.js"
+import { grantSql, isDenied } from "./postgres/rights.js"
 import { fenceTable } from "./postgres/tables.js"
 
 export { LockFencedError } from "./errors.js"
@@ -19,7 +20,7 @@ interface PgTransaction {
 
 interface KnexTransaction {
   raw(sql: string, bindings: readonly unknown[]): PromiseLike<unknown>
-  readonly isTransaction?: boolean
+  readonly isTransaction?: boolean | undefined
 }
 
 interface MikroTransaction {
@@ -32,7 +33,7 @@ export type Held = Pick<Lease, "keys" | "tokenOf"> | Readonly<Record<string, big
 
 export interface FenceOptions {
   /** Where the newest tokens are kept, in the database that is written to. `holdfast_lock` by default. */
-  schema?: string
+  schema?: string | undefined
 }
 
 /**
@@ -98,10 +99,16 @@ async function remember(execute: Execute, schema: string, held: string): Promise
   try {
     return ((await execute(sql, [held])) as { id: string }[]).map(({ id }) => id)
   } catch (cause) {
+    if (isDenied(cause))
+      throw new LockSetupError(
+        `This role may not write to ${schema}.fence. Let its owner run this error's \`sql\` with the role's name`,
+        grantSql(schema, "<role>"),
+        { cause },
+      )
     if (!["42P01", "3F000"].includes((cause as { code?: string }).code ?? "")) throw cause
     throw new LockSetupError(
-      `There is no table ${schema}.fence in this database: run installFence, or its \`sql\`, once`,
-      fenceSql(schema),
+      `There is no table ${schema}.fence in this database: run installFence, or this error's \`sql\`, once`,
+      fenceTable({ schema }),
       { cause },
     )
   }

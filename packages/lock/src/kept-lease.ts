@@ -125,12 +125,17 @@ export class KeptLease implements Lease, TimerEntry {
     try {
       const answer = this.#manager.release(this.exactly)
       const held = typeof answer === "boolean" ? answer : await answer
-      if (!held)
-        this.#ended = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
+      if (!held) this.#foundLost()
       return held
     } finally {
       this.#tellEnd()
     }
+  }
+
+  #foundLost(): void {
+    const loss = new LockLostError(this.keys, "it had expired, or was taken away, when it was released")
+    this.#ended = loss
+    this.#abort?.abort(loss)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

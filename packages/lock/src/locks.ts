@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto"
-import { checkKeys, checkName, checkTimeout, checkTtl } from "./arguments.js"
+import {
+  checkFunction,
+  checkKeys,
+  checkName,
+  checkOptions,
+  checkRenew,
+  checkSignal,
+  checkStore,
+  checkTimeout,
+  checkTtl,
+} from "./arguments.js"
 import { Coordinator } from "./coordinator.js"
 import { asStoreError, LockTimeoutError } from "./errors.js"
 import { guarded, type LockListener } from "./events.js"
@@ -10,30 +20,30 @@ import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
   /** How long a lease outlives a dead holder, in ms; `Infinity`: it never expires. 30,000 by default. */
-  ttl?: number
+  ttl?: number | undefined
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 export interface LocksOptions extends LockDefaults {
   /** Hears what happens to requests and leases. */
-  on?: LockListener
+  on?: LockListener | undefined
 }
 
 export interface TryOptions {
   /** See `LockDefaults`. A lease without an end (`Infinity`) is never renewed, and outlives its process. */
-  ttl?: number
+  ttl?: number | undefined
   /** Names the owner of the request. An owner re-enters what it holds; by default each request has an owner of its own. */
-  owner?: string
+  owner?: string | undefined
   /** Stops the wait: the request is rejected with a `LockAbortedError`. It doesn't end a lease that was granted. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Whether the lease renews itself while it is held. True by default. */
-  renew?: boolean
+  renew?: boolean | undefined
 }
 
 export interface AcquireOptions extends TryOptions {
   /** See `LockDefaults`. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 /** A distributed lock over any store. One instance per process and store is enough, and the cheapest. */
@@ -45,12 +55,11 @@ export class Locks implements AsyncDisposable {
   #count = 0
   #closing: Promise<void> | undefined
 
+  /** Throws `LockArgumentError` for what is no store, and for an option that is invalid. */
   constructor(store: Store, options: LocksOptions = {}) {
-    this.#coordinator = new Coordinator(store, guarded(options.on ?? {}))
-    this.#defaults = {
-      ttl: checkTtl(options.ttl ?? 30_000),
-      timeout: checkTimeout(options.timeout ?? 5_000),
-    }
+    const { on = {}, ttl = 30_000, timeout = 5_000 } = checkOptions("options", options)
+    this.#defaults = { ttl: checkTtl(ttl), timeout: checkTimeout(timeout) }
+    this.#coordinator = new Coordinator(checkStore(store), guarded(checkOptions("on", on)))
   }
 
   /**
@@ -65,7 +74,8 @@ export class Locks implements AsyncDisposable {
 
   /** Locks all of `keys` if they are free at this moment, else returns null. Throws as `acquire` does, but never for being busy. */
   async tryAcquire(keys: string | readonly string[], options: TryOptions = {}): Promise<Lease | null> {
-    const result = await this.#coordinator.acquire(this.#request(keys, { ...options, timeout: 0 }))
+    const once = { ...checkOptions("options", options), timeout: 0 }
+    const result = await this.#coordinator.acquire(this.#request(keys, once))
     return result instanceof KeptLease ? result : null
   }
 
@@ -80,6 +90,7 @@ export class Locks implements AsyncDisposable {
     job: (lease: Lease) => T | Promise<T>,
     options: AcquireOptions = {},
   ): Promise<T> {
+    checkFunction("job", job)
     const lease = await this.#acquire(keys, options)
     let result: T
     try {
@@ -166,16 +177,17 @@ export class Locks implements AsyncDisposable {
 
   /** @param id is given for a lease that is not kept here. */
   #request(keys: string | readonly string[], options: AcquireOptions, id?: string): AcquireRequest {
+    const { owner, ttl, timeout, renew, signal } = checkOptions("options", options)
     const name = id ?? `${this.#name}.${++this.#count}`
     return {
       id: name,
-      owner: options.owner === undefined ? name : checkName("owner", options.owner),
+      owner: owner === undefined ? name : checkName("owner", owner),
       keys: checkKeys(keys),
-      ttl: options.ttl === undefined ? this.#defaults.ttl : checkTtl(options.ttl),
-      timeout: options.timeout === undefined ? this.#defaults.timeout : checkTimeout(options.timeout),
-      renews: options.renew ?? true,
+      ttl: ttl === undefined ? this.#defaults.ttl : checkTtl(ttl),
+      timeout: timeout === undefined ? this.#defaults.timeout : checkTimeout(timeout),
+      renews: renew === undefined || checkRenew(renew),
       kept: id === undefined,
-      signal: options.signal,
+      signal: signal === undefined ? undefined : checkSignal(signal),
     }
   }
 }

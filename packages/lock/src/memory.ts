@@ -7,7 +7,7 @@ import type { Batch, BatchResult, KeyState, Session, Store, WaiterState } from "
  *
  * @param options.clock the time in ms, which must not go back; for tests.
  */
-export function memoryStore(options: { clock?: () => number } = {}): Store {
+export function memoryStore(options: { clock?: (() => number) | undefined } = {}): Store {
   const table = new LockTable(options.clock ?? (() => performance.now()))
   return { connect: (wake) => new MemorySession(table, wake) }
 }

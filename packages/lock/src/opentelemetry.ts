@@ -3,12 +3,12 @@ import type { LockEvent, LockListener } from "./events.js"
 
 export interface LockMetricsOptions {
   /** Where the metrics go; by default to OpenTelemetry's global provider as it is at the first event. */
-  meterProvider?: MeterProvider
+  meterProvider?: MeterProvider | undefined
   /**
    * The class of a key, such as `"cart"` of `"cart:1"`, which becomes an attribute: so there must be few classes.
    * Must give the same class for a key each time; `undefined` for none. Without it nothing of the keys is reported.
    */
-  classOf?: (key: string) => string | undefined
+  classOf?: ((key: string) => string | undefined) | undefined
 }
 
 /** The boundaries that OpenTelemetry advises for waits in seconds end at 10 s; a lease may be held for longer. */

@@ -57,7 +57,7 @@ export interface Request {
 export interface Release {
   readonly id: string
   readonly keys: readonly string[]
-  readonly token?: number
+  readonly token?: number | undefined
 }
 
 /** Like a release, and makes the lease end at `ttl` from now. Renews all of `keys` or none. */
@@ -93,7 +93,7 @@ export interface Grant {
   /** A safe integer, the fencing token: greater than that of any earlier grant of these keys. */
   readonly token: number
   /** Each key's own token, in the order of the request's keys, where re-entry made them differ. */
-  readonly tokens?: readonly number[]
+  readonly tokens?: readonly number[] | undefined
 }
 
 export interface KeyState {

@@ -57,10 +57,11 @@ export class TimerQueue<T extends TimerEntry = TimerEntry> {
     this.#keepAlive(this.#keepsAlive)
   }
 
+  /** In jsdom a timer is a number, and holds no process. */
   #keepAlive(keepAlive: boolean): void {
     this.#keepsAlive = keepAlive
-    if (keepAlive) this.#timer?.ref()
-    else this.#timer?.unref()
+    if (keepAlive) this.#timer?.ref?.()
+    else this.#timer?.unref?.()
   }
 
   #onTimer(): void {

@@ -1,3 +1,4 @@
+import { onAbort } from "./abort-listeners.js"
 import { Deferred } from "./deferred.js"
 import type { LockAbortedError, LockClosedError, LockError } from "./errors.js"
 import type { LockListener, WaitEvent } from "./events.js"
@@ -52,9 +53,8 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
     on.requested?.({ id: request.id, owner: request.owner, keys: request.keys })
   }
 
-  listen(signal: AbortSignal, onAbort: () => void): void {
-    signal.addEventListener("abort", onAbort, { once: true })
-    this.#stopListening = () => signal.removeEventListener("abort", onAbort)
+  listen(signal: AbortSignal, callback: () => void): void {
+    this.#stopListening = onAbort(signal, callback)
   }
 
   onDue(): void {

@@ -1,6 +1,8 @@
+import { getEventListeners } from "node:events"
 import { afterEach, describe, expect, it } from "vitest"
-import { LockArgumentError, LockError, Locks } from "../src/index.js"
+import { LockArgumentError, LockError, Locks, LockTimeoutError } from "../src/index.js"
 import { memoryStore } from "../src/memory.js"
+import { asyncStore } from "./async-memory.js"
 
 const locks = new Locks(memoryStore())
 afterEach(async () => expect(await locks.inspect()).toEqual([]))
@@ -94,6 +96,91 @@ describe("owners and ids", () => {
   }
 })
 
+describe("a signal", () => {
+  for (const signal of [new AbortController(), "stop", 7, true, {}, { aborted: false }, null]) {
+    it(`can't be ${Object.prototype.toString.call(signal)} ${JSON.stringify(signal)}`, async () => {
+      const lease = await locks.acquire("key")
+      const bad = { signal: signal as AbortSignal }
+      await refused(() => locks.acquire("key", bad))
+      await refused(() => locks.tryAcquire("key", bad))
+      await refused(() => locks.run("key", () => undefined, bad))
+      await refused(() => locks.acquireById("id", "key", bad))
+      expect((await locks.inspect())[0]?.waiters).toEqual([])
+      await lease.release()
+    })
+  }
+
+  it("may stop many waits, with one listener that goes with the last of them", async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on("warning", onWarning)
+    const { signal } = new AbortController()
+    const stop = new AbortController()
+    const lease = await locks.acquire("key")
+    const waits = Array.from({ length: 20 }, () => locks.acquire("key", { signal: stop.signal }))
+    const turn = locks.run("key", () => "done", { signal })
+    expect(getEventListeners(stop.signal, "abort")).toHaveLength(1)
+    stop.abort()
+    for (const wait of waits) await expect(wait).rejects.toMatchObject({ code: "LOCK_ABORTED" })
+    await lease.release()
+    expect(await turn).toBe("done")
+    expect(getEventListeners(signal, "abort")).toHaveLength(0)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off("warning", onWarning)
+    expect(warnings).toEqual([])
+  })
+
+  it("that can't be listened to leaves nothing in the queue", async () => {
+    const heard: string[] = []
+    const own = new Locks(asyncStore(memoryStore()), { on: { failed: () => heard.push("failed") } })
+    const cause = new TypeError("no listeners here")
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw cause
+      },
+      removeEventListener() {},
+    }
+    const bad = { signal: signal as unknown as AbortSignal }
+    await expect(own.acquire("key", bad)).rejects.toMatchObject({ code: "LOCK_INVALID_ARGUMENT", cause })
+    await (await own.acquire("key")).release()
+    expect(await own.inspect()).toEqual([])
+    expect(heard).toEqual(["failed"])
+    await own.close()
+  })
+})
+
+describe("options", () => {
+  for (const options of [null, 7, "fast", () => undefined]) {
+    it(`can't be ${String(options)}`, async () => {
+      const bad = options as object
+      await refused(() => locks.acquire("key", bad))
+      await refused(() => locks.tryAcquire("key", bad))
+      await refused(() => locks.run("key", () => undefined, bad))
+      await refused(() => locks.acquireById("id", "key", bad))
+      expect(() => new Locks(memoryStore(), bad)).toThrow(LockArgumentError)
+    })
+  }
+
+  it("take true and false for renew, and nothing else", async () => {
+    for (const renew of ["no", 0, null])
+      await refused(() => locks.acquire("key", { renew: renew as unknown as boolean }))
+  })
+
+  it.each([undefined, null, {}, "redis://localhost"])("need a store that is one, not %j", (store) => {
+    expect(() => new Locks(store as never)).toThrow(LockArgumentError)
+  })
+
+  it.each([null, "granted", () => undefined])("need a listener that is an object, not %s", (on) => {
+    expect(() => new Locks(memoryStore(), { on: on as never })).toThrow(LockArgumentError)
+  })
+
+  it("need a job that is a function, before anything is locked", async () => {
+    await refused(() => locks.run("key", undefined as never))
+    await refused(() => locks.run("key", Promise.resolve() as never))
+  })
+})
+
 describe("errors", () => {
   it("have a stable code, a name, and say what it was about", async () => {
     const lease = await locks.acquire("key")
@@ -109,6 +196,15 @@ describe("errors", () => {
     })
     expect((error as Error).stack).toContain("arguments.test")
     await lease.release()
+  })
+
+  it.each([
+    [4_999.896235, "5000 ms"],
+    [0.2, "0.2 ms"],
+    [20, "20 ms"],
+  ])("tell a timeout of %s ms with the digits that matter", (timeout, told) => {
+    const error = new LockTimeoutError(["key"], timeout, undefined)
+    expect(error).toMatchObject({ timeout, message: `Could not lock "key" within ${told}` })
   })
 
   it("carry what lay behind them", async () => {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import pg from "pg"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
 import { postgresStore } from "../src/postgres/index.js"
@@ -60,6 +61,7 @@ it("ends without an error when its output is closed", async () => {
 describe.each(Object.entries(STORES))("on %s", (_, open) => {
   it("lists what is held and who waits", async () => {
     const { args, locks, drop } = await open()
+    await locks.inspect()
     expect(await cli(["list", ...args])).toEqual({
       status: 0,
       stdout: "No key is held, and no request waits.\n",
@@ -104,6 +106,48 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
     })
     await locks.close()
     await drop()
+  })
+})
+
+describe("looking at a lock space that isn't there", () => {
+  it("makes none in Postgres, and says so", async () => {
+    const { schema, connectionString, drop } = await postgres.space()
+    const args = ["--store", connectionString, "--schema", schema]
+    for (const command of [["list"], ["release", "key"]]) {
+      const { status, stdout, stderr } = await cli([...command, ...args])
+      expect(stderr).toContain(`holdfast-lock: There are no locks in the schema ${schema} of this database`)
+      expect({ status, stdout }).toEqual({ status: 3, stdout: "" })
+    }
+    const client = new pg.Client({ connectionString })
+    await client.connect()
+    const { rows } = await client.query("SELECT FROM pg_namespace WHERE nspname = $1", [schema])
+    await client.end()
+    await drop()
+    expect(rows).toEqual([])
+  })
+
+  it("upgrades none in Postgres, and says so", async () => {
+    const { schema, connectionString, drop } = await postgres.space()
+    const locks = new Locks(postgresStore({ connectionString, schema }))
+    await locks.inspect()
+    await locks.close()
+    const client = new pg.Client({ connectionString })
+    await client.connect()
+    await client.query(
+      `CREATE OR REPLACE FUNCTION ${schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1'`,
+    )
+    const { status, stderr } = await cli(["list", "--store", connectionString, "--schema", schema])
+    expect(stderr).toMatch(/is of version 1, and this command knows version \d+/)
+    expect(status).toBe(3)
+    expect((await client.query(`SELECT ${schema}.version()`)).rows).toEqual([{ version: 1 }])
+    await client.end()
+    await drop()
+  })
+
+  it("leaves no key in Redis", async () => {
+    const { status, stdout } = await cli(["list", "--store", redis.url, "--prefix", "not-there"])
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "No key is held, and no request waits.\n" })
+    expect(await redis.say("KEYS", "{not-there}*")).toBe("*0\r\n")
   })
 })
 

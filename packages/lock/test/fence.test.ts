@@ -162,7 +162,7 @@ describe("the fence", () => {
     const missing = KINDS.pg?.((tx) => fence(tx, { key: 1n }, { schema: "nowhere" }))
     await expect(missing).rejects.toMatchObject({
       code: "LOCK_NOT_SET_UP",
-      sql: expect.stringContaining("nowhere.fence"),
+      sql: expect.stringContaining('"nowhere".fence'),
     })
   })
 })

@@ -1,9 +1,11 @@
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
 import { Redis, type RedisOptions } from "ioredis"
 import * as ioredis5 from "ioredis-5"
+import { createClient, createClientPool, RESP_TYPES, type RedisClientOptions } from "redis"
+import { createClient as createClient6 } from "redis-6"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
-import { redisStore } from "../src/redis/index.js"
+import { type RedisClient, redisStore } from "../src/redis/index.js"
 
 let redis: LocalRedis
 beforeAll(async () => {
@@ -17,6 +19,25 @@ async function connections(): Promise<string[]> {
   return [...list.matchAll(/ name=(\S*) .* cmd=(\S+)/g)]
     .filter((it) => it[2] !== "client|list")
     .map((it) => it[1] ?? "")
+}
+
+/** Two sessions on the client of the connection "users". */
+async function isUsedAndLeft(client: RedisClient, keyPrefix: string): Promise<void> {
+  const prefix = crypto.randomUUID()
+  const store = redisStore({ client, prefix })
+  const [one, two] = [new Locks(store), new Locks(store)]
+  const lease = await one.acquire(["a", "b"])
+  const waiting = two.acquire(["b", "c"])
+  await expect.poll(async () => (await one.inspect()).find(({ key }) => key === "c")?.waiters.length).toBe(1)
+  expect(await connections()).toEqual(expect.arrayContaining(["users", "holdfast-lock", "holdfast-lock"]))
+  expect(await redis.say("EXISTS", `${keyPrefix}{${prefix}}`)).toBe(":1\r\n")
+  expect(await lease.release()).toBe(true)
+  const next = await waiting
+  expect(next.token).toBeGreaterThan(lease.token)
+  expect(await one.forceRelease("c")).toBe(true)
+  await expect.poll(() => next.loss?.code).toBe("LOCK_LOST")
+  await Promise.all([one.close(), two.close()])
+  await expect.poll(connections).toEqual(["users"])
 }
 
 const OPTIONS: Record<string, RedisOptions> = {
@@ -39,24 +60,70 @@ describe.each(Object.entries(VERSIONS))("a client of %s", (_, Client) => {
 
   it.each(Object.entries(OPTIONS))("with %s is used as it is, and left as it was", async (_, options) => {
     client = new Client(redis.url, { connectionName: "users", ...options })
-    const store = redisStore({ client, prefix: crypto.randomUUID() })
-    const [one, two] = [new Locks(store), new Locks(store)]
-    const lease = await one.acquire(["a", "b"])
-    const waiting = two.acquire(["b", "c"])
-    await expect
-      .poll(async () => (await one.inspect()).find(({ key }) => key === "c")?.waiters.length)
-      .toBe(1)
-    expect(await connections()).toEqual(expect.arrayContaining(["users", "holdfast-lock", "holdfast-lock"]))
-    expect(await lease.release()).toBe(true)
-    const next = await waiting
-    expect(next.token).toBeGreaterThan(lease.token)
-    expect(await one.forceRelease("c")).toBe(true)
-    await expect.poll(() => next.loss?.code).toBe("LOCK_LOST")
-    await Promise.all([one.close(), two.close()])
+    await isUsedAndLeft(client, options.keyPrefix ?? "")
     expect(client.status).toBe("ready")
     expect(await client.ping()).toBe("PONG")
-    await expect.poll(connections).toEqual(["users"])
   })
+})
+
+const NODE_REDIS: Record<string, RedisClientOptions> = {
+  "the defaults": {},
+  "no offline queue": { disableOfflineQueue: true },
+  "RESP 3": { RESP: 3 },
+  "replies as buffers": {
+    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer, [RESP_TYPES.NUMBER]: String } },
+  },
+  "a command timeout": { commandOptions: { timeout: 1_000 } },
+  "no reconnecting": { socket: { reconnectStrategy: false } },
+  "pings of its own": { pingInterval: 50 },
+}
+
+const NODE_VERSIONS = {
+  "node-redis 5": createClient,
+  "node-redis 6": createClient6 as unknown as typeof createClient,
+}
+
+describe.each(Object.entries(NODE_VERSIONS))("a client of %s", (_, create) => {
+  it.each(Object.entries(NODE_REDIS))("with %s is used as it is, and left as it was", async (_, options) => {
+    const client = create({ url: redis.url, name: "users", ...options })
+    client.on("error", () => undefined)
+    await client.connect()
+    await isUsedAndLeft(client, "")
+    expect(client.isReady).toBe(true)
+    expect(String(await client.ping())).toBe("PONG")
+    client.destroy()
+  })
+
+  it("that is still connecting is waited for", async () => {
+    const client = create({ url: redis.url })
+    const connected = client.connect()
+    const locks = new Locks(redisStore({ client, prefix: crypto.randomUUID() }))
+    await locks.run("key", () => undefined)
+    await locks.close()
+    await connected
+    client.destroy()
+  })
+
+  it("that is not open is an error that says what to do, and works once it is", async () => {
+    const client = create({ url: redis.url })
+    const locks = new Locks(redisStore({ client, prefix: crypto.randomUUID() }))
+    await expect(locks.acquire("key")).rejects.toMatchObject({
+      code: "LOCK_NOT_SET_UP",
+      message: expect.stringContaining("await client.connect()"),
+    })
+    await client.connect()
+    await locks.run("key", () => undefined)
+    client.destroy()
+    await expect(locks.acquire("key")).rejects.toMatchObject({ code: "LOCK_STORE_FAILED" })
+    await locks.close()
+  })
+})
+
+it("puts the key prefix of a client of node-redis 6 before its keys, as ioredis does", async () => {
+  const client = createClient6({ url: redis.url, name: "users", keyPrefix: "app:" })
+  await client.connect()
+  await isUsedAndLeft(client, "app:")
+  client.destroy()
 })
 
 describe("redisStore", () => {
@@ -95,15 +162,34 @@ describe("redisStore", () => {
     await Promise.all([one.close(), two.close()])
   })
 
-  it.each([
-    {},
-    { url: "redis://x", client: {} },
-    { url: "redis://x", prefix: "" },
-    { url: "redis://x", prefix: "a{b" },
-  ])("refuses the options %j", (options) => {
-    expect(() => redisStore(options as never)).toThrow(
-      expect.objectContaining({ code: "LOCK_INVALID_ARGUMENT" }),
-    )
+  const node = createClient()
+  const REFUSED: [string, object | undefined][] = [
+    ["nothing", undefined],
+    ["neither", {}],
+    ["both", { url: "redis://x", client: new Redis({ lazyConnect: true }) }],
+    ["an empty url", { url: "" }],
+    ["a url of spaces", { url: " " }],
+    ["no url", { url: null }],
+    ["a URL, not its text", { url: new URL("redis://x") }],
+    ["a url of another kind", { url: "https://user:secret@x" }],
+    ["redisOptions that are none", { url: "redis://x", redisOptions: "tls" }],
+    ["no client", { client: null }],
+    ["an object", { client: {} }],
+    ["a class", { client: Redis }],
+    ["the address of a client", { client: "redis://x" }],
+    [
+      "a client of node-redis 4",
+      { client: { isOpen: true, sendCommand() {}, evalSha() {}, disconnect() {} } },
+    ],
+    ["a pool of node-redis", { client: createClientPool() }],
+    ["a callback client of node-redis", { client: node.legacy() }],
+    ["an empty prefix", { url: "redis://x", prefix: "" }],
+    ["a prefix with a brace", { url: "redis://x", prefix: "a{b" }],
+  ]
+  it.each(REFUSED)("refuses %s at once, without a word of what may be secret", (_, options) => {
+    const attempt = () => redisStore(options as never)
+    expect(attempt).toThrow(expect.objectContaining({ code: "LOCK_INVALID_ARGUMENT" }))
+    expect(attempt).not.toThrow("secret")
   })
 
   it("fails at once where no server listens, and names no password", async () => {

@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises"
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
 import { Redis } from "ioredis"
+import { createClient, createSentinel } from "redis"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { type LockDefaults, Locks } from "../src/index.js"
 import { type RedisStoreOptions, redisStore } from "../src/redis/index.js"
@@ -13,6 +15,9 @@ let redis: LocalRedis
 let admin: Redis
 let prefix: string
 const opened: Locks[] = []
+const clients: { destroy(): unknown }[] = []
+/** What the store is given for a url. */
+let connect: (url: string) => RedisStoreOptions
 
 beforeAll(async () => {
   redis = await startRedis({ settings: { "enable-debug-command": "yes" } })
@@ -24,6 +29,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((locks) => locks.close()))
+  await Promise.all(clients.splice(0).map((client) => client.destroy()))
 })
 afterAll(async () => {
   admin.disconnect()
@@ -31,11 +37,28 @@ afterAll(async () => {
 })
 
 /** Another process, as far as Redis can tell. */
-function open(options: RedisStoreOptions = {}, defaults: LockDefaults = {}): Locks {
-  const store = redisStore({ ...(options.client ? {} : { url: redis.url }), prefix, ...options })
+function open({ url = redis.url, ...options }: RedisStoreOptions = {}, defaults: LockDefaults = {}): Locks {
+  const store = redisStore({ ...(options.client ? {} : connect(url)), prefix, ...options })
   const locks = new Locks(store, { timeout: 20_000, ...defaults })
   opened.push(locks)
   return locks
+}
+
+function nodeRedis(url: string): RedisStoreOptions {
+  const client = createClient({ url })
+  client.on("error", () => undefined)
+  client.connect().catch(() => undefined)
+  clients.push(client)
+  return { client }
+}
+
+const setUser = (name: string, ...rules: string[]) =>
+  admin.call("ACL", "SETUSER", name, "on", ">secret", ...rules)
+
+/** Loses no more. A store that opens its own connection has replaced it by now; a user's client learns it by the cut. */
+function regain(proxy: LossyProxy): void {
+  proxy.loses = () => false
+  if (connect === nodeRedis) proxy.cut()
 }
 
 /** As many requests wait for `key`, one behind the other. */
@@ -61,7 +84,14 @@ async function leftInRedis(): Promise<string[]> {
   return fields.filter((field) => field !== "")
 }
 
-describe("a Redis store whose server is in trouble", () => {
+describe.each([
+  ["a url", (url: string) => ({ url })],
+  ["a client of node-redis 5", nodeRedis],
+])("a Redis store by %s, whose server is in trouble", (_, how) => {
+  beforeEach(() => {
+    connect = how
+  })
+
   it("grants to all 200 that wait when Redis is wiped, and tells the holder that it lost the lease", async () => {
     const [one, two] = [open({}, { ttl: 600 }), open()]
     const lease = await one.acquire("key")
@@ -121,7 +151,8 @@ describe("a Redis store whose server is in trouble", () => {
   it("fails in time when Redis hangs, and what it then reads too late does nothing", async () => {
     const locks = open({ commandTimeout: 400 })
     await (await locks.acquire("key")).release()
-    const session = await redisStore({ url: redis.url, prefix, commandTimeout: 400 }).connect(() => undefined)
+    const store = redisStore({ ...connect(redis.url), prefix, commandTimeout: 400 })
+    const session = await store.connect(() => undefined)
     process.kill(redis.pid, "SIGSTOP")
     try {
       const request = { seq: 1, id: "late", owner: "late", keys: ["key"], ttl: 60_000, wait: true }
@@ -146,7 +177,7 @@ describe("a Redis store whose server is in trouble", () => {
     proxy.loses = () => true
     await expect(locks.acquire("key")).rejects.toEqual(STORE_FAILED)
     expect(await leftInRedis()).toContain("key")
-    proxy.loses = () => false
+    regain(proxy)
     await expect.poll(leftInRedis).toEqual([])
   })
 
@@ -158,7 +189,7 @@ describe("a Redis store whose server is in trouble", () => {
     proxy.loses = (chunk) => !chunk.includes("message")
     await lease.release()
     await expect.poll(async () => (await one.inspect())[0]?.holders[0]?.expiresIn).toBeGreaterThan(2_000)
-    proxy.loses = () => false
+    regain(proxy)
     expect(await Promise.all(turns)).toEqual([0, 1, 2])
   })
 
@@ -171,7 +202,7 @@ describe("a Redis store whose server is in trouble", () => {
     proxy.loses = () => true
     await lease.release()
     await expect(two.tryAcquire("other")).rejects.toEqual(STORE_FAILED)
-    proxy.loses = () => false
+    regain(proxy)
     const held = await heard
     await three.acquire("key")
     expect(held.loss).toBeDefined()
@@ -237,21 +268,6 @@ describe("a Redis store whose server is in trouble", () => {
     expect(await leftInRedis()).toEqual([])
   })
 
-  it("takes no release for a loss that ioredis has sent twice", async () => {
-    await using proxy = await LossyProxy.open(redis.port)
-    const client = new Redis(proxy.url)
-    const locks = open({ client })
-    const lease = await locks.acquire("key")
-    proxy.loses = () => true
-    const released = expect(lease.release()).rejects.toEqual(STORE_FAILED)
-    await expect.poll(leftInRedis).toEqual([])
-    proxy.loses = () => false
-    proxy.cut()
-    await released
-    await locks.close()
-    client.disconnect()
-  })
-
   it("keeps a place in the queue and a lease while the network is cut for a moment", async () => {
     await using proxy = await LossyProxy.open(redis.port)
     const [one, two] = [open({ url: proxy.url }), open({ url: proxy.url })]
@@ -271,6 +287,25 @@ describe("a Redis store whose server is in trouble", () => {
     const lease = await locks.acquire("key")
     await admin.script("FLUSH")
     expect(await lease.release()).toBe(true)
+  })
+
+  it.each([
+    "",
+    "{",
+    "null",
+    "7",
+    '{"granted":7}',
+    '{"within":"soon"}',
+    '{"taken":[{}],"granted":[[]],"within":0}',
+  ])("is not disturbed by the message %j on its channel, which is none of its own", async (message) => {
+    const [one, two] = [open(), open()]
+    const lease = await one.acquire("key")
+    const [turn] = await queueUp(two, "key", 1)
+    const channels = (await admin.pubsub("CHANNELS", `{${prefix}}:*`)) as string[]
+    expect(channels).toHaveLength(2)
+    for (const channel of channels) await admin.publish(channel, message)
+    await lease.release()
+    expect(await turn).toBe(0)
   })
 
   it("tells that Redis has no memory left, and still lets go", async () => {
@@ -294,18 +329,9 @@ describe("a Redis store whose server is in trouble", () => {
   })
 
   it("needs no more than docs/lock.md says, of a user whose ACL forbids everything else", async () => {
-    const may =
-      "+@connection +info +evalsha +eval +subscribe +publish +time +@hash +@sortedset +persist +pexpire +del"
-    await admin.call(
-      "ACL",
-      "SETUSER",
-      "locker",
-      "on",
-      ">secret",
-      `~{${prefix}}*`,
-      `&{${prefix}}*`,
-      ...may.split(" "),
-    )
+    const docs = await readFile(new URL("../../../docs/lock.md", import.meta.url), "utf8")
+    const [, may = ""] = /and `(\+@connection[^`]*)`/.exec(docs.replaceAll(/\s+/g, " ")) ?? []
+    await setUser("locker", `~{${prefix}}*`, `&{${prefix}}*`, ...may.split(" "))
     const url = redis.url.replace("//", "//locker:secret@")
     const [one, two] = [open({ url }), open({ url })]
     const lease = await one.acquire(["key", "other"])
@@ -314,6 +340,24 @@ describe("a Redis store whose server is in trouble", () => {
     await lease.release()
     expect(await turn).toBe(0)
     expect(await one.forceRelease("key")).toBe(false)
+  })
+
+  it.each([
+    ["a command", "~*", "&*", "-@all", "+@connection", "+info", "+subscribe"],
+    ["a command of the script", "~*", "&*", "-hmget"],
+    ["the keys", "resetkeys", "~other*", "&*"],
+    ["the channels", "~*", "resetchannels", "&other*"],
+  ])("tells which rights to give to a user that may not use %s", async (_, ...rules) => {
+    await setUser("poor", "+@all", ...rules)
+    const locks = open({ url: redis.url.replace("//", "//poor:secret@") })
+    const failure = await locks.acquire("key").catch((error) => error)
+    expect(failure).toMatchObject({ code: "LOCK_NOT_SET_UP", cause: expect.any(Error) })
+    const [, given = ""] = /ACL SETUSER <user> (.*)$/.exec(failure.message) ?? []
+    await setUser("poor", ...given.split(" "))
+    const lease = await locks.acquire("key")
+    expect(await lease.release()).toBe(true)
+    await setUser("poor", "-evalsha")
+    await expect(locks.acquire("key")).rejects.toMatchObject({ code: "LOCK_NOT_SET_UP" })
   })
 
   it("tells that Redis is loading its data, and goes on when it has", async () => {
@@ -340,4 +384,35 @@ describe("a Redis store whose server is in trouble", () => {
       expect(await Promise.all(turns)).toEqual([0, 1, 2])
     },
   )
+})
+
+/** Each connects through the proxy, and sends again by itself what has no answer when the connection is lost. */
+const RESENDERS: Record<string, (proxy: LossyProxy) => Promise<RedisStoreOptions>> = {
+  async "ioredis 6"({ url }) {
+    const client = new Redis(url)
+    client.on("error", () => undefined)
+    clients.push({ destroy: () => client.disconnect() })
+    return { client }
+  },
+  async "a sentinel of node-redis 5"({ port }) {
+    const sentinel = await startRedis({ sentinel: `sentinel monitor primary 127.0.0.1 ${port} 1` })
+    const sentinelRootNodes = [{ host: "127.0.0.1", port: sentinel.port }]
+    const client = createSentinel({ name: "primary", sentinelRootNodes })
+    client.on("error", () => undefined)
+    await client.connect()
+    clients.push({ destroy: () => Promise.all([client.destroy(), sentinel.kill()]) })
+    return { client }
+  },
+}
+
+it.each(Object.entries(RESENDERS))("takes no release for a loss that %s has sent twice", async (_, how) => {
+  await using proxy = await LossyProxy.open(redis.port)
+  const locks = open(await how(proxy))
+  const lease = await locks.acquire("key")
+  proxy.loses = () => true
+  const released = expect(lease.release()).rejects.toEqual(STORE_FAILED)
+  await expect.poll(leftInRedis).toEqual([])
+  proxy.loses = () => false
+  proxy.cut()
+  await released
 })

@@ -1,7 +1,9 @@
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
+import { createClient } from "redis"
+import { createClient as createClient6 } from "redis-6"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
-import { redisStore } from "../src/redis/index.js"
+import { type NodeRedisClient, redisStore } from "../src/redis/index.js"
 import { exerciseStore } from "../src/testing/index.js"
 
 let redis: LocalRedis
@@ -17,6 +19,26 @@ describe("redisStore", () => {
     open() {
       const prefix = crypto.randomUUID()
       return { store: () => redisStore({ url: redis.url, prefix }) }
+    },
+  })
+})
+
+describe.each([
+  ["node-redis 5", (url: string) => createClient({ url }).connect()],
+  ["node-redis 6", (url: string) => createClient6({ url }).connect()],
+])("redisStore with a client of %s", (_, connect) => {
+  let client: NodeRedisClient
+  beforeAll(async () => {
+    client = await connect(redis.url)
+  })
+  afterAll(() => client.destroy())
+
+  exerciseStore({
+    describe,
+    it,
+    open() {
+      const prefix = crypto.randomUUID()
+      return { store: () => redisStore({ client, prefix }) }
     },
   })
 })

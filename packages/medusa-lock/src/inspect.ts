@@ -7,7 +7,7 @@ export type { HolderView, LockView, WaiterView } from "./view.js"
 
 interface Which {
   /** The locking provider, by its id. By default the Locking Module's default provider. */
-  provider?: string
+  provider?: string | undefined
 }
 
 /**

@@ -27,7 +27,7 @@ export class LeaseRenewer {
     const keys = new Set([...(this.#kept.get(id)?.keys ?? []), ...lock.keys])
     this.stop(id)
     const timer = setInterval(() => this.#look(lock, keys), ttl / 3)
-    timer.unref()
+    timer.unref?.()
     this.#kept.set(id, { keys, timer })
   }
 

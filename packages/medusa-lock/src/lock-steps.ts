@@ -15,7 +15,7 @@ export interface AcquireLockStepInput {
   /** What to lock: all of the keys at one instant, or none. */
   key: string | string[]
   /** Seconds to wait for the lock; 0 by default. */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * Seconds that the lock may last without the process that acquired it; without a `ttl` it never expires. While that
    * process lives and the workflow runs in it, the lock is kept alive, and after a crash it is free within 10 s (the
@@ -23,38 +23,38 @@ export interface AcquireLockStepInput {
    * asynchronous steps, retry intervals, time-outs, or is stored), or with an `ownerId` of your own, the lock lasts
    * exactly `ttl`, as in Medusa.
    */
-  ttl?: number
+  ttl?: number | undefined
   /**
    * Who holds the lock. By default this transaction of the workflow, which can re-enter what the workflows that it is
    * nested in hold. With an `ownerId` of your own Medusa's rule holds: the same owner extends, and one release ends it.
    */
-  ownerId?: string
+  ownerId?: string | undefined
   /** The locking provider, by its id. By default the Locking Module's default provider. */
-  provider?: string
+  provider?: string | undefined
   /** Seconds between two tries, 0.3 by default, with a provider that can't wait. Holdfast's providers wait in their queue. */
-  retryInterval?: number
+  retryInterval?: number | undefined
   /** Whether to lock in a nested workflow too. By default its parent is expected to hold the lock, and nothing is done. */
-  executeOnSubWorkflow?: boolean
+  executeOnSubWorkflow?: boolean | undefined
 }
 
 export interface ReleaseLockStepInput {
   /** The keys to release. */
   key: string | string[]
   /** The `ownerId` that the lock was acquired with, if it was given one. */
-  ownerId?: string
-  provider?: string
-  executeOnSubWorkflow?: boolean
+  ownerId?: string | undefined
+  provider?: string | undefined
+  executeOnSubWorkflow?: boolean | undefined
 }
 
 /** Identifies the lock for a later step, or a late compensation. */
 export interface AcquiredLock {
   keys: string[]
   ownerId: string
-  provider?: string
+  provider?: string | undefined
   /** The name that nested workflows share; `locking.execute(keys, job, { within })` runs inside this lock. */
-  within?: string
+  within?: string | undefined
   /** The fencing token in decimal, where the provider gives one. */
-  token?: string
+  token?: string | undefined
 }
 
 /**

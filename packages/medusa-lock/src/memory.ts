@@ -6,6 +6,8 @@ import { locksLoader } from "./loader.js"
 import type { LockingOptions } from "./options.js"
 import { HoldfastLockingProvider } from "./provider.js"
 
+export type { AcquireArgs, ExecuteArgs, Receipt } from "./provider.js"
+
 export type MemoryLockingOptions = LockingOptions
 
 /** Locks within one process, for development, tests, and shops that run as a single process. */

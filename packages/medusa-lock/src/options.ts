@@ -3,14 +3,14 @@ import { MedusaError } from "@medusajs/framework/utils"
 /** The options of every provider. */
 export interface LockingOptions {
   /** Seconds that `acquire` waits in the queue where the call doesn't say; 0 by default, as in Medusa. */
-  wait?: number
+  wait?: number | undefined
   /** Seconds that `execute` waits where the call doesn't say; 30 by default. Medusa's providers give up after 5. */
-  waitLockingTimeout?: number
+  waitLockingTimeout?: number | undefined
   /**
    * Seconds that the lock of a job or of a workflow outlives its process; 10 by default. It is renewed each third of
    * that while the process lives, so a process that is paused for longer than two thirds may lose it.
    */
-  keepAlive?: number
+  keepAlive?: number | undefined
 }
 
 /** Returns what the option must be where it is invalid. Values are never shown: they may hold a password. */

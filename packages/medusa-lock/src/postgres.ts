@@ -1,5 +1,5 @@
 import { Locks } from "@holdfast/lock"
-import { postgresStore } from "@holdfast/lock/postgres"
+import { isSchema, postgresStore } from "@holdfast/lock/postgres"
 import { Client, type ClientConfig } from "@medusajs/framework/pg"
 import type { ModuleProviderExports } from "@medusajs/framework/types"
 import { ContainerRegistrationKeys, MedusaError, ModuleProvider, Modules } from "@medusajs/framework/utils"
@@ -7,14 +7,16 @@ import { locksLoader, type ProviderSetup } from "./loader.js"
 import { isObject, isText, type LockingOptions } from "./options.js"
 import { HoldfastLockingProvider } from "./provider.js"
 
+export type { AcquireArgs, ExecuteArgs, Receipt } from "./provider.js"
+
 /** By default the locks are where Medusa's own data is, reached with Medusa's own settings. */
 export interface PostgresLockingOptions extends LockingOptions {
   /** Another database for the locks: `postgres://user:password@host:port/database`. */
-  databaseUrl?: string
+  databaseUrl?: string | undefined
   /** Settings of `pg` for that database, such as `{ ssl: { … } }`; also in the form of Medusa's `databaseDriverOptions`, under `connection`. */
-  databaseDriverOptions?: ClientConfig & { connection?: ClientConfig }
+  databaseDriverOptions?: (ClientConfig & { connection?: ClientConfig }) | undefined
   /** A schema for the locks only, which is created if it doesn't exist. "holdfast_lock" by default. */
-  schema?: string
+  schema?: string | undefined
 }
 
 /** Locks for all processes that share a PostgreSQL, on one connection each. */
@@ -30,9 +32,7 @@ const loader = locksLoader<PostgresLockingOptions>({
     databaseUrl: isText,
     databaseDriverOptions: isObject,
     schema: (value) =>
-      typeof value === "string" && /^[a-z_][a-z0-9_]{0,62}$/.test(value)
-        ? undefined
-        : "must be 1 to 63 of a-z, 0-9 and _, without a digit in front",
+      isSchema(value) ? undefined : "must be 1 to 63 of a-z, 0-9 and _, without a digit in front",
   },
   open: (options, container) =>
     new Locks(postgresStore({ client: () => openClient(options, container), schema: options.schema })),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { LockError, type Locks } from "@holdfast/lock"
-import type { ILockingProvider, Logger } from "@medusajs/framework/types"
+import type { Context, ILockingProvider, Logger } from "@medusajs/framework/types"
 import { MedusaError } from "@medusajs/framework/utils"
 import { LeaseRenewer } from "./lease-renewer.js"
 import type { LockingOptions } from "./options.js"
@@ -11,48 +11,65 @@ import { type LockView, toView } from "./view.js"
 
 /** Medusa's arguments of `acquire`, and more of ours. The Locking Module passes them on as they are. */
 export interface AcquireArgs {
-  ownerId?: string | null
+  ownerId?: string | null | undefined
   /** Seconds until the lock expires; without, it never does. */
-  expire?: number
+  expire?: number | undefined
   /**
    * Keeps the lock alive for as long as this process lives and the answer is true: it is renewed, and lasts beyond
    * that for `keepAlive` (an option of the provider), `expire` at most. Once the answer is false it is released.
    */
-  keep?: () => boolean
+  keep?: (() => boolean) | undefined
   /** Seconds to wait in the queue while the keys are busy. By default the provider's option `wait`, which is 0 as in Medusa. */
-  wait?: number
+  wait?: number | undefined
   /** Medusa's Redis provider's word for a wait without an end. `wait` goes before it. */
-  awaitQueue?: boolean
+  awaitQueue?: boolean | undefined
   /**
    * Names a group of locks that may overlap, such as those of one run of a workflow and its nested workflows. Each
    * is released by its own `ownerId`. By default a lock overlaps only with one of the same `ownerId`, and extends it.
    */
-  within?: string
+  within?: string | undefined
   /** The provider fills it in: the Locking Module returns nothing. */
-  receipt?: Receipt
+  receipt?: Receipt | undefined
 }
 
 export interface Receipt {
   /** Set as soon as the provider has accepted the request: it waits in the queue, so that its caller doesn't have to retry. */
-  accepted?: true
+  accepted?: true | undefined
   /** The fencing token, in decimal. */
-  token?: string
+  token?: string | undefined
 }
 
 export interface ExecuteArgs {
   /** Seconds to wait for the lock. By default the provider's option `waitLockingTimeout`, which is 30. */
-  timeout?: number
+  timeout?: number | undefined
   /** Seconds that the lock outlives a process that dies. By default the provider's option `keepAlive`. It is renewed while the job runs. */
-  expire?: number
+  expire?: number | undefined
   /** See `AcquireArgs`: lets the job run inside a lock that was acquired within the same name. */
-  within?: string
+  within?: string | undefined
+}
+
+/** The Locking Module passes on to its provider what it is given: its types accept it where this package is imported. */
+declare module "@medusajs/framework/types" {
+  interface ILockingModule {
+    acquire(
+      keys: string | string[],
+      args?: AcquireArgs & { provider?: string | undefined },
+      sharedContext?: Context,
+    ): Promise<void>
+    execute<T>(
+      keys: string | string[],
+      job: (signal?: AbortSignal) => Promise<T>,
+      args?: ExecuteArgs & { provider?: string | undefined },
+      sharedContext?: Context,
+    ): Promise<T>
+  }
 }
 
 /** An argument of `release`: the provider writes itself into this object. */
 export const REACH = Symbol.for("@holdfast/medusa-lock.reach")
 
 interface ReleaseArgs {
-  ownerId?: string | null
+  ownerId?: string | null | undefined
   [REACH]?: { provider?: HoldfastLockingProvider }
 }
 
@@ -62,7 +79,7 @@ const LAST_JOBS = 5_000
 interface Dependencies {
   locks: Locks
   lockingOptions: LockingOptions
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /**

@@ -5,4 +5,5 @@ export {
   type ReleaseLockStepInput,
   releaseLockStep,
 } from "./lock-steps.js"
+export type { AcquireArgs, ExecuteArgs, Receipt } from "./provider.js"
 export { withLock } from "./with-lock.js"

@@ -30,7 +30,8 @@ Options:
   --store <url>   redis://, rediss:// or postgres://; HOLDFAST_LOCK_STORE by
                   default, which keeps a password out of the list of processes
   --prefix <name> the lock space in Redis, "holdfast" by default
-  --schema <name> the lock space in Postgres, "holdfast_lock" by default
+  --schema <name> the lock space in Postgres, "holdfast_lock" by default; it is
+                  never created here
   --json          list: as JSON, a line
   --help, --version
 

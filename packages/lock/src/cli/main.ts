@@ -47,7 +47,8 @@ function run(command: StoreCommand, locks: Locks): Promise<number> {
 async function list(locks: Locks, asJson: boolean): Promise<number> {
   const states = await locks.inspect()
   if (asJson) return say(json(states))
-  return say(states.length > 0 ? table(states).join("\n") : "No key is held, and no request waits.")
+  const columns = process.stdout.isTTY ? process.stdout.columns : undefined
+  return say(states.length > 0 ? table(states, columns).join("\n") : "No key is held, and no request waits.")
 }
 
 async function release(locks: Locks, key: string): Promise<number> {

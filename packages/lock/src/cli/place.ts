@@ -7,8 +7,8 @@ export async function openStore({ store, url, prefix, schema }: Place): Promise<
     const { redisStore } = await import("../redis/index.js")
     return redisStore({ url: store, prefix })
   }
-  const { postgresStore } = await import("../postgres/index.js")
-  return postgresStore({ connectionString: store, schema })
+  const { existingStore } = await import("../postgres/index.js")
+  return existingStore({ connectionString: store, schema })
 }
 
 /** Where the locks are, without user and password. */

@@ -10,11 +10,11 @@ export function table(states: readonly KeyState[], columns = Number.POSITIVE_INF
   const rows = [HEAD, ...states.map(row)]
   const widths = HEAD.map((_, at) => Math.max(...rows.map((cells) => widthOf(cells[at] ?? ""))))
   const [key = 0, holder = 0, ...figures] = widths
-  const room = columns - figures.reduce((sum, width) => sum + width + GAP.length, GAP.length)
+  const room = Math.max(columns - figures.reduce((sum, width) => sum + width + GAP.length, GAP.length), 0)
   // The key may have two thirds, and what the other leaves.
   const forHolder = Math.min(holder, Math.max(Math.floor(room / 3), room - key))
   const forKey = Math.min(key, room - forHolder)
-  return rows.map(([key = "", holder = "", ...rest]) =>
+  const lines = rows.map(([key = "", holder = "", ...rest]) =>
     [
       left(shorten(key, forKey), forKey),
       left(shorten(holder, forHolder), forHolder),
@@ -23,6 +23,8 @@ export function table(states: readonly KeyState[], columns = Number.POSITIVE_INF
       .join(GAP)
       .trimEnd(),
   )
+  // The figures alone may be wider than a narrow terminal.
+  return columns === Number.POSITIVE_INFINITY ? lines : lines.map((line) => shorten(line, columns))
 }
 
 function row({ key, holders, waiters }: KeyState): string[] {

@@ -20,6 +20,7 @@ export function widthOf(text: string): number {
 /** Takes out the middle, since keys differ at their ends. */
 export function shorten(text: string, width: number): string {
   if (widthOf(text) <= width) return text
+  if (width <= 0) return ""
   const all = split(text)
   const tail = take([...all].reverse(), Math.floor((width - 1) / 2))
   const head = take(all, width - 1 - widthOf(tail.join("")))

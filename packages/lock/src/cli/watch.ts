@@ -79,14 +79,14 @@ function picture({ title, states, problem }: View, columns: number, rows: number
     headline(title, summary(states), columns),
     problem ? shorten(problem, columns) : "",
     `${ESC}2m${head}${ESC}22m`,
-    ...(states.length > 0 ? body : ["No key is held, and no request waits."]),
-    ...(hidden > 0 ? [`… and ${hidden} more with fewer waiters`] : []),
+    ...(states.length > 0 ? body : [shorten("No key is held, and no request waits.", columns)]),
+    ...(hidden > 0 ? [shorten(`… and ${hidden} more with fewer waiters`, columns)] : []),
   ]
 }
 
 function headline(title: string, summary: string, columns: number): string {
-  const room = columns - widthOf(summary) - 2
-  return left(shorten(title, room), room) + right(summary, columns - room)
+  const room = Math.max(columns - widthOf(summary) - 2, 0)
+  return shorten(left(shorten(title, room), room) + right(summary, columns - room), columns)
 }
 
 function summary(states: readonly KeyState[]): string {

@@ -1,15 +1,22 @@
-import { LockArgumentError, LockSetupError } from "../errors.js"
+import { LockArgumentError } from "../errors.js"
+import { notLoaded } from "../optional-package.js"
 
 /** The part of a client of `pg` that is used, so that pg's types are no part of ours. */
 export interface PgClient {
   connect(): Promise<unknown>
   query(query: object): Promise<{ rows: unknown[] }>
   end(): Promise<void>
-  on(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
-  removeListener(event: string, listener: (argument: { channel?: string; payload?: string }) => void): unknown
+  on(
+    event: string,
+    listener: (argument: { channel?: string | undefined; payload?: string | undefined }) => void,
+  ): unknown
+  removeListener(
+    event: string,
+    listener: (argument: { channel?: string | undefined; payload?: string | undefined }) => void,
+  ): unknown
   ref?(): void
   unref?(): void
-  readonly processID?: number | null
+  readonly processID?: number | null | undefined
 }
 
 export interface PgPoolClient extends Pick<PgClient, "query"> {
@@ -56,10 +63,10 @@ async function loadPg(): Promise<Pg> {
     const pg = (await import("pg")) as unknown as Pg & { default?: Pg }
     return pg.default ?? pg
   } catch (cause) {
-    throw new LockSetupError(
+    throw notLoaded(
+      "pg",
       "The Postgres store needs the package pg: run `npm install pg`, or give it a pool",
-      undefined,
-      { cause },
+      cause,
     )
   }
 }

@@ -3,6 +3,7 @@ import type { Query } from "./clients.js"
 import { commands } from "./commands.js"
 import type { Names } from "./names.js"
 import { namesOf } from "./names.js"
+import { grantSql, isDenied, roleOf } from "./rights.js"
 import { rules } from "./rules.js"
 import { fenceTable, tables, upgrade, VERSION } from "./tables.js"
 
@@ -32,14 +33,27 @@ export async function install(query: Query, names: Names): Promise<void> {
     // Many statements in one message are one transaction. Two that create the same at once would fail each other.
     await query({ text: `SELECT pg_advisory_xact_lock(${names.advisoryLock});\n${sql}` })
   } catch (cause) {
-    if ((cause as { code?: string }).code !== "42501") throw cause
+    if (!isDenied(cause)) throw cause
+    const role = await roleOf(query)
     throw new LockSetupError(
-      `The role may not create the schema ${names.schema}. Let one that may run installSql(${JSON.stringify(names.schema)}) ` +
-        "of @holdfast/lock/postgres (it is this error's `sql`), and grant what it made to this role",
-      sql,
+      `The role ${role} may not create the schema ${names.schema}. Let one that may run this error's \`sql\`: ` +
+        "installSql() of @holdfast/lock/postgres, and grants to this role",
+      sql + grantSql(names.schema, role),
       { cause },
     )
   }
+}
+
+/** Changes nothing. Throws `LockSetupError` unless the lock space is there, and has the version of this code. */
+export async function checkInstalled(query: Query, names: Names): Promise<void> {
+  const found = await versionOf(query, names)
+  if (found === VERSION) return
+  const name = names.schema.replaceAll('"', "")
+  throw new LockSetupError(
+    found === undefined
+      ? `There are no locks in the schema ${name} of this database`
+      : `The schema ${name} is of version ${found}, and this command knows version ${VERSION}: use that of the @holdfast/lock that made it`,
+  )
 }
 
 const MISSING = new Set(["3F000", "42883"])
@@ -47,7 +61,8 @@ const MISSING = new Set(["3F000", "42883"])
 async function versionOf(query: Query, { schema }: Names): Promise<number | undefined> {
   try {
     const [row] = await query<{ version: number }>({ text: `SELECT ${schema}.version()` })
-    return row?.version
+    // The application may have set a parser of its own for integers.
+    return row && Number(row.version)
   } catch (error) {
     if (MISSING.has((error as { code?: string }).code ?? "")) return undefined
     throw error

@@ -71,7 +71,7 @@ export class ListenConnection {
   async #hears(client: PgClient): Promise<boolean> {
     const [row] = await this.#send<{ pid: number }>(client, { text: "SELECT pg_backend_pid() AS pid" })
     // The server itself sends the client its process id; a pooler sends a number of its own.
-    return row?.pid === client.processID || (await this.#hearsEcho(client))
+    return Number(row?.pid) === client.processID || (await this.#hearsEcho(client))
   }
 
   /** The message has to come while no statement runs: with an answer it might come through a shared connection too. */
@@ -82,7 +82,7 @@ export class ListenConnection {
     })
     const listener = () => hear(true)
     client.on("notification", listener)
-    const timer = new Promise<false>((resolve) => setTimeout(resolve, ECHO_WITHIN, false).unref())
+    const timer = new Promise<false>((resolve) => setTimeout(resolve, ECHO_WITHIN, false).unref?.())
     try {
       await this.#notify()
       return await Promise.race([heard, timer])

@@ -12,9 +12,10 @@ import type {
 } from "../store.js"
 import { type Connect, type PgPool, type Query, type Statement, throughPool } from "./clients.js"
 import { describe, type Row } from "./inspect.js"
-import { install } from "./install.js"
+import { checkInstalled, install } from "./install.js"
 import { ListenConnection } from "./listener.js"
 import type { Names } from "./names.js"
+import { explained } from "./rights.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
 
 /** How often to call, in ms, where no messages arrive: well within the claim window. */
@@ -27,6 +28,8 @@ export interface Access {
   readonly pool: PgPool | undefined
   /** How long to wait for any answer of the server. */
   readonly timeoutMs: number
+  /** Whether to create or upgrade the lock space. */
+  readonly installs?: boolean
 }
 
 /** The result of `execute`, with lists in place of members: see commands.ts. */
@@ -51,21 +54,23 @@ export class PostgresSession implements Session {
   readonly #listener: ListenConnection
   readonly #query: Query
   readonly #hasPool: boolean
+  readonly #prepare: (query: Query, names: Names) => Promise<void>
   /** The keys of the requests that wait, as far as this side knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
   /** The last batch whose answer never came. */
   #givenUp: number | null = null
 
-  constructor({ names, connect, pool, timeoutMs }: Access, wake: (within: number) => void) {
+  constructor({ names, connect, pool, timeoutMs, installs = true }: Access, wake: (within: number) => void) {
     this.#names = names
+    this.#prepare = installs ? install : checkInstalled
     const others = pool && throughPool(pool, timeoutMs)
     this.#listener = new ListenConnection({
       connect,
       timeoutMs,
       others,
       channel: `holdfast_${this.#name}`,
-      onMessage: (payload) => wake(Number(payload)),
+      onMessage: (payload) => wake(Number(payload) || 0),
       onEnd: () => {
         if (this.#waiting.size > 0) wake(0)
       },
@@ -76,14 +81,20 @@ export class PostgresSession implements Session {
 
   async open(): Promise<this> {
     try {
-      await install(this.#query, this.#names)
+      await this.#prepare(this.#query, this.#names)
       await this.#openListener()
       await this.#warmUp()
       return this
     } catch (error) {
+      const told = await this.#explained(error)
       await this.#listener.close()
-      throw error
+      throw told
     }
+  }
+
+  /** In place of the error where that can't be found out. */
+  #explained(error: unknown): Promise<unknown> {
+    return explained(error, this.#query, this.#names).catch(() => error)
   }
 
   /** Planning takes longer than a short lease lasts on a machine that is busy: it is done before the first request. */
@@ -111,7 +122,7 @@ export class PostgresSession implements Session {
       return this.#read(batch, inFull(batch, reply), recall)
     } catch (error) {
       this.#givenUp = turn
-      throw error
+      throw await this.#explained(error)
     }
   }
 
@@ -194,14 +205,23 @@ export class PostgresSession implements Session {
 
   async inspect(): Promise<KeyState[]> {
     const text = `SELECT ${this.#names.schema}.inspect() AS rows`
-    const [row] = await this.#query<{ rows: string }>({ text })
+    const [row] = await this.#look<{ rows: string }>({ text })
     return describe(JSON.parse(row?.rows ?? "[]") as Row[])
   }
 
   async forceRelease(key: string): Promise<boolean> {
-    const text = `SELECT ${this.#names.schema}.force_release($1) AS ended`
-    const [row] = await this.#query<{ ended: boolean }>({ text, values: [key] })
-    return row?.ended === true
+    const text = `SELECT ${this.#names.schema}.force_release($1)::int AS ended`
+    const [row] = await this.#look<{ ended: number }>({ text, values: [key] })
+    // The application may have set parsers of its own for the types.
+    return Number(row?.ended) === 1
+  }
+
+  async #look<T>(statement: Statement): Promise<T[]> {
+    try {
+      return await this.#query<T>(statement)
+    } catch (error) {
+      throw await this.#explained(error)
+    }
   }
 
   async close(): Promise<void> {

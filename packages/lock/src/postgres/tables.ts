@@ -29,7 +29,7 @@ END $$;
 `
 
 /** The newest token that a writer has shown for each key. It outlasts everything. */
-export const fenceTable = ({ schema }: Names) => `
+export const fenceTable = ({ schema }: Pick<Names, "schema">) => `
 CREATE SCHEMA IF NOT EXISTS ${schema};
 CREATE TABLE IF NOT EXISTS ${schema}.fence (
   id text COLLATE "C" PRIMARY KEY,  -- the key's SHA-256: the key itself may be too long for an index

@@ -1,21 +1,30 @@
-import type { RedisOptions } from "ioredis"
+import type { Redis, RedisOptions } from "ioredis"
 import { LockArgumentError } from "../errors.js"
+import { notLoaded } from "../optional-package.js"
 import type { Store } from "../store.js"
-import { letExit, Subscriber } from "./listener.js"
-import { type RedisClient, ScriptClient } from "./script-client.js"
+import { driverOf, type RedisClient } from "./clients.js"
+import type { RedisDriver } from "./driver.js"
+import { IoredisDriver, letExit } from "./ioredis.js"
+import { Subscriber } from "./listener.js"
+import { ScriptClient } from "./script-client.js"
 import { RedisSession } from "./session.js"
+
+export type { IoredisClient, NodeRedisClient, RedisClient } from "./clients.js"
 
 export interface RedisStoreOptions {
   /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Connections are opened, and closed by `locks.close()`. */
-  url?: string
-  /** More of ioredis's settings for the connections that are opened to `url`: `tls`, for instance. */
-  redisOptions?: RedisOptions
-  /** In place of `url`: a Redis or Cluster of ioredis, which is used as it is and never closed. Needs a second connection, as its duplicate. */
-  client?: RedisClient
+  url?: string | undefined
+  /** More settings for the connections that are opened to `url`, such as `tls`: the `RedisOptions` of ioredis. */
+  redisOptions?: object | undefined
+  /**
+   * In place of `url`: a `Redis` or `Cluster` of ioredis 5 or 6, or an open client, cluster or sentinel of node-redis
+   * 5 or 6. It is used as it is and never closed; each `Locks` opens a second connection like it.
+   */
+  client?: RedisClient | undefined
   /** Names the lock space: locks of another prefix know nothing of each other. 1 to 200 characters without braces. "holdfast" by default. */
-  prefix?: string
+  prefix?: string | undefined
   /** For how long to wait for an answer of Redis, in ms, before the call is given up as failed. 5,000 by default. */
-  commandTimeout?: number
+  commandTimeout?: number | undefined
 }
 
 /**
@@ -29,21 +38,24 @@ export function redisStore(options: RedisStoreOptions): Store {
   return storeOn(options)
 }
 
+/** Whether it can name a lock space. A brace would put the keys of the space into different slots of a cluster. */
+export function isPrefix(name: unknown): name is string {
+  return typeof name === "string" && /^[^{}]{1,200}$/.test(name)
+}
+
 /** With a clock in place of Redis's own, for tests. */
 export function storeOn(options: RedisStoreOptions, clock?: () => number): Store {
-  const { url, redisOptions, client, prefix = "holdfast", commandTimeout = 5_000 } = options
-  if ((url === undefined) === (client === undefined))
-    throw new LockArgumentError("redisStore needs either a url or a client")
-  // An empty pair of braces, or a stray one, would put the keys of the space into different slots of a cluster.
-  if (!/^[^{}]{1,200}$/.test(prefix))
+  const { url, redisOptions, client, prefix = "holdfast", commandTimeout = 5_000 } = checkOptions(options)
+  if (!isPrefix(prefix))
     throw new LockArgumentError(
       `prefix must be 1 to 200 characters without braces, not ${JSON.stringify(prefix)}`,
     )
   if (!(commandTimeout > 0 && commandTimeout < 2 ** 31))
     throw new LockArgumentError(`commandTimeout must be a number of ms above 0, not ${commandTimeout}`)
+  const given = client === undefined ? undefined : driverOf(client)
   return {
     async connect(wake) {
-      const redis = client ?? (await openClient(url as string, redisOptions))
+      const redis = given ?? new IoredisDriver(await openClient(url ?? "", redisOptions))
       const script = new ScriptClient(redis, client === undefined, {
         prefix,
         timeoutMs: commandTimeout,
@@ -54,8 +66,26 @@ export function storeOn(options: RedisStoreOptions, clock?: () => number): Store
   }
 }
 
+function checkOptions(options: RedisStoreOptions): RedisStoreOptions {
+  const { url, client, redisOptions } = options ?? {}
+  if ((url === undefined) === (client === undefined))
+    throw new LockArgumentError("redisStore needs either a url or a client")
+  if (url !== undefined) checkUrl(url)
+  if (redisOptions !== undefined && (typeof redisOptions !== "object" || redisOptions === null))
+    throw new LockArgumentError("redisOptions must be an object with settings of ioredis")
+  return options
+}
+
+/** ioredis takes an empty text, and what it can't read, for localhost. The url is not shown: it may hold a password. */
+function checkUrl(url: unknown): void {
+  if (typeof url !== "string" || !/^(rediss?:\/\/.|(?![a-z][a-z0-9+.-]*:\/\/).)/is.test(url.trim()))
+    throw new LockArgumentError(
+      "url must be a text such as redis://localhost:6379 or rediss://…; is the variable set that it comes from?",
+    )
+}
+
 async function connect(
-  client: RedisClient,
+  client: RedisDriver,
   script: ScriptClient,
   wake: (within: number) => void,
 ): Promise<RedisSession> {
@@ -88,11 +118,12 @@ const OWN_CLIENT: RedisOptions = {
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
 }
 
-async function openClient(url: string, options: RedisOptions | undefined): Promise<RedisClient> {
+const NEEDS_IOREDIS =
+  "redisStore({ url }) needs the package ioredis, version 5 or 6: npm install ioredis, or give it a client of node-redis"
+
+async function openClient(url: string, options: object | undefined): Promise<Redis> {
   const ioredis = await import("ioredis").catch((cause) => {
-    throw new Error("redisStore({ url }) needs the package ioredis, version 5 or 6: npm install ioredis", {
-      cause,
-    })
+    throw notLoaded("ioredis", NEEDS_IOREDIS, cause)
   })
   const client = new ioredis.Redis(url, { ...OWN_CLIENT, ...options })
   client.on("error", () => undefined)

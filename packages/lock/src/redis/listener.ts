@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Redis } from "ioredis"
-import type { RedisClient } from "./script-client.js"
+import type { Listening, RedisDriver } from "./driver.js"
 
 /** How long to wait before the next try to connect, in ms: the first, and the longest. */
 const FIRST_RETRY = 50
@@ -10,18 +9,18 @@ const LONGEST_ATTEMPT = 5_000
 
 /** A connection that listens to one channel, and reconnects when it is lost. */
 export class Subscriber {
-  readonly #client: RedisClient
+  readonly #client: RedisDriver
   readonly #channel: string
   readonly #onMessage: (message: string) => void
   readonly #onGap: () => void
-  #redis: Redis | undefined
+  #redis: Listening | undefined
   #retry: NodeJS.Timeout | undefined
   #failures = 0
   #listens = false
   #closed = false
 
   /** `onGap` is called when it is connected again: messages may have been lost. */
-  constructor(client: RedisClient, channel: string, onMessage: (message: string) => void, onGap: () => void) {
+  constructor(client: RedisDriver, channel: string, onMessage: (message: string) => void, onGap: () => void) {
     this.#client = client
     this.#channel = channel
     this.#onMessage = onMessage
@@ -29,11 +28,11 @@ export class Subscriber {
   }
 
   async open(): Promise<void> {
-    const redis = this.#duplicate()
+    const redis = await this.#client.duplicate()
+    if (this.#closed) throw new Error("The session has been closed")
     this.#redis = redis
     redis.on("error", () => undefined)
-    letExit(redis)
-    redis.on("message", (_, message) => this.#onMessage(message))
+    redis.on("message", (_, message = "") => this.#onMessage(message))
     const timeout = setTimeout(() => redis.disconnect(), LONGEST_ATTEMPT)
     try {
       await redis.connect()
@@ -50,30 +49,12 @@ export class Subscriber {
     if (this.#closed) redis.disconnect()
   }
 
-  /** In a cluster each node gets every message; one is chosen anew for each connection. */
-  #duplicate(): Redis {
-    const client = this.#client
-    const nodes = "nodes" in client ? client.nodes("all") : [client]
-    const node = nodes[Math.floor(Math.random() * nodes.length)]
-    if (!node) throw new Error("The Redis cluster has no nodes")
-    // Reconnecting is ours, so that nothing is missed between the connection and the subscription.
-    return node.duplicate({
-      lazyConnect: true,
-      retryStrategy: () => null,
-      readOnly: false,
-      enableOfflineQueue: true,
-      commandTimeout: undefined,
-      maxRetriesPerRequest: null,
-      connectionName: "holdfast-lock",
-    })
-  }
-
   #openLater(): void {
     this.#listens = false
     if (this.#closed) return
     const delay = Math.min(FIRST_RETRY * 2 ** this.#failures++, LONGEST_RETRY)
     this.#retry = setTimeout(() => this.#openAgain(), delay)
-    this.#retry.unref()
+    this.#retry.unref?.()
   }
 
   async #openAgain(): Promise<void> {
@@ -102,9 +83,4 @@ export class Subscriber {
     clearTimeout(this.#retry)
     this.#redis?.disconnect()
   }
-}
-
-/** An open connection doesn't keep the process alive: a call or a waiting request does. */
-export function letExit(client: Redis): void {
-  client.on("connect", () => client.stream.unref())
 }

@@ -1,49 +1,42 @@
 import { randomBytes } from "node:crypto"
-import { once } from "node:events"
-import type { Cluster, Redis } from "ioredis"
 import { type TimerEntry, TimerQueue } from "../timer-queue.js"
+import type { RedisDriver } from "./driver.js"
+import { explained } from "./rights.js"
 import { SCRIPT, SHA } from "./script.js"
-
-export type RedisClient = Redis | Cluster
 
 /** Calls the script for one session, in bounded time, and names the session's channel. */
 export class ScriptClient {
   readonly session = randomBytes(9).toString("base64url")
-  readonly #client: RedisClient
+  readonly #client: RedisDriver
   readonly #owned: boolean
   readonly #keys: string[]
   readonly #timeoutMs: number
   readonly #clock: (() => number) | undefined
   /** Calls that have no answer yet, by the time at which they are given up. */
   readonly #pending = new TimerQueue<Call>()
-  readonly #onClose = () => this.#abandon(new Error("The connection to Redis was lost"))
+  readonly #forget: () => void
   /** What to add to the monotonic clock to get Redis's clock, in µs. */
   #ahead: number | undefined
 
-  constructor(client: RedisClient, owned: boolean, options: ScriptClientOptions) {
+  constructor(client: RedisDriver, owned: boolean, options: ScriptClientOptions) {
     this.#client = client
     this.#owned = owned
     this.#timeoutMs = options.timeoutMs
     this.#clock = options.clock
     this.#keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => `{${options.prefix}}${name}`)
-    // ioredis may send a command again that was on its way; its caller gets the error now.
-    onClose(client).add(this.#onClose)
+    // The command may be sent again; its caller gets the error now.
+    this.#forget = client.onLost(() => this.#abandon(new Error("The connection to Redis was lost")))
   }
 
   get channel(): string {
-    return `${this.#client.options.keyPrefix ?? ""}${this.#keys[0]}:${this.session}`
+    return `${this.#client.keyPrefix}${this.#keys[0]}:${this.session}`
   }
 
   /** Waits until the client is ready, and no longer than `timeoutMs`. */
   async ready(): Promise<void> {
-    const client = this.#client
-    if (client.status === "ready") return
-    if (client.status === "end") throw new Error("The Redis client has been closed")
     const giveUp = new AbortController()
     try {
-      const ready = once(client, "ready", { signal: giveUp.signal })
-      if (client.status === "wait") client.connect().catch(() => undefined)
-      await this.bounded(ready)
+      await this.bounded(this.#client.ready(giveUp.signal))
     } finally {
       giveUp.abort()
     }
@@ -73,10 +66,10 @@ export class ScriptClient {
     ]
     if (this.#clock) rest.push(Math.round(this.#clock() * 1_000))
     try {
-      return (await this.#client.evalsha(SHA, ...(rest as [number, ...string[]]))) as ScriptReply
+      return (await this.#client.evalsha(SHA, rest)) as ScriptReply
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error
-      return (await this.#client.eval(SCRIPT, ...(rest as [number, ...string[]]))) as ScriptReply
+      return (await this.#client.eval(SCRIPT, rest)) as ScriptReply
     }
   }
 
@@ -92,7 +85,7 @@ export class ScriptClient {
         this.#end(call)
         // ioredis adds the command with its arguments: the password, for AUTH.
         delete error.command
-        reject(error)
+        reject(explained(error, `${this.#client.keyPrefix}${this.#keys[0]}`))
       }
       const call: Call = { due: 0, slot: -1, fail, onDue: () => this.#giveUp(call) }
       this.#pending.schedule(call, performance.now() + this.#timeoutMs)
@@ -121,29 +114,13 @@ export class ScriptClient {
 
   close(): void {
     this.#pending.disarm()
-    onClose(this.#client).delete(this.#onClose)
+    this.#forget()
     if (this.#owned) this.#client.disconnect()
   }
 }
 
 interface Call extends TimerEntry {
   fail(error: Error): void
-}
-
-const watched = new WeakMap<RedisClient, Set<() => void>>()
-
-/** Called when the client has lost its connection; one listener for all sessions, since Node warns of an eleventh. */
-function onClose(client: RedisClient): Set<() => void> {
-  let listeners = watched.get(client)
-  if (!listeners) {
-    const all = new Set<() => void>()
-    client.on("close", () => {
-      for (const listener of [...all]) listener()
-    })
-    watched.set(client, all)
-    listeners = all
-  }
-  return listeners
 }
 
 export interface ScriptClientOptions {

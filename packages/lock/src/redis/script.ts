@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import { CLAIM_WINDOW } from "../store.js"
 import { COMMANDS } from "./commands.js"
 import { FAST_PATHS } from "./fast-paths.js"
 import { RULES } from "./rules.js"
@@ -10,7 +11,7 @@ local call, pack, unpacked = redis.call, cmsgpack.pack, cmsgpack.unpack
 -- How long the space lives after a lease ends, in µs: at least; and when its life is prolonged.
 local SPARE, KEPT = 1800000000, 3600000000
 -- How long a session has to collect a grant, in ms.
-local CLAIM_WINDOW = 1000
+local CLAIM_WINDOW = ${CLAIM_WINDOW}
 -- Lua's stack holds 8,000 arguments.
 local CHUNK = 4000
 

@@ -29,11 +29,11 @@ export class RedisSession implements Session {
 
   /** Takes in a message. */
   hear(message: string): void {
-    const { within, granted, taken } = JSON.parse(message)
-    // Lua encodes an empty list as an empty object.
-    if (granted?.length > 0) this.#news.granted.push(...toGrants(granted))
-    if (taken?.length > 0) this.#news.taken.push(...taken)
-    this.#wake(within)
+    const news = parseMessage(message)
+    if (!news) return
+    this.#news.granted.push(...news.granted)
+    this.#news.taken.push(...news.taken)
+    this.#wake(news.within)
   }
 
   async execute(batch: Batch): Promise<BatchResult> {
@@ -125,6 +125,21 @@ interface News {
   granted: Grant[]
   taken: number[]
 }
+
+/** Every client that may publish can send anything to a channel: what no script has sent is left alone. */
+function parseMessage(message: string): (News & { readonly within: number }) | undefined {
+  try {
+    const { within, granted, taken } = JSON.parse(message)
+    const news = { within, granted: toGrants(toList(granted)), taken: toList(taken).map(Number) }
+    const numbers = [within, ...news.taken, ...news.granted.flatMap(({ seq, token }) => [seq, token])]
+    return numbers.every((it) => Number.isFinite(it)) ? news : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Lua encodes an empty list as an empty object. */
+const toList = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
 type RawResult = [
   now: unknown,

@@ -26,9 +26,9 @@ export interface Exercise {
   /** Opens an empty lock space that is used by this case only. */
   open(): TestSpace | Promise<TestSpace>
   /** For how many ms to wait for an event that must happen soon, on a machine that may be busy. 10,000 by default. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Cases that are skipped for this store, each with the reason. */
-  exempt?: Readonly<Record<string, string>>
+  exempt?: Readonly<Record<string, string>> | undefined
 }
 
 /**

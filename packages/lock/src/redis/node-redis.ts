@@ -1,0 +1,242 @@
+import { EventEmitter, once } from "node:events"
+import { LockSetupError } from "../errors.js"
+import type { Listening, RedisDriver } from "./driver.js"
+
+/** The part of node-redis that is used. */
+interface NodeClient extends EventEmitter {
+  readonly isOpen: boolean
+  readonly isReady: boolean
+  readonly options?: { readonly keyPrefix?: string; readonly socket?: object }
+  connect(): Promise<unknown>
+  destroy(): void
+  duplicate(overrides: object): NodeClient
+  ping(): Promise<unknown>
+  sendCommand(args: readonly string[], options: object): Promise<unknown>
+  subscribe(channel: string, listener: (message: string, channel: string) => void): Promise<void>
+  unref(): void
+}
+
+interface NodeCluster extends EventEmitter {
+  readonly isOpen: boolean
+  readonly masters: readonly object[]
+  readonly _options?: { readonly keyPrefix?: string; readonly defaults?: { readonly keyPrefix?: string } }
+  nodeClient(node: object): NodeClient | Promise<NodeClient>
+  sendCommand(key: string, isReadOnly: boolean, args: readonly string[], options: object): Promise<unknown>
+}
+
+interface NodeSentinel extends EventEmitter {
+  readonly isOpen: boolean
+  getMasterNode(): unknown
+  /** Runs `work` with a client of the primary, and again with another one where that has failed for the connection's sake. */
+  _execute<T>(isReadOnly: boolean, work: (client: NodeClient) => Promise<T>): Promise<T>
+}
+
+type NodeRedis = NodeClient | NodeCluster | NodeSentinel
+
+/** Replies as they come by default, however the user's client is set up to read them. */
+const PLAIN = { typeMapping: {} }
+
+export function isNodeRedis(client: unknown): client is NodeRedis {
+  const { isOpen, sendCommand, destroy } = (client ?? {}) as Record<string, unknown>
+  if (typeof isOpen !== "boolean" || typeof sendCommand !== "function") return false
+  // A pool has no single connection to make another one of, and node-redis 4 has other names.
+  return typeof destroy === "function" && !("totalClients" in (client as object))
+}
+
+export function nodeRedisDriver(client: NodeRedis): RedisDriver {
+  if ("getMasterNode" in client) return new SentinelDriver(client)
+  return "nodeClient" in client ? new ClusterDriver(client) : new ClientDriver(client)
+}
+
+/** What the three have in common. A command that had been sent is never sent again: its promise is rejected at once. */
+abstract class NodeRedisDriver implements RedisDriver {
+  abstract readonly keyPrefix: string
+
+  abstract ready(signal: AbortSignal): Promise<void>
+  abstract duplicate(): Promise<Listening>
+  protected abstract send(key: string, args: readonly string[]): Promise<unknown>
+
+  evalsha(sha: string, rest: readonly (string | number)[]): Promise<unknown> {
+    return this.#evaluate("EVALSHA", sha, rest)
+  }
+
+  eval(script: string, rest: readonly (string | number)[]): Promise<unknown> {
+    return this.#evaluate("EVAL", script, rest)
+  }
+
+  #evaluate(command: string, script: string, rest: readonly (string | number)[]): Promise<unknown> {
+    const args = [command, script, ...rest.map(String)]
+    const end = 3 + Number(rest[0])
+    for (let at = 3; at < end; at++) args[at] = this.keyPrefix + args[at]
+    return this.send(args[3] ?? "", args)
+  }
+
+  onLost(): () => void {
+    return () => undefined
+  }
+
+  /** The store opens no client of node-redis. */
+  disconnect(): void {}
+}
+
+class ClientDriver extends NodeRedisDriver {
+  readonly keyPrefix: string
+  readonly #client: NodeClient
+
+  constructor(client: NodeClient) {
+    super()
+    this.#client = client
+    this.keyPrefix = client.options?.keyPrefix ?? ""
+  }
+
+  async ready(signal: AbortSignal): Promise<void> {
+    checkOpen(this.#client)
+    if (!this.#client.isReady) await once(this.#client, "ready", { signal })
+  }
+
+  protected send(_: string, args: readonly string[]): Promise<unknown> {
+    return this.#client.sendCommand(args, PLAIN)
+  }
+
+  async duplicate(): Promise<Listening> {
+    return new NodeRedisListener(this.#client)
+  }
+}
+
+class ClusterDriver extends NodeRedisDriver {
+  readonly keyPrefix: string
+  readonly #cluster: NodeCluster
+
+  constructor(cluster: NodeCluster) {
+    super()
+    this.#cluster = cluster
+    const { keyPrefix, defaults } = cluster._options ?? {}
+    this.keyPrefix = keyPrefix ?? defaults?.keyPrefix ?? ""
+  }
+
+  async ready(signal: AbortSignal): Promise<void> {
+    checkOpen(this.#cluster)
+    if (this.#cluster.masters.length === 0) await once(this.#cluster, "connect", { signal })
+  }
+
+  protected send(key: string, args: readonly string[]): Promise<unknown> {
+    return this.#cluster.sendCommand(key, false, args, PLAIN)
+  }
+
+  /** Each node gets every message; one is chosen anew for each connection. */
+  async duplicate(): Promise<Listening> {
+    const { masters } = this.#cluster
+    const node = masters[Math.floor(Math.random() * masters.length)]
+    if (!node) throw new Error("The Redis cluster has no nodes")
+    return new NodeRedisListener(await this.#cluster.nodeClient(node))
+  }
+}
+
+class SentinelDriver extends NodeRedisDriver {
+  readonly keyPrefix = ""
+  readonly #sentinel: NodeSentinel
+
+  constructor(sentinel: NodeSentinel) {
+    super()
+    this.#sentinel = sentinel
+  }
+
+  /** A command waits by itself until a primary is known. */
+  async ready(): Promise<void> {
+    checkOpen(this.#sentinel)
+  }
+
+  /**
+   * Sentinel's client sends a command again whose connection was lost, though the primary may have executed it: a
+   * release would be told as a loss. What a replica has refused as READONLY was not executed.
+   */
+  protected send(_: string, args: readonly string[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      let failure: unknown
+      const attempt = async (client: NodeClient) => {
+        if (failure) throw failure
+        try {
+          return await client.sendCommand(args, PLAIN)
+        } catch (error) {
+          if (!isReadOnly(error)) {
+            failure = error
+            reject(error)
+          }
+          throw error
+        }
+      }
+      this.#sentinel._execute(false, attempt).then(resolve, reject)
+    })
+  }
+
+  duplicate(): Promise<Listening> {
+    return this.#sentinel._execute(false, async (client) => new NodeRedisListener(client))
+  }
+}
+
+const isReadOnly = (error: unknown) => error instanceof Error && error.message.startsWith("READONLY")
+
+/** To open a client is its owner's: node-redis refuses a second `connect()`. */
+function checkOpen({ isOpen }: { readonly isOpen: boolean }): void {
+  if (!isOpen)
+    throw new LockSetupError(
+      "The client of node-redis is not open: await client.connect() before the first lock",
+    )
+}
+
+/** A connection like that of another client. It ends when it is lost. */
+class NodeRedisListener extends EventEmitter implements Listening {
+  readonly #client: NodeClient
+  /** Whether there is a socket that can be destroyed. */
+  #hasSocket = false
+  #ended = false
+
+  constructor(client: NodeClient) {
+    super()
+    this.#client = client.duplicate({
+      name: "holdfast-lock",
+      socket: { ...client.options?.socket, reconnectStrategy: false },
+      disableOfflineQueue: false,
+      readonly: false,
+      pingInterval: undefined,
+      clientSideCache: undefined,
+      emitInvalidate: false,
+      commandOptions: undefined,
+    })
+    this.#client.on("connect", () => (this.#hasSocket = true))
+    this.#client.on("end", () => this.#end())
+    // Where it may not reconnect, node-redis tells so by an error alone.
+    this.#client.on("error", () => {
+      if (!this.#client.isOpen) this.#end()
+    })
+    this.#client.unref()
+  }
+
+  connect(): Promise<unknown> {
+    return this.#client.connect()
+  }
+
+  subscribe(channel: string): Promise<unknown> {
+    return this.#client.subscribe(channel, (message) => this.emit("message", channel, message))
+  }
+
+  ping(): Promise<unknown> {
+    return this.#client.ping()
+  }
+
+  disconnect(): void {
+    if (this.#hasSocket) this.#destroy()
+    // node-redis 5 would leave a socket open that has not connected yet.
+    else this.#client.once("connect", () => setImmediate(() => this.#destroy()))
+  }
+
+  #destroy(): void {
+    if (this.#client.isOpen) this.#client.destroy()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.emit("end")
+  }
+}
