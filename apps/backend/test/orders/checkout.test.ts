@@ -202,6 +202,19 @@ describe("an order of Stripe's Checkout", () => {
     expect(await shop.count(`"order" WHERE id = $1`, [order.id])).toBe(1)
   })
 
+  it("of nothing that was paid is canceled with its order, and nothing is asked of Stripe", async () => {
+    const coupon = await shop.client.coupons.create({ percent_off: 100 })
+    const { id, row } = await buy({ discounts: [{ coupon: coupon.id }] })
+    await shop.admin("POST", `/admin/orders/${row?.order_id}/cancel`)
+    await shop.until("it to be canceled", async () =>
+      (await shop.payment(id)).status === "canceled" ? true : undefined,
+    )
+    expect((await shop.payment(id)).reason).toBe(`order ${row?.order_id} was canceled in Medusa`)
+    expect(
+      shop.stripe.requests.filter(({ driver, path }) => !driver && path.endsWith(`payment_intents/${id}`)),
+    ).toEqual([])
+  })
+
   it("is not made where nothing was to be paid and nothing is left; the row says why", async () => {
     await shop.putStock(HOT, 0)
     const coupon = await shop.client.coupons.create({ percent_off: 100 })

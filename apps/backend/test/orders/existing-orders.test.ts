@@ -79,6 +79,89 @@ describe.each([
       })
       expect(await shop.stock("MUG")).toMatchObject({ stocked: 10, reserved: failed.reserved })
     })
+
+    const failedOrder = async () => {
+      const bought = await ordered()
+      shop.stripe.bank.failPayment(bought.intentId)
+      await become(bought.intentId, failed.status)
+      return bought
+    }
+    const become = (id: string, status: string) =>
+      shop.until(`the payment to be ${status}`, async () => {
+        const payment = await shop.payment(id)
+        return payment?.status === status ? payment : undefined
+      })
+    const payAgain = async (id: string) => {
+      await shop.client.paymentIntents.confirm(id, {
+        payment_method: "pm_success_de",
+        mandate_data: { customer_acceptance: { type: "offline" } },
+      })
+      shop.stripe.bank.settlePayment(id)
+    }
+
+    if (policy === "cancel") {
+      it("that was canceled can't be paid again by the same payment", async () => {
+        const { intentId } = await failedOrder()
+        expect((await shop.client.paymentIntents.retrieve(intentId)).status).toBe("canceled")
+        expect((await shop.payment(intentId)).reason).toContain("the order was canceled")
+      })
+
+      it("keeps no reservation where the admin cancels it, whose refund is heard of meanwhile", async () => {
+        for (let round = 0; round < 3; round++) {
+          await shop.putStock("MUG", 10)
+          const intent = await shop.pay({ items: [{ sku: "MUG", quantity: 3 }] })
+          const [row] = await shop.settled([intent])
+          await shop.admin("POST", `/admin/orders/${row?.order_id}/cancel`)
+          await become(intent, "refunded")
+          await shop.stripe.idle()
+          expect(await shop.stock("MUG")).toEqual({ stocked: 10, reserved: 0, reservations: 0, raw: "10/0" })
+          const lines = "(SELECT DISTINCT item_id FROM order_item WHERE order_id = $1) AS lines"
+          expect(await shop.count(lines, [row?.order_id])).toBe(1)
+        }
+      })
+
+      it("is canceled where all of its money was refunded in Stripe", async () => {
+        await shop.putStock("MUG", 10)
+        const intent = await shop.pay({ items: MUG })
+        const [row] = await shop.settled([intent])
+        await shop.client.refunds.create({ payment_intent: intent })
+        await become(intent, "refunded")
+        expect((await orderOf(shop, String(row?.order_id))).status).toBe("canceled")
+        expect(await shop.stock("MUG")).toMatchObject({ reserved: 0 })
+      })
+    } else {
+      it("is paid where the buyer pays again by the same payment, and shows no failure any more", async () => {
+        const { intentId, orderId } = await failedOrder()
+        await payAgain(intentId)
+        await become(intentId, "completed")
+        const order = await orderOf(shop, orderId)
+        expect(order).toMatchObject({ payment_status: "captured", summary: { pending_difference: 0 } })
+        expect(order.metadata ?? {}).not.toHaveProperty("stripe_payment_failed")
+      })
+
+      it("that the admin canceled keeps no money where the buyer pays again", async () => {
+        const { intentId, orderId } = await failedOrder()
+        await shop.admin("POST", `/admin/orders/${orderId}/cancel`)
+        await become(intentId, "canceled")
+        expect((await shop.client.paymentIntents.retrieve(intentId)).status).toBe("canceled")
+      })
+
+      it("and is paid again at the moment of the cancellation is given its money back", async () => {
+        const { intentId, orderId } = await failedOrder()
+        const cancel = shop.stripe.faults.next("POST /v1/payment_intents/*/cancel", { hang: "before" })
+        await shop.admin("POST", `/admin/orders/${orderId}/cancel`)
+        await cancel.reached
+        await payAgain(intentId)
+        cancel.release()
+        const refund = await shop.until("the refund", async () => {
+          const { data } = await shop.client.refunds.list({ payment_intent: intentId })
+          return data[0]
+        })
+        shop.stripe.bank.settleRefund(refund.id)
+        await become(intentId, "refunded")
+        expect((await shop.client.refunds.list({ payment_intent: intentId })).data).toHaveLength(1)
+      })
+    }
   },
 )
 

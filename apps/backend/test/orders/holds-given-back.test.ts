@@ -19,7 +19,7 @@ describe("what a cart holds while its buyer pays", () => {
   afterAll(() => shop?.close())
   afterAll(closeShops)
 
-  const openSession = async (cart_id: string) => {
+  const openSession = async (cart_id: string, naming: "metadata" | "reference" = "metadata") => {
     const { cart } = await shop.store("GET", `/store/carts/${cart_id}`)
     const product_data = { name: "All of the cart" }
     const price_data = { currency: "usd", unit_amount: cart.total * 100, product_data }
@@ -27,7 +27,7 @@ describe("what a cart holds while its buyer pays", () => {
       mode: "payment",
       line_items: [{ quantity: 1, price_data }],
       success_url: "https://shop.example/thanks",
-      metadata: { cart_id },
+      ...(naming === "metadata" ? { metadata: { cart_id } } : { client_reference_id: cart_id }),
     })
   }
 
@@ -65,17 +65,21 @@ describe("what a cart holds while its buyer pays", () => {
       await buyers.leftIs(HOT, 1)
     })
 
-    it("when the Checkout Session in which it was to be paid expires", async () => {
-      await shop.putStock(HOT, 1)
-      const { cartId } = await buyers.heldCheckout(ONE)
-      const session = await openSession(cartId)
-      shop.stripe.bank.expireCheckout(session.id)
-      await shop.until("the event to be stored", async () =>
-        (await shop.count("stripe_event WHERE type = 'checkout.session.expired'")) > 0 ? true : undefined,
-      )
-      await buyers.passTime(65, cartId)
-      await buyers.leftIs(HOT, 1)
-    })
+    it.each(["metadata", "reference"] as const)(
+      "when the Checkout Session that names it by its %s expires",
+      async (naming) => {
+        await shop.rows("DELETE FROM stripe_event WHERE type = 'checkout.session.expired'")
+        await shop.putStock(HOT, 1)
+        const { cartId } = await buyers.heldCheckout(ONE)
+        const session = await openSession(cartId, naming)
+        shop.stripe.bank.expireCheckout(session.id)
+        await shop.until("the event to be stored", async () =>
+          (await shop.count("stripe_event WHERE type = 'checkout.session.expired'")) > 0 ? true : undefined,
+        )
+        await buyers.passTime(65, cartId)
+        await buyers.leftIs(HOT, 1)
+      },
+    )
 
     it("to no one else while it is paid in a Checkout Session, whose order claims it", async () => {
       await shop.putStock(HOT, 1)
@@ -127,6 +131,20 @@ describe("what a cart holds while its buyer pays", () => {
       expect(await buyers.left(HOT)).toBe(0)
       await shop.client.paymentIntents.cancel(payment_collection.payment_sessions.at(-1).data.id)
       await buyers.leftIs(HOT, 1)
+    })
+
+    it("never before a Checkout Session that names it by its reference, and was paid, is decided about", async () => {
+      await shop.putStock(HOT, 1)
+      const rival = await buyers.cart(ONE)
+      const { cartId } = await buyers.heldCheckout(ONE)
+      const session = await openSession(cartId, "reference")
+      const decide = await buyers.holdDecisions()
+      const paid = shop.stripe.buyer.completeCheckout(session.id, { email: "cart@shop.example" })
+      await shop.stripe.idle()
+      await buyers.passTime(2_000, cartId)
+      expect((await buyers.hold(rival)).status).toBe(409)
+      await decide()
+      expect(await shop.settled([String(paid.payment_intent)])).toMatchObject([{ status: "completed" }])
     })
 
     it("never before a payment that was made is decided about", async () => {

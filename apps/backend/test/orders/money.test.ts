@@ -222,8 +222,47 @@ describe("money that moves after the order", () => {
     expect((await shop.payment(intent)).reason).toContain(dispute.id)
     shop.stripe.bank.closeDispute(dispute.id, "won")
     await recorded(intent)
-    expect(await shop.payment(intent)).toMatchObject({ status: "completed" })
+    expect(await shop.payment(intent)).toMatchObject({ status: "completed", reason: null })
     expect((await order(orderId)).metadata).toMatchObject({ stripe_dispute: { status: "won" } })
+  })
+
+  describe("of a payment that a person judges", () => {
+    const untilState = (id: string, status: string) =>
+      shop.until(`${id} to be ${status}`, async () => {
+        const payment = await shop.payment(id)
+        return payment.status === status ? payment : undefined
+      })
+    const reviewed = async () => {
+      const { intent, orderId } = await bought()
+      await shop.rows("UPDATE stripe_payment SET status = 'review', reason = 'why' WHERE id = $1", [intent])
+      return { intent, orderId }
+    }
+    const shown = async (intent: string, orderId: string, status: string) => {
+      await shop.until(
+        "the refund to be shown",
+        async () => (await refundsOf(orderId)).length > 0 || undefined,
+      )
+      return await untilState(intent, status)
+    }
+
+    it("a refund is shown on the order, and the review stands", async () => {
+      const { intent, orderId } = await reviewed()
+      await shop.client.refunds.create({ payment_intent: intent, amount: 300 })
+      expect((await shown(intent, orderId, "review")).reason).toBe("why")
+      expect(await refundsOf(orderId)).toEqual([3])
+    })
+
+    it("so it is where it was dismissed; and a dispute is flagged, until it is won", async () => {
+      const { intent, orderId } = await reviewed()
+      await shop.admin("POST", `/admin/stripe-payments/${intent}/dismiss`, { reason: "was called" })
+      await shop.client.refunds.create({ payment_intent: intent, amount: 300 })
+      expect((await shown(intent, orderId, "dismissed")).reason).toBe("was called")
+      const dispute = shop.stripe.buyer.dispute(intent)
+      await untilState(intent, "disputed")
+      expect((await order(orderId)).metadata).toMatchObject({ stripe_dispute: { status: "needs_response" } })
+      shop.stripe.bank.closeDispute(dispute.id, "won")
+      expect((await untilState(intent, "dismissed")).reason).toBe("was called")
+    })
   })
 
   it("needs review where the dispute is lost", async () => {

@@ -9,7 +9,9 @@ const PRICE = 1450
 describe("a store's own rule", () => {
   let shop: StripeShop
   beforeAll(async () => {
-    shop = await StripeShop.open({ SHOP_HOOKS_ORDERS: "true", HOLDFAST_WHEN_OUT_OF_STOCK: "partial" })
+    shop = await StripeShop.open({
+      ...{ SHOP_HOOKS_ORDERS: "true", HOLDFAST_WHEN_OUT_OF_STOCK: "partial", HOLDFAST_MAX_ATTEMPTS: "2" },
+    })
   })
   afterAll(() => shop?.close())
   afterAll(closeShops)
@@ -23,6 +25,7 @@ describe("a store's own rule", () => {
     }
     return await shop.pay({ items: [{ sku, quantity }], capture: "manual", metadata })
   }
+  const itemsOf = (sku: string) => JSON.stringify([{ variant_id: shop.variant(sku).id, quantity: 1 }])
   const inStripe = (intent: string) => shop.client.paymentIntents.retrieve(intent)
   const timeline = async (intent: string) =>
     (
@@ -104,6 +107,14 @@ describe("a store's own rule", () => {
       expect(await shop.stock(HOT)).toMatchObject({ stocked: 2, reserved: 0 })
     })
 
+    it("counts without a StepResponse too", async () => {
+      const intent = await buy({ review: "the risk is high", plain: true })
+      expect((await become(intent, "review")).reason).toBe(
+        "the store's beforeCapture hook says: the risk is high",
+      )
+      expect((await inStripe(intent)).status).toBe("requires_capture")
+    })
+
     it("sends it to review where its answer can't be used", async () => {
       const intent = await buy({ wait: 5 })
       const { reason } = await become(intent, "review")
@@ -128,6 +139,39 @@ describe("a store's own rule", () => {
       const { reason } = await become(intent, "review")
       expect(reason).toContain("can't be captured: it is canceled in Stripe")
     })
+  })
+
+  it("that hangs holds up the others for a moment, and needs review in the end", async () => {
+    const hung = await shop.pay({ items: MUG, metadata: { items: itemsOf("MUG"), hang: "true" } })
+    const other = await shop.pay({ items: MUG })
+    expect(await shop.settled([other])).toMatchObject([{ status: "completed" }])
+    expect((await become(hung, "review")).reason).toBe(
+      "gave up after 2 attempts: the store's orderDraft hook gave no answer within 10 s",
+    )
+  }, 120_000)
+
+  it("leaves a Checkout Session of 0 whose order is of a part as it is", async () => {
+    await shop.putStock(HOT, 1)
+    const coupon = await shop.client.coupons.create({ percent_off: 100 })
+    const session = await shop.client.checkout.sessions.create({
+      mode: "payment",
+      line_items: [
+        {
+          quantity: 2,
+          price_data: {
+            currency: "usd",
+            unit_amount: 12000,
+            product_data: { name: HOT, metadata: { sku: HOT } },
+          },
+        },
+      ],
+      discounts: [{ coupon: coupon.id }],
+      success_url: "https://shop.example/thanks",
+    })
+    const { id } = shop.stripe.buyer.completeCheckout(session.id, { email: "ada@shop.example" })
+    expect(await shop.settled([id])).toMatchObject([
+      { status: "completed", reason: expect.stringMatching(/^served in part/) },
+    ])
   })
 
   describe("after settling", () => {

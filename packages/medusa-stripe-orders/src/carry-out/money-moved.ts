@@ -164,7 +164,11 @@ async function withoutPayment(
     await inOneTransaction(container, (transaction) =>
       clearFlag(transaction, order_id, "stripe_payment_failed"),
     )
-    return outcomeOf(payment, "pending", line(`Is decided about again: it is ${intent.status} in Stripe`))
+    const { lastResponse, client_secret, ...plain } = intent as Stripe.Response<Stripe.PaymentIntent>
+    // What was known before may be an answer of Stripe's too, of the failure.
+    return outcomeOf(payment, "pending", line(`Is decided about again: it is ${intent.status} in Stripe`), {
+      facts: { snapshot: JSON.stringify(plain) },
+    })
   }
   if (await isPaidFor(db, order_id)) {
     const reason = `order ${order_id} was paid otherwise`

@@ -181,6 +181,9 @@ const STATE = `CASE WHEN p.revision = o.revision THEN o."to"
 
 const IS_INTERRUPTED = `(o."to" = ANY(:interrupted) AND ${STATE} = 'money_moved')`
 
+/** What money did is still being shown on the order: the verdict that it interrupted is kept. */
+const IS_RECORDED = `${STATE} IN ('money_moved', 'disputed', 'refunding_rest')`
+
 /**
  * The one writer: rows, timeline lines and events for the store's bus of a whole batch, in one statement. Gives the claims
  * back.
@@ -216,8 +219,8 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               told = COALESCE(${toldOf(STATE, "o.reason")}, p.told),
               status_since = CASE WHEN p.status = o."to" THEN p.status_since ELSE clock_timestamp() END,
               reason = o.reason,
-              resume_to = CASE WHEN ${IS_INTERRUPTED} THEN o."to" ELSE p.resume_to END,
-              resume_reason = CASE WHEN ${IS_INTERRUPTED} THEN o.reason ELSE p.resume_reason END,
+              resume_to = CASE WHEN ${IS_INTERRUPTED} THEN o."to" WHEN ${IS_RECORDED} THEN p.resume_to END,
+              resume_reason = CASE WHEN ${IS_INTERRUPTED} THEN o.reason WHEN ${IS_RECORDED} THEN p.resume_reason END,
               due_at = clock_timestamp() +
                 CASE WHEN p.revision > o.revision THEN interval '0' ELSE o.due_in_ms * interval '1 millisecond' END,
               claim = NULL, claimed_by = NULL, claimed_until = NULL,

@@ -17,7 +17,8 @@ import { StepResponse } from "@medusajs/framework/workflows-sdk"
 /** A store's own rules for its orders, as its payments' metadata say them. They cost each batch some time, so the tests ask for them. */
 if (process.env.SHOP_HOOKS_ORDERS === "true") {
   const { orderDraft, stockLocations, outOfStock } = createOrderFromStripeWorkflow.hooks
-  orderDraft(({ orders }) => {
+  orderDraft(async ({ orders }) => {
+    if (orders.some(({ payment_intent }) => payment_intent.metadata.hang)) await new Promise(() => {})
     const answers: OrderDraftAnswer = {}
     for (const { payment_intent } of orders) {
       const { campaign, suspicious } = payment_intent.metadata
@@ -45,7 +46,9 @@ if (process.env.SHOP_HOOKS_ORDERS === "true") {
 
   const waited = new Set<string>()
   captureStripePaymentWorkflow.hooks.beforeCapture(({ payment_intent: { id, metadata } }) => {
-    const answer: BeforeCaptureAnswer = JSON.parse(metadata.before_capture ?? "null") ?? undefined
+    const { plain, ...said } = JSON.parse(metadata.before_capture ?? "{}")
+    const answer: BeforeCaptureAnswer = Object.keys(said).length > 0 ? said : undefined
+    if (plain) return answer as never
     const isToWait = answer && "wait_seconds" in answer && !waited.has(id)
     waited.add(id)
     return new StepResponse(answer && "wait_seconds" in answer && !isToWait ? undefined : answer)
