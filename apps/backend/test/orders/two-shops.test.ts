@@ -172,6 +172,7 @@ describe.each(PLACES)("two processes of one shop, with their locks in %s", (plac
         )
         expect(await usedOf(code)).toMatchObject(raise.of === "campaigns" ? { budget: 2 } : { orders: 2 })
       },
+      180_000,
     )
 
     it("by what it took off, where its campaign has a budget of money", async () => {
