@@ -44,6 +44,8 @@ const days = (byDefault: number | null) =>
     .transform((given) => (given === "forever" || given === 0 ? null : given))
     .default(byDefault)
 
+const FETCH_EVERY = "must be seconds, from 1 to a day; 0 never fetches events"
+
 const PROXIES = "must be how many proxies stand before Medusa, 0 to 10"
 
 const count = z
@@ -109,6 +111,10 @@ const schema = z.strictObject({
   lockKey: z
     .enum(["payment_intent", "cart", "both"], { error: 'must be "payment_intent", "cart" or "both"' })
     .default("payment_intent"),
+  /**
+   * `"decrement"` lowers what is stocked and makes no reservation. Medusa can't know that: the stock of a canceled order does
+   * not come back, an edit of the order takes it a second time, and the order can't be fulfilled.
+   */
   stock: z.enum(["reserve", "decrement"], { error: 'must be "reserve" or "decrement"' }).default("reserve"),
   whenOutOfStock: z
     .enum(WHEN_OUT_OF_STOCK, { error: `must be ${WHEN_OUT_OF_STOCK.map((one) => `"${one}"`).join(", ")}` })
@@ -147,9 +153,10 @@ const schema = z.strictObject({
     .min(1, "must be at least 1")
     .default(20),
   fetchEventsEvery: z
-    .number({ error: "must be seconds, at most a day; 0 never fetches events" })
-    .min(0, "must be seconds, at most a day; 0 never fetches events")
-    .max(86_400, "must be seconds, at most a day; 0 never fetches events")
+    .number({ error: FETCH_EVERY })
+    .min(0, FETCH_EVERY)
+    .max(86_400, FETCH_EVERY)
+    .refine((seconds) => seconds === 0 || seconds >= 1, FETCH_EVERY)
     .default(300),
   hold,
   retention: z.strictObject({ events: days(90), timeline: days(null) }).prefault({}),

@@ -56,7 +56,10 @@ describe("what is typed", () => {
     ["show", "show needs the id"],
     ["retry", "retry needs either ids"],
     ["retry pi_1 --status review", "retry needs either ids"],
+    ["retry --status completed", "only what waits for a person is taken up again"],
     ["reconcile", "reconcile needs --since"],
+    ["reconcile --since 2026-02-31", "--since must be a date that exists"],
+    ["reconcile --since 2026-02-01 --until 2026-02-30T00:00:00Z", "--until must be a date that exists"],
     ["reconcile --since yesterday", "--since must be a date"],
     ["reconcile --since 2026-11-02 --until 2026-11-01", "--since must be before --until"],
   ])("is refused where it is wrong, and says why: %s", (line, message) => {

@@ -101,6 +101,7 @@ describe("the plugin's options", () => {
     [{ ...valid, retention: { timeline: "never" } }, "retention.timeline: must be whole days"],
     [{ ...valid, retention: { payments: 1 } }, "retention.payments: no such option"],
     [{ ...valid, fetchEventsEvery: -1 }, "fetchEventsEvery: must be seconds"],
+    [{ ...valid, fetchEventsEvery: 0.001 }, "fetchEventsEvery: must be seconds, from 1"],
     [{ ...valid, paymentProvider: "stripe" }, "paymentProvider: must be"],
     [{ ...valid, unknownPayments: "drop" }, 'unknownPayments: must be "review" or "ignore"'],
     [{ ...valid, accounts: "acct_1" }, "accounts: must be a list of connected accounts"],

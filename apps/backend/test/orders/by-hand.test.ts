@@ -110,4 +110,13 @@ describe("the workflow that is run by hand", () => {
     expect(result.filter(({ error }) => error)).toEqual([])
     for (const row of rows.slice(0, 2)) expect(await capturesOf(row?.order_id)).toBe(1)
   })
+
+  it("refuses what is no list of ids, and leaves no row of it", async () => {
+    const earlier = await shop.count("stripe_payment")
+    const given = ["pi_as_text", null, [null], ["pi_\0"], ["cus_1"]]
+    const written = await shop.script("by-hand.mjs", ["each", JSON.stringify(given)]).finished
+    const refused = written.match(/^REFUSED .*payment_intent_ids must be a list of payment intents/gm)
+    expect(refused).toHaveLength(given.length)
+    expect(await shop.count("stripe_payment")).toBe(earlier)
+  })
 })

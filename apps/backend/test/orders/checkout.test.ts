@@ -330,6 +330,16 @@ describe("an order of Stripe's Checkout", () => {
     expect(nothing?.reason).toContain(`its Checkout Session ${session.id} has none either`)
   })
 
+  it("needs review where its metadata names a customer who is not the shop's, or a region of another currency", async () => {
+    const { row } = await buy({ metadata: { customer_id: "cus_NffrFeUfNV2Hib" } })
+    expect(row).toMatchObject({ status: "review", order_id: null })
+    expect(row?.reason).toBe("customer cus_NffrFeUfNV2Hib does not exist")
+    const region_id = shop.seeded.regions.eur?.id as string
+    const { row: elsewhere } = await buy({ metadata: { region_id } })
+    expect(elsewhere).toMatchObject({ status: "review", order_id: null })
+    expect(elsewhere?.reason).toBe(`region ${region_id} sells in EUR, but the payment is in USD`)
+  })
+
   it("is what the store's own rule reads in the session, for which Stripe is asked once", async () => {
     const { id, row } = await buy({
       line_items: [line("A mug", 1, 1450, {})],

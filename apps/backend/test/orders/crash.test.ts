@@ -64,10 +64,13 @@ describe("killed on the way from the 200 to the order", () => {
 
   async function killedAt(
     stop: Stop,
-    { capture, stock }: { capture: "automatic" | "manual"; stock: number },
+    { capture, stock, promotion }: { capture: "automatic" | "manual"; stock: number; promotion?: string },
   ) {
     await shop.putStock(HOT, stock)
-    const intent = await shop.intent({ items: [{ sku: HOT, quantity: 1 }], capture })
+    const items = [{ sku: HOT, quantity: 1 }]
+    const intent = promotion
+      ? (await shop.checkout(items, { promotion })).intentId
+      : await shop.intent({ items, capture })
     const { reached, free } = await stop()
     await shop.confirm(intent)
     await reached
@@ -137,15 +140,38 @@ describe("killed on the way from the 200 to the order", () => {
     },
   )
 
+  /** A commit that waits would still come through after its process is dead. */
+  const losing =
+    (stop: Stop): Stop =>
+    async () => {
+      const { reached, free } = await stop()
+      return { reached, free: () => loseCommits(shop).then(free) }
+    }
+
+  it.each<[string, "pending" | "ordered", Stop]>([
+    ["before the commit", "pending", losing(atCommit("NEW.status = 'ordered'"))],
+    ["after the commit", "ordered", afterCommit("OLD.status = 'pending' AND NEW.status = 'ordered'")],
+  ])("%s of an order with a promotion: its use is counted once", async (when, stage, stop) => {
+    const code = when.replaceAll(" ", "-")
+    const application_method = { type: "percentage", target_type: "order", value: 10, allocation: "across" }
+    await shop.admin("POST", "/admin/promotions", {
+      ...{ code, type: "standard", status: "active", limit: 5 },
+      application_method: { ...application_method, currency_code: "usd" },
+    })
+    const { before, payment } = await killedAt(stop, { capture: "manual", stock: 3, promotion: code })
+    expect(before.status).toBe(stage)
+    expect(payment).toMatchObject({ status: "completed", reason: null })
+    expect(await shop.rows("SELECT used FROM promotion WHERE code = $1", [code])).toEqual([{ used: 1 }])
+  })
+
   it("after it announced, before it records so: the one window in which the announcement comes twice", async () => {
     const earlier = await allOrders()
     const told = shop.announcements("")
     const stop: Stop = async () => {
-      const { reached, free } = await atCommit("NEW.status = 'completed'")()
+      const { reached, free } = await losing(atCommit("NEW.status = 'completed'"))()
       const heard = () =>
         shop.until("a subscriber to hear of it", () => shop.announcements("") > told || undefined)
-      // The commit must not come through after its process is dead.
-      return { reached: reached.then(heard), free: () => loseCommits(shop).then(free) }
+      return { reached: reached.then(heard), free }
     }
     const { before, payment } = await killedAt(stop, { capture: "automatic", stock: 3 })
 

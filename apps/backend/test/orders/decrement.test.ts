@@ -39,4 +39,11 @@ describe("a shop that decrements its stock", () => {
     expect(rows.filter(({ status }) => status === "completed")).toHaveLength(10)
     expect(await shop.stock(HOT)).toEqual({ stocked: 0, reserved: 0, reservations: 0, raw: "0/0" })
   })
+
+  it("says once at its start what Medusa can't do then", () => {
+    const warned = shop.logs.match(
+      /decrement\W+makes no reservations: the stock of a canceled order does not come back/g,
+    )
+    expect(warned).toHaveLength(1)
+  })
 })

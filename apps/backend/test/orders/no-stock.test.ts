@@ -122,6 +122,19 @@ describe("an order", () => {
       expect(refused).toMatchObject({ status: "refunded", order_id: null })
     })
 
+    it.each([
+      ["sloc_nowhere", "sloc_nowhere is no stock location of the order's sales channel"],
+      ["none", "it names no stock location of the order's sales channel"],
+    ])("needs review where the store's own rule names %s, and keeps its money", async (locations, why) => {
+      await keep(HOT, { here: 1, annex: 3 })
+      const { row } = await buy({ [HOT]: 1 }, { locations })
+      expect(row).toMatchObject({ status: "review", order_id: null })
+      expect(row?.reason).toBe(
+        `the store's stockLocations hook gave an answer that can't be used: ${why} ${shop.seeded.salesChannelId}`,
+      )
+      expect(await left(HOT)).toEqual({ here: 1, annex: 3 })
+    })
+
     it("has a line for each place where none can serve it, and is fulfilled from both in the admin", async () => {
       await keep(HOT, { here: 2, annex: 1 })
       const { row, items } = await buy({ [HOT]: 3 })

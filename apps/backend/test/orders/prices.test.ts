@@ -30,16 +30,23 @@ describe("an order of a list of items", () => {
       currency?: string
       email?: string
       address?: Address | null
+      name?: string
       metadata?: Record<string, string>
     } = {},
   ) {
-    const { currency = "usd", email = "buyer@shop.example", address = MAINE, metadata = {} } = more
+    const {
+      currency = "usd",
+      email = "buyer@shop.example",
+      address = MAINE,
+      name = "Ada Lovelace",
+      metadata = {},
+    } = more
     const { id } = await shop.client.paymentIntents.create({
       amount,
       currency,
       receipt_email: email,
       metadata: { ...itemsMetadata([{ variant_id: shop.variant(sku).id, quantity }]), ...metadata },
-      ...(address && { shipping: { name: "Ada Lovelace", address } }),
+      ...(address && { shipping: { name, address } }),
     })
     await shop.confirm(id)
     const [row] = await shop.settled([id])
@@ -100,6 +107,35 @@ describe("an order of a list of items", () => {
     const row = await buy("LANTERN-STANDARD", 1, 4800, { email: "grace@shop.example" })
     expect((await orderOf(row)).customer_id).toBe(customer)
     expect(await shop.count(`customer WHERE lower(email) = 'grace@shop.example'`)).toBe(1)
+  })
+
+  it.each(["cus_nope", "cus_NffrFeUfNV2Hib"])(
+    "needs review where it names the customer %s, who is not the shop's",
+    async (id) => {
+      const row = await buy("LANTERN-STANDARD", 1, 4800, { metadata: { customer_id: id } })
+      expect(row).toMatchObject({ status: "review", order_id: null, reason: `customer ${id} does not exist` })
+    },
+  )
+
+  it("has the buyer's first name, though spaces stand before it", async () => {
+    const row = await buy("LANTERN-STANDARD", 1, 4800, { name: "  Ada  King Lovelace " })
+    expect((await orderOf(row)).shipping_address).toMatchObject({
+      first_name: "Ada",
+      last_name: "King Lovelace",
+    })
+  })
+
+  it("is of the customer whom it names", async () => {
+    const customer = await register("named@shop.example")
+    const row = await buy("LANTERN-STANDARD", 1, 4800, { metadata: { customer_id: customer } })
+    expect((await orderOf(row)).customer_id).toBe(customer)
+  })
+
+  it("needs review where it names a region of another currency", async () => {
+    const region_id = shop.seeded.regions.eur?.id as string
+    const row = await buy("LANTERN-STANDARD", 1, 4800, { metadata: { region_id } })
+    expect(row).toMatchObject({ status: "review", order_id: null })
+    expect(row?.reason).toBe(`region ${region_id} sells in EUR, but the payment is in USD`)
   })
 
   describe("where several regions share a currency", () => {

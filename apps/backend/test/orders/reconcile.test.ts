@@ -112,6 +112,9 @@ describe("what Stripe has, compared with what became of it", () => {
     await expect(ask({ since: "2020-01-01" })).rejects.toThrow(
       "at most 31 days at once: for more use the command",
     )
+    for (const since of ["2026-02-31", "2026-04-31T10:00:00Z", "2027-02-29"]) {
+      await expect(ask({ since })).rejects.toThrow("since must be a date")
+    }
     await expect(shop.store("POST", "/admin/stripe-payments/reconcile", today())).rejects.toThrow(": 401 ")
   })
 
@@ -133,6 +136,12 @@ describe("what Stripe has, compared with what became of it", () => {
     ])
     await expect(command("list", "--statsu", "review")).rejects.toThrow(
       /ended with 1\.\n(.*\n)*.*Unknown option '--statsu'/,
+    )
+    await expect(command("retry", "--status", "completed")).rejects.toThrow(
+      /ended with 1\.\n(.*\n)*.*only what waits for a person is taken up again/,
+    )
+    await expect(command("reconcile", "--since", "2026-02-31")).rejects.toThrow(
+      /ended with 1\.\n(.*\n)*.*--since must be a date that exists/,
     )
   })
 

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util"
-import { isPaymentState, PAYMENT_STATES, type PaymentState } from "../payments/states"
+import { dateFrom } from "../dates"
+import { isPaymentState, PAYMENT_STATES, type PaymentState, statesOf } from "../payments/states"
 
 /** What was typed, understood. */
 export type Command =
@@ -123,7 +124,7 @@ function parseRetry(args: string[]): Command {
     throw new UsageError("retry needs either ids of payment intents (pi_…), or --status and --reason")
   }
   const which = isOfKind
-    ? { status: status === undefined ? undefined : stateOf(status), reason }
+    ? { status: status === undefined ? undefined : waitingStateOf(status), reason }
     : positionals
   return { name: "retry", json, person: by, which }
 }
@@ -167,10 +168,22 @@ function stateOf(given: string): PaymentState {
   return given
 }
 
+/** Of another state a retry would take up none, and say nothing of why. */
+function waitingStateOf(given: string): PaymentState {
+  const state = stateOf(given)
+  const waiting = statesOf("person")
+  if (!waiting.includes(state)) {
+    throw new UsageError(
+      `--status must be one of ${waiting.join(", ")}: only what waits for a person is taken up again`,
+    )
+  }
+  return state
+}
+
 function dateOf(option: string, given: string): Date {
-  const date = new Date(given)
-  if (Number.isNaN(date.getTime())) {
-    throw new UsageError(`${option} must be a date such as 2026-11-27 or 2026-11-27T03:00:00Z`)
+  const date = dateFrom(given)
+  if (!date) {
+    throw new UsageError(`${option} must be a date that exists, such as 2026-11-27 or 2026-11-27T03:00:00Z`)
   }
   return date
 }

@@ -187,6 +187,12 @@ export class Batch {
     this.setAsideWith({ id, claim, revision, to: "pending", lines: [], attempts: "kept", due_in_ms })
   }
 
+  /** An earlier payment of the same transaction has the last use of its promotion, unless it finds no stock. */
+  waitForUse(id: string): Outcome {
+    const line = { kind: "decision" as const, text: "An earlier payment may have its promotion's last use" }
+    return this.outcome(id, "pending", line, { attempts: "kept", due_in_ms: BUSY_RETRY_MS.least })
+  }
+
   /** A lock that is busy is no fault of the payment, which comes again soon; any other error is a failed attempt. */
   busyOrFailed(id: string, error: Error): void {
     const { status_since } = this.payment(id)

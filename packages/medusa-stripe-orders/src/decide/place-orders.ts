@@ -1,5 +1,4 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
-import { MedusaError, Modules } from "@medusajs/framework/utils"
 import { assignCustomers } from "../medusa/customers"
 import { ordersOfCarts, sessionsGivenBack, sessionsOfOrders } from "../medusa/medusa-was-first"
 import { recordMoney, type StripeMoney } from "../medusa/money-rows"
@@ -7,11 +6,8 @@ import { linkOrders, lockCarts } from "../medusa/order-links"
 import { createOrders } from "../medusa/order-rows"
 import { payOrders } from "../medusa/pay-orders"
 import { type PaymentRecord, recordPayments } from "../medusa/payment-records"
-import {
-  inOneTransaction,
-  type PromotionModuleInternals,
-  type SharedTransaction,
-} from "../medusa/shared-transaction"
+import { writeUses } from "../medusa/promotions"
+import { inOneTransaction, type SharedTransaction } from "../medusa/shared-transaction"
 import type { ResolvedOptions } from "../options"
 import { isFreeSession } from "../order-draft/checkout-session"
 import type { OrderDraft } from "../order-draft/order-draft"
@@ -28,6 +24,7 @@ import {
   paidOrder,
 } from "./existing-orders"
 import { outOfStock, servedHow, unstocked } from "./out-of-stock"
+import { admitByPromotions } from "./promotions"
 import type { ServedOrder } from "./serve"
 import { type Served, takeStock } from "./take-stock"
 
@@ -45,9 +42,16 @@ export async function placeOrders(batch: Batch, entries: Entry[]): Promise<void>
     await inOneTransaction(container, async (transaction) => {
       const mine = await lockMine(transaction, batch, entries)
       const { outcomes, drafts, paid, known } = await stillToOrder(transaction, batch, mine)
-      const stock = await takeStock(transaction, options.stock, drafts, (draft) => batch.stockPolicy(draft))
-      const payments = await writeOrders(container, transaction, [...stock.orders.values()], options)
-      outcomes.push(...drafts.map((draft) => stockOutcome(batch, draft, stock, payments)))
+      const { admitted, uses, outcomes: refused } = await admitByPromotions(transaction, batch, drafts)
+      outcomes.push(...refused)
+      const stock = await takeStock(transaction, options.stock, admitted, (draft) => batch.stockPolicy(draft))
+      const orders = [...stock.orders.values()]
+      const payments = await writeOrders(container, transaction, orders, options)
+      for (const order of orders) {
+        uses.count(order)
+      }
+      await writeUses(transaction, uses.counted)
+      outcomes.push(...admitted.map((draft) => stockOutcome(batch, draft, stock, payments)))
       const paymentIds = await payOrders(container, transaction, paid)
       const undone = await leftUndone(transaction, paid)
       outcomes.push(
@@ -242,7 +246,6 @@ async function writeOrders(
   }))
   await createOrders(container, transaction, orders)
   await linkOrders(transaction, drafts, payments)
-  await registerPromotions(container, transaction, drafts)
   return payments
 }
 
@@ -251,27 +254,4 @@ function transactionsOf({ payment, total }: OrderDraft, payments: Map<string, Pa
   return capture_id
     ? [{ amount: total, currency_code: payment.currency, reference: "capture", reference_id: capture_id }]
     : []
-}
-
-/** A promotion that ran out after the buyer paid with it is honoured: the money was taken at that price. */
-async function registerPromotions(
-  container: MedusaContainer,
-  transaction: SharedTransaction,
-  drafts: OrderDraft[],
-): Promise<void> {
-  const module = container.resolve(Modules.PROMOTION)
-  const promotions = module as unknown as PromotionModuleInternals
-  for (const { promotion_usage, order } of drafts) {
-    if (promotion_usage.length === 0) {
-      continue
-    }
-    const buyer = { customer_id: order.customer_id ?? null, customer_email: order.email ?? null }
-    try {
-      await promotions.registerUsage(promotion_usage, buyer, transaction.join(module))
-    } catch (error) {
-      if (!MedusaError.isMedusaError(error) || error.type !== MedusaError.Types.NOT_ALLOWED) {
-        throw error
-      }
-    }
-  }
 }

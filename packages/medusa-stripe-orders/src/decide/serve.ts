@@ -1,6 +1,7 @@
 import { newId } from "../ids"
 import type { Allocation } from "../medusa/inventory"
 import { toMinorUnits } from "../order-draft/amounts"
+import { usageOf } from "../order-draft/from-cart"
 import type { Demand, OrderDraft, OrderLine } from "../order-draft/order-draft"
 import { totalOf } from "../order-draft/total"
 import type { Take } from "./stock"
@@ -47,10 +48,16 @@ export function serve(draft: OrderDraft, takes: Take[]): ServedOrder {
   return {
     ...draft,
     order,
+    promotion_usage: usageInPart(draft, order),
     total: paid,
     allocations,
     order_amount: toMinorUnits(total, draft.payment.currency),
   }
+}
+
+/** The discounts of the lines that are left; those of a checkout outside Medusa are no promotions here. */
+function usageInPart({ promotion_usage }: OrderDraft, order: OrderDraft["order"]) {
+  return promotion_usage.length > 0 ? usageOf(order.items, order.shipping_methods ?? []) : []
 }
 
 function allocated(

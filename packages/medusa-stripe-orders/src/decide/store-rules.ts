@@ -38,7 +38,7 @@ export type OrderDraftAnswer = Record<
   { metadata?: Record<string, unknown>; review?: string } | undefined
 >
 
-/** By payment intent: the locations that its stock may come from, the preferred one first. */
+/** By payment intent: the locations of the order's sales channel that its stock may come from, at least one, the preferred one first. */
 export type StockLocationsAnswer = Record<string, string[] | undefined>
 
 /** By payment intent: what becomes of it where it is not in stock. */
@@ -70,7 +70,7 @@ export function applyAnswers(batch: Batch, answers: StoreAnswers): void {
       batch.orReview(id, () => {
         shapeOrder(draft, answered(answers, "orderDraft", id, orderAnswer))
         batch.stockPolicies.set(id, {
-          locationIds: answered(answers, "stockLocations", id, locationsAnswer),
+          locationIds: usableLocations(draft, answered(answers, "stockLocations", id, locationsAnswer)),
           whenOutOfStock: answered(answers, "outOfStock", id, outOfStockAnswer),
         })
       })
@@ -88,6 +88,23 @@ const orderAnswer = z.strictObject({
 const locationsAnswer = z.array(z.string().min(1))
 
 const outOfStockAnswer = z.enum(WHEN_OUT_OF_STOCK)
+
+/** Stock at another location could not serve the order: taken for sold out, the buyer's money would go back. */
+function usableLocations({ order, demands }: OrderDraft, ids: string[] | undefined): string[] | undefined {
+  const known = new Set(demands.flatMap((demand) => demand.location_ids))
+  if (ids === undefined || known.size === 0) {
+    return ids
+  }
+  const wrong = ids.filter((id) => !known.has(id))
+  const named =
+    ids.length === 0 ? "it names" : wrong.length === 1 ? `${wrong[0]} is` : `${wrong.join(", ")} are each`
+  if (ids.length === 0 || wrong.length > 0) {
+    throw new NeedsReview(
+      `the store's stockLocations hook gave an answer that can't be used: ${named} no stock location of the order's sales channel ${order.sales_channel_id}`,
+    )
+  }
+  return ids
+}
 
 function shapeOrder(draft: OrderDraft, answer: z.output<typeof orderAnswer> | undefined): void {
   if (answer?.review) {

@@ -67,8 +67,3 @@ export interface OrderModuleInternals {
   createOrders_(orders: unknown[], context: Context): Promise<unknown[]>
   addOrderTransactions_(transactions: unknown[], context: Context): Promise<unknown[]>
 }
-
-/** Public, but Medusa's type leaves the context out. */
-export interface PromotionModuleInternals {
-  registerUsage(usage: { code: string; amount: number }[], buyer: object, context: Context): Promise<void>
-}

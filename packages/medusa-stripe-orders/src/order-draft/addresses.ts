@@ -8,7 +8,7 @@ export function addressOf(
   name?: string | null,
   phone?: string | null,
 ): CreateOrderAddressDTO {
-  const [first_name, ...rest] = (name ?? "").split(" ")
+  const [first_name, ...rest] = (name ?? "").trim().split(/\s+/)
   const country_code = address.country?.toLowerCase()
   return {
     first_name: first_name || undefined,

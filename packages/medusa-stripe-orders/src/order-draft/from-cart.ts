@@ -92,10 +92,7 @@ export function orderFromCart(cart: Cart): Pick<OrderOutline, "order" | "promoti
   }
   const items = cart.items.map(orderLine)
   const shipping_methods = (cart.shipping_methods ?? []).map(orderShippingMethod)
-  const adjustments = [...items, ...shipping_methods].flatMap((line) => line.adjustments ?? [])
-  const promotion_usage = adjustments.flatMap(({ code, amount }) =>
-    code ? [{ code, amount: Number(amount) }] : [],
-  )
+  const promotion_usage = usageOf(items, shipping_methods)
   const order = {
     id: newId("order"),
     status: OrderStatus.PENDING,
@@ -121,6 +118,19 @@ export function orderFromCart(cart: Cart): Pick<OrderOutline, "order" | "promoti
   }
   const promotion_ids = (cart.promotions ?? []).flatMap((promotion) => (promotion ? [promotion.id] : []))
   return { order: order as unknown as OrderData, promotion_ids, promotion_usage }
+}
+
+interface Discounted {
+  adjustments?: { code?: string; amount: unknown }[]
+}
+
+/** The discounts of an order by code, as promotions count them. */
+export function usageOf(
+  items: Discounted[],
+  shipping_methods: Discounted[],
+): OrderOutline["promotion_usage"] {
+  const adjustments = [...items, ...shipping_methods].flatMap((line) => line.adjustments ?? [])
+  return adjustments.flatMap(({ code, amount }) => (code ? [{ code, amount: Number(amount) }] : []))
 }
 
 function orderLine(line: CartLine) {

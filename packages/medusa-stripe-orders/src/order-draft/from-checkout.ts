@@ -5,7 +5,7 @@ import { fromMinorUnits, toMinorUnits } from "./amounts"
 import { addressesOf, type CheckoutSession, emailOf, linesOf, referenceOf } from "./checkout-session"
 import { lineOf } from "./lines"
 import { NeedsReview, type OrderData } from "./order-draft"
-import { requireRegion, requireSalesChannel } from "./regions"
+import { namedCustomer, requireRegion, requireSalesChannel } from "./regions"
 import type { CheckoutPayment, Shop } from "./shop"
 import { totalOf } from "./total"
 import type { Variant } from "./variants"
@@ -33,7 +33,7 @@ function orderAt(payment: CheckoutPayment, shop: Shop, rates: Rates): OrderData 
     status: OrderStatus.PENDING,
     region_id: region.id,
     sales_channel_id: requireSalesChannel(shop, details),
-    customer_id: details.customer_id,
+    customer_id: namedCustomer(shop, details),
     email: details.email ?? emailOf(session),
     currency_code: currency,
     ...addressesOf(session),

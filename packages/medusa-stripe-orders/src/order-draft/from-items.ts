@@ -10,7 +10,7 @@ import { shippingMethods as shippingMethodsOf } from "./from-checkout"
 import { lineOf } from "./lines"
 import { NeedsReview, type OrderData } from "./order-draft"
 import type { Price } from "./prices"
-import { requireRegion, requireSalesChannel } from "./regions"
+import { namedCustomer, requireRegion, requireSalesChannel } from "./regions"
 import type { ItemsPayment, Shop } from "./shop"
 
 /**
@@ -28,7 +28,7 @@ export function orderFromItems(payment: ItemsPayment, shop: Shop): OrderData {
     status: OrderStatus.PENDING,
     region_id: region.id,
     sales_channel_id: requireSalesChannel(shop, details),
-    customer_id: details.customer_id,
+    customer_id: namedCustomer(shop, details),
     email: emailOf(payment),
     currency_code: payment.currency,
     shipping_address: address,

@@ -30,16 +30,31 @@ export function regionOf({ regions, defaultRegion }: Regions, payment: UncartedP
 
 export function requireRegion(shop: Regions, payment: UncartedPayment): Region {
   const region = regionOf(shop, payment)
+  const { region_id } = payment.source.details
+  if (region && region.currency_code !== payment.currency) {
+    const [sells, paid] = [region.currency_code, payment.currency].map((code) => code.toUpperCase())
+    throw new NeedsReview(`region ${region.id} sells in ${sells}, but the payment is in ${paid}`)
+  }
   if (region) {
     return region
   }
-  const { region_id } = payment.source.details
   if (region_id) {
     throw new NeedsReview(`region ${region_id} does not exist`)
   }
   const sells = shop.regions.some(({ currency_code }) => currency_code === payment.currency)
   const where = sells ? ` to ${countryOf(payment)?.toUpperCase()}, and several do elsewhere` : ""
   throw new NeedsReview(`no region sells in ${payment.currency}${where}`)
+}
+
+/** The customer whom the payment names, who may be Stripe's and not the shop's: both ids begin with `cus_`. */
+export function namedCustomer(
+  { customers }: Pick<Shop, "customers">,
+  { customer_id }: OrderDetails,
+): string | undefined {
+  if (customer_id && !customers.has(customer_id)) {
+    throw new NeedsReview(`customer ${customer_id} does not exist`)
+  }
+  return customer_id
 }
 
 export function requireSalesChannel(

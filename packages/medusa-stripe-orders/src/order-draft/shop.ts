@@ -20,6 +20,8 @@ export interface Shop {
   regions: Region[]
   defaultRegion: string | undefined
   defaultSalesChannel: string | undefined
+  /** ids of the customers that payments name, and that exist */
+  customers: Set<string>
   prices: Prices
 }
 
@@ -62,13 +64,14 @@ export async function readShop(container: MedusaContainer, payments: SourcedPaym
     loadVariantsBySku(query, unique(references.flatMap(({ sku }) => sku ?? []))),
     isUncarted ? loadRegions(query) : [],
     isUncarted ? loadStore(query) : undefined,
-    loadBuyers(
-      db,
-      ofItems.map((payment) => ({
+    loadBuyers(db, [
+      ...ofItems.map((payment) => ({
         customer_id: payment.source.details.customer_id,
         email: emailOf(payment),
       })),
-    ),
+      // Prices are Checkout's own: only who is named is looked up.
+      ...ofCheckout.map(({ source }) => ({ customer_id: source.details.customer_id })),
+    ]),
   ])
   const places = { regions, defaultRegion: store?.default_region_id ?? undefined }
   const priced = ofItems.flatMap((payment, index) => {
@@ -86,6 +89,7 @@ export async function readShop(container: MedusaContainer, payments: SourcedPaym
     ]),
     variantsBySku,
     ...places,
+    customers: new Set(buyers.flatMap((buyer) => buyer?.id ?? [])),
     defaultSalesChannel: store?.default_sales_channel_id ?? undefined,
     prices: await Prices.read(container, priced),
   }

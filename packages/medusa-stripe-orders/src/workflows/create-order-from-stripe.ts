@@ -1,4 +1,5 @@
 import type { MedusaContainer } from "@medusajs/framework/types"
+import { MedusaError } from "@medusajs/framework/utils"
 import {
   createHook,
   createStep,
@@ -8,6 +9,7 @@ import {
   WorkflowResponse,
   when,
 } from "@medusajs/framework/workflows-sdk"
+import { z } from "@medusajs/framework/zod"
 import type Stripe from "stripe"
 import { carryOutByHand } from "../carry-out/by-hand"
 import { Batch } from "../decide/batch"
@@ -60,7 +62,17 @@ interface BatchInput {
   batch_id: string
 }
 
-async function claimedByHand(container: MedusaContainer, ids: string[]): Promise<Batch> {
+const paymentIds = z.array(z.string().regex(/^(pi|cs)_\w{1,250}$/))
+
+/** @throws MedusaError where a caller by hand gave something else: a text's letters would be payments, each with a row */
+async function claimedByHand(container: MedusaContainer, given: unknown): Promise<Batch> {
+  const { data: ids } = paymentIds.safeParse(given)
+  if (!ids) {
+    throw new MedusaError(
+      MedusaError.Types.INVALID_DATA,
+      "create-order-from-stripe: payment_intent_ids must be a list of payment intents (pi_…) or of free Checkout Sessions (cs_…)",
+    )
+  }
   return new Batch(container, await claimByHand(databaseOf(container), [...new Set(ids)]), BY_HAND)
 }
 

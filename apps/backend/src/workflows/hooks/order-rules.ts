@@ -32,7 +32,8 @@ if (process.env.SHOP_HOOKS_ORDERS === "true") {
   stockLocations(({ orders }) => {
     const answers: StockLocationsAnswer = {}
     for (const { payment_intent } of orders) {
-      answers[payment_intent.id] = payment_intent.metadata.locations?.split(",")
+      const { locations } = payment_intent.metadata
+      answers[payment_intent.id] = locations === "none" ? [] : locations?.split(",")
     }
     return new StepResponse(answers)
   })

@@ -84,6 +84,7 @@ export class StripeOrdersModuleService
     onApplicationStart: async () => {
       const { projectConfig }: ConfigModule = application.resolve(ContainerRegistrationKeys.CONFIG_MODULE)
       this.#creditHolds()
+      this.#warnOfDecrement()
       const fault = await faultOfProvider(application, this.options.paymentProvider).catch(() => null)
       this.#fault = fault
       if (fault) {
@@ -127,6 +128,14 @@ export class StripeOrdersModuleService
       process: this.#worker.id,
       fault: () => this.#fault,
     })
+  }
+
+  #warnOfDecrement(): void {
+    if (this.options.stock === "decrement") {
+      this.#logger.warn(
+        '@holdfast/medusa-stripe-orders: stock: "decrement" makes no reservations: the stock of a canceled order does not come back, an edit of the order takes it twice, and Medusa can\'t fulfil the order',
+      )
+    }
   }
 
   /** Medusa's own flows know what their carts hold from the application's start on, after all hooks were registered. */
