@@ -14,6 +14,9 @@ const RETRY_AFTER = 500
 /** How often to call the store while a request waits and no message comes, in ms: one may have been lost. */
 const SAFETY_CHECK = 15_000
 
+/** For how long `close` waits for the store, in ms. */
+const CLOSE_WITHIN = 5_000
+
 const TICK = Promise.resolve()
 
 /** Runs one session of a store: knows which requests wait, which leases are held, and when to call the store again. */
@@ -33,6 +36,8 @@ export class Coordinator implements LeaseManager {
   #executing = false
   #isSynchronous = false
   #closed = false
+  /** Whether `close` waits for nothing more: what the store still answers schedules no call. */
+  #ended = false
   #onIdle: (() => void) | undefined
 
   constructor(store: Store, on: LockListener) {
@@ -135,6 +140,11 @@ export class Coordinator implements LeaseManager {
 
   #flush(): void {
     this.#flushScheduled = false
+    // What is left to do after opening has failed may be nothing: the store isn't opened for that.
+    if (!this.#session.isOpen && this.#pending.isEmpty) {
+      this.#onIdle?.()
+      return
+    }
     this.#executing = true
     const batch = this.#pending
     this.#pending = new PendingBatch()
@@ -160,7 +170,8 @@ export class Coordinator implements LeaseManager {
       this.#fail(batch, error)
     }
     this.#executing = false
-    if (this.#flushScheduled) this.#flush()
+    if (this.#ended) this.#timers.disarm()
+    else if (this.#flushScheduled) this.#flush()
     else this.#onIdle?.()
   }
 
@@ -233,6 +244,7 @@ export class Coordinator implements LeaseManager {
       this.#stopWaiting(waiter)
     }
     if (this.#session.isOpen) this.#pending.cancel.push(...batch.cancel, ...batch.acquire)
+    else this.#pending.cancel.length = 0
     this.#timers.schedule(this.#nextCheck, performance.now() + RETRY_AFTER)
     this.#timers.arm(this.#waiting.size > 0)
   }
@@ -241,10 +253,21 @@ export class Coordinator implements LeaseManager {
     for (const [, waiter] of [...this.#waiting]) this.#abort(waiter, new LockClosedError())
     for (const lease of this.#held()) lease.giveUp(new LockClosedError())
     this.#closed = true
-    this.#timers.arm(false)
-    if (this.#flushScheduled || this.#executing)
-      await new Promise<void>((resolve) => (this.#onIdle = resolve))
+    const until = performance.now() + CLOSE_WITHIN
+    const idle = await this.#becomesIdle(CLOSE_WITHIN)
+    this.#ended = true
     this.#timers.disarm()
-    await this.#session.close()
+    await this.#session.close(idle ? Math.max(until - performance.now(), 0) : 0)
+  }
+
+  /** False where the store has not answered the last batch within `ms`. */
+  async #becomesIdle(ms: number): Promise<boolean> {
+    if (!this.#flushScheduled && !this.#executing) return true
+    let timer: NodeJS.Timeout | undefined
+    const idle = new Promise<boolean>((resolve) => {
+      this.#onIdle = () => resolve(true)
+      timer = setTimeout(resolve, ms, false)
+    })
+    return idle.finally(() => clearTimeout(timer))
   }
 }

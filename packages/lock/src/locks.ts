@@ -131,7 +131,8 @@ export class Locks implements AsyncDisposable {
 
   /**
    * Ends this instance: waiting requests are rejected with `LockClosedError`, leases abort their signals with it and
-   * are released, and connections that the store opened are given back.
+   * are released, and connections that the store opened are given back. A store that doesn't answer is waited for no
+   * longer than 5 s; what could not be released then ends by its ttl.
    */
   close(): Promise<void> {
     this.#closing ??= this.#coordinator.close()

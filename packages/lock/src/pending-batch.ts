@@ -45,4 +45,8 @@ export class PendingBatch {
   acquire: Waiter[] = []
   /** When it was sent to the store, as a time of `performance.now()`. */
   sentAt = 0
+
+  get isEmpty(): boolean {
+    return this.acquire.length + this.release.length + this.renew.length + this.cancel.length === 0
+  }
 }

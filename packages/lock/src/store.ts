@@ -26,8 +26,11 @@ export interface Session {
   inspect(): readonly KeyState[] | Promise<readonly KeyState[]>
   /** Ends every lease on `key`, with all keys of that lease. False where no lease held it. */
   forceRelease(key: string): boolean | Promise<boolean>
-  /** Gives back connections. The session's waiting requests are dropped; its leases expire by their ttl. */
-  close(): void | Promise<void>
+  /**
+   * Gives back connections. The session's waiting requests are dropped; its leases expire by their ttl. A server that
+   * doesn't answer is waited for no longer than `within` ms; with 0 it isn't told at all. Then connections end at once.
+   */
+  close(within?: number): void | Promise<void>
 }
 
 export interface Batch {

@@ -80,6 +80,13 @@ export function besidePool(pool: PgPool, timeoutMs: number): Connect {
   }
 }
 
+/** Ends a connection without waiting for the server, which `end` does: it may not answer any more. */
+export function destroy(client: PgClient): void {
+  const { connection } = client as { connection?: { stream?: { destroy(): void } } }
+  client.end().catch(() => undefined)
+  connection?.stream?.destroy()
+}
+
 /** The outcome of `promise`, or an error after `ms`; `onLate` then gets the value that comes late. */
 export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {

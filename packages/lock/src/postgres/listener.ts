@@ -1,5 +1,5 @@
 import type { Connect, PgClient, Query, Statement } from "./clients.js"
-import { KEEP_MEMORY, within } from "./clients.js"
+import { destroy, KEEP_MEMORY, within } from "./clients.js"
 
 /** How long a notification to ourselves may take, in ms. */
 const ECHO_WITHIN = 1_000
@@ -55,8 +55,9 @@ export class ListenConnection {
       await this.#send(client, { text: `SELECT ${isolation}, ${KEEP_MEMORY}` })
       await this.#send(client, { text: `LISTEN "${channel}"` })
       this.listens = await this.#hears(client)
+      if (this.#closed) throw new Error("The connection was closed while it was opened")
     } catch (error) {
-      void client.end().catch(() => undefined)
+      destroy(client)
       throw error
     }
     client.on("notification", (message) => {
@@ -103,7 +104,7 @@ export class ListenConnection {
       await within(client.connect(), Math.min(ECHO_WITHIN, timeoutMs), () => undefined)
       await this.#send(client, statement)
     } finally {
-      void client.end().catch(() => undefined)
+      destroy(client)
     }
   }
 
@@ -136,7 +137,7 @@ export class ListenConnection {
   /** After an answer that never came, what still arrives on the connection can't be matched to a statement. */
   #hangUp(client: PgClient): void {
     if (this.#client === client) this.#drop()
-    void client.end().catch(() => undefined)
+    destroy(client)
   }
 
   #drop(): void {
@@ -145,11 +146,13 @@ export class ListenConnection {
     this.listens = false
   }
 
-  async close(): Promise<void> {
+  /** A server that doesn't hang up in turn is waited for no longer than `ms`. */
+  async close(ms = this.#options.timeoutMs): Promise<void> {
     this.#closed = true
-    const client = await this.#opening?.catch(() => undefined)
+    const client = this.#client
     this.#drop()
-    client?.ref?.()
-    await client?.end().catch(() => undefined)
+    if (!client) return
+    client.ref?.()
+    await within(client.end(), ms, () => undefined).catch(() => destroy(client))
   }
 }

@@ -10,7 +10,7 @@ import type {
   Request,
   Session,
 } from "../store.js"
-import { type Connect, type PgPool, type Query, type Statement, throughPool } from "./clients.js"
+import { type Connect, type PgPool, type Query, type Statement, throughPool, within } from "./clients.js"
 import { describe, type Row } from "./inspect.js"
 import { install } from "./install.js"
 import { ListenConnection } from "./listener.js"
@@ -51,6 +51,7 @@ export class PostgresSession implements Session {
   readonly #listener: ListenConnection
   readonly #query: Query
   readonly #hasPool: boolean
+  readonly #timeoutMs: number
   /** The keys of the requests that wait, as far as this side knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
@@ -72,6 +73,7 @@ export class PostgresSession implements Session {
     })
     this.#query = others ?? this.#listener.query
     this.#hasPool = pool !== undefined
+    this.#timeoutMs = timeoutMs
   }
 
   async open(): Promise<this> {
@@ -204,11 +206,13 @@ export class PostgresSession implements Session {
     return row?.ended === true
   }
 
-  async close(): Promise<void> {
+  async close(ms = this.#timeoutMs): Promise<void> {
+    const until = performance.now() + ms
     const text = `SELECT ${this.#names.schema}.close_session($1)`
     // Where the server doesn't answer, the claim window and the ttl do the same later.
-    await this.#query({ text, values: [this.#name] }).catch(() => undefined)
-    await this.#listener.close()
+    if (ms > 0)
+      await within(this.#query({ text, values: [this.#name] }), ms, () => undefined).catch(() => undefined)
+    await this.#listener.close(until - performance.now())
   }
 }
 

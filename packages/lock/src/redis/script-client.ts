@@ -50,9 +50,9 @@ export class ScriptClient {
   }
 
   /** Calls the script. It is either answered in time or, should it come later, does nothing. */
-  async call(operation: string, argument = ""): Promise<ScriptReply> {
+  async call(operation: string, argument = "", within = this.#timeoutMs): Promise<ScriptReply> {
     for (const last of [false, true]) {
-      const reply = await this.bounded(this.#send(operation, argument))
+      const reply = await this.bounded(this.#send(operation, argument), within)
       const now = Number(reply[0])
       this.#ahead = now - performance.now() * 1_000
       if (reply.length > 1 || operation === "closeSession") return reply
@@ -86,7 +86,7 @@ export class ScriptClient {
   }
 
   /** The outcome of `promise`, or an error after `timeoutMs`; a user's client may be set up to retry without an end. */
-  bounded<T>(promise: Promise<T>): Promise<T> {
+  bounded<T>(promise: Promise<T>, within = this.#timeoutMs): Promise<T> {
     return new Promise((resolve, reject) => {
       const fail = (error: Error & { command?: unknown }) => {
         this.#end(call)
@@ -95,7 +95,7 @@ export class ScriptClient {
         reject(error)
       }
       const call: Call = { due: 0, slot: -1, fail, onDue: () => this.#giveUp(call) }
-      this.#pending.schedule(call, performance.now() + this.#timeoutMs)
+      this.#pending.schedule(call, performance.now() + Math.min(within, this.#timeoutMs))
       this.#pending.arm(true)
       promise.then((value) => {
         this.#end(call)

@@ -114,9 +114,9 @@ export class RedisSession implements Session {
     return this.#subscriber?.arrived() ?? Promise.resolve()
   }
 
-  async close(): Promise<void> {
+  async close(within = Number.POSITIVE_INFINITY): Promise<void> {
     this.#subscriber?.close()
-    await this.#script.call("closeSession").catch(() => undefined)
+    if (within > 0) await this.#script.call("closeSession", "", within).catch(() => undefined)
     this.#script.close()
   }
 }
