@@ -1,4 +1,4 @@
-import { asStoreError, LockAbortedError, LockClosedError } from "./errors.js"
+import { asStoreError, isUnanswered, LockAbortedError, LockClosedError, type LockError } from "./errors.js"
 import type { LockListener } from "./events.js"
 import { KeptLease, type LeaseManager } from "./kept-lease.js"
 import { LazySession } from "./lazy-session.js"
@@ -235,18 +235,44 @@ export class Coordinator implements LeaseManager {
     this.#scheduleFlush()
   }
 
-  /** What the store has executed of the batch is unknown: its callers get the error, and its requests are cancelled. */
+  /**
+   * What the store has executed of the batch is unknown: its requests are cancelled, and its callers get the error, but
+   * for those whose requests are asked again on a new connection.
+   */
   #fail(batch: PendingBatch, cause: unknown): void {
     const error = asStoreError(cause)
     for (const order of [...batch.renew, ...batch.release]) order.reject(error)
+    this.#cancelAll(batch)
     for (const waiter of batch.acquire) {
-      if (waiter.pending) waiter.fail(error)
-      this.#stopWaiting(waiter)
+      if (isUnanswered(cause) && waiter.pending && !waiter.askedAgain) this.#askAgain(waiter)
+      else this.#failRequest(waiter, error)
     }
-    if (this.#session.isOpen) this.#pending.cancel.push(...batch.cancel, ...batch.acquire)
-    else this.#pending.cancel.length = 0
     this.#timers.schedule(this.#nextCheck, performance.now() + RETRY_AFTER)
     this.#timers.arm(this.#waiting.size > 0)
+  }
+
+  #failRequest(waiter: Waiter, error: LockError): void {
+    if (waiter.pending) waiter.fail(error)
+    this.#stopWaiting(waiter)
+  }
+
+  #cancelAll({ cancel, acquire }: PendingBatch): void {
+    const { isOpen } = this.#session
+    // One by one: as the arguments of one call, 150,000 are more than the stack holds.
+    if (isOpen) for (const it of cancel) this.#pending.cancel.push(it)
+    if (isOpen) for (const { seq, keys } of acquire) this.#pending.cancel.push({ seq, keys })
+    if (!isOpen) this.#pending.cancel.length = 0
+  }
+
+  /** Under another number, so that what the first asking may still become is not taken for this one. */
+  #askAgain(waiter: Waiter): void {
+    this.#waiting.delete(waiter.seq)
+    waiter.seq = ++this.#seq
+    waiter.askedAgain = true
+    waiter.sent = false
+    this.#waiting.set(waiter.seq, waiter)
+    this.#pending.acquire.push(waiter)
+    this.#scheduleFlush()
   }
 
   async close(): Promise<void> {

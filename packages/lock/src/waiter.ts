@@ -29,6 +29,8 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   slot = -1
   /** Whether it has been sent to the store, and has to be cancelled there when the wait ends early. */
   sent = false
+  /** Whether it has been asked for a second time, since the first answer was lost with the connection. */
+  askedAgain = false
   readonly id: string
   readonly owner: string
   readonly keys: readonly string[]
@@ -37,7 +39,8 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   #stopListening: (() => void) | undefined
 
   constructor(
-    readonly seq: number,
+    /** Another one when it is asked for again. */
+    public seq: number,
     readonly request: AcquireRequest,
     readonly since: number,
     readonly giveUp: (waiter: Waiter) => void,

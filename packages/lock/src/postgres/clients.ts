@@ -1,4 +1,5 @@
 import { LockArgumentError, LockSetupError } from "../errors.js"
+import { CHECK_WITHIN, KEEP_ALIVE, QUIET } from "../store.js"
 
 /** The part of a client of `pg` that is used, so that pg's types are no part of ours. */
 export interface PgClient {
@@ -20,6 +21,7 @@ export interface PgPoolClient extends Pick<PgClient, "query"> {
 export interface PgPool {
   connect(): Promise<PgPoolClient>
   readonly options: object
+  readonly idleCount?: number
 }
 
 export interface Statement {
@@ -38,14 +40,20 @@ export function byConnectionString(connectionString: string, timeoutMs: number):
   return async () => {
     const { Client } = await loadPg()
     try {
-      const config = { connectionString, connectionTimeoutMillis: timeoutMs, keepAlive: true }
-      return new Client({ application_name: "holdfast lock", ...config })
+      return new Client({ application_name: "holdfast lock", connectionString, ...watched(timeoutMs) })
     } catch {
       // Its own error carries the string, with the password in it.
       throw new LockArgumentError("connectionString can't be read by pg")
     }
   }
 }
+
+/** Settings by which a connection that can't be made, or that the network has forgotten, is noticed. */
+const watched = (timeoutMs: number) => ({
+  connectionTimeoutMillis: timeoutMs,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: KEEP_ALIVE,
+})
 
 interface Pg {
   Client: new (config: object) => PgClient
@@ -70,13 +78,7 @@ export function besidePool(pool: PgPool, timeoutMs: number): Connect {
     const { Client } = pool as unknown as Pg
     const { options } = pool as { options: { password?: unknown } }
     // The pool hides the password from being enumerated.
-    const config = {
-      ...options,
-      password: options.password,
-      connectionTimeoutMillis: timeoutMs,
-      keepAlive: true,
-    }
-    return new Client(config)
+    return new Client({ ...options, password: options.password, ...watched(timeoutMs) })
   }
 }
 
@@ -119,28 +121,55 @@ export const KEEP_MEMORY = "octet_length(repeat('x', 524288))"
 
 /** Statements through a pool, each on a client that is given back at once. */
 export function throughPool(pool: PgPool, timeoutMs: number): Query {
-  const known = new WeakSet<PgPoolClient>()
+  const usedAt = new WeakMap<PgPoolClient, number>()
   return async <Row>(statement: Statement) => {
-    const started = performance.now()
-    const client = await within(pool.connect(), timeoutMs, (late) => late.release())
-    const rest = Math.max(timeoutMs - (performance.now() - started), 1)
-    const put = async () => {
-      if (!known.has(client)) await client.query({ text: `SELECT ${KEEP_MEMORY}` })
-      known.add(client)
-      return client.query(statement)
-    }
+    const until = performance.now() + timeoutMs
+    const rest = () => Math.max(until - performance.now(), 1)
+    const client = await take(pool, usedAt, rest)
     try {
-      const { rows } = await within(put(), rest, () => undefined)
+      const { rows } = await within(client.query(statement), rest(), () => undefined)
+      usedAt.set(client, performance.now())
       client.release()
       return rows as Row[]
     } catch (error) {
-      // An error without an SQLSTATE is the connection's, and what arrives on it next can't be trusted.
-      client.release(typeof (error as { code?: unknown }).code !== "string" || isBroken(error))
+      client.release(!servesAfter(error))
       throw error
     }
   }
 }
 
-function isBroken(error: unknown): boolean {
-  return !("severity" in (error as object))
+/** A client that answers: the network may have forgotten those that have been idle, and each is replaced. */
+async function take(
+  pool: PgPool,
+  usedAt: WeakMap<PgPoolClient, number>,
+  rest: () => number,
+): Promise<PgPoolClient> {
+  for (;;) {
+    const wasIdle = pool.idleCount !== 0
+    const client = await within(pool.connect(), rest(), (late) => late.release())
+    const used = usedAt.get(client)
+    if (used !== undefined && performance.now() - used < QUIET) return client
+    try {
+      const check = client.query({ text: `SELECT ${KEEP_MEMORY}` })
+      await within(check, Math.min(rest(), CHECK_WITHIN), () => undefined)
+      return client
+    } catch (error) {
+      client.release(true)
+      // Of others that are idle each may be as old. What has just been connected is as good as any.
+      if (rest() < CHECK_WITHIN || !wasIdle) throw error
+    }
+  }
+}
+
+/** Classes of SQLSTATE of errors that are the statement's: of its data, a lock, a limit, its cancellation, or ours. */
+const OF_THE_STATEMENT = /^(22|23|40|53|54|57014|HF)/
+
+/**
+ * Whether the connection is fit for the next statement after an error. After one that isn't the server's own, what
+ * arrives next can't be matched to a statement; and a server that is read-only or about to stop may be another one
+ * on the next connection.
+ */
+export function servesAfter(error: unknown): boolean {
+  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  return severity !== undefined && typeof code === "string" && OF_THE_STATEMENT.test(code)
 }

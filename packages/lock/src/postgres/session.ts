@@ -1,16 +1,26 @@
 import { randomBytes } from "node:crypto"
-import type {
-  Batch,
-  BatchResult,
-  Cancellation,
-  Grant,
-  KeyState,
-  Release,
-  Renewal,
-  Request,
-  Session,
+import { LockError } from "../errors.js"
+import {
+  type Batch,
+  type BatchResult,
+  type Cancellation,
+  type Grant,
+  type KeyState,
+  type Release,
+  type Renewal,
+  type Request,
+  type Session,
+  UnansweredError,
 } from "../store.js"
-import { type Connect, type PgPool, type Query, type Statement, throughPool, within } from "./clients.js"
+import {
+  type Connect,
+  type PgPool,
+  type Query,
+  type Statement,
+  servesAfter,
+  throughPool,
+  within,
+} from "./clients.js"
 import { describe, type Row } from "./inspect.js"
 import { install } from "./install.js"
 import { ListenConnection } from "./listener.js"
@@ -113,7 +123,7 @@ export class PostgresSession implements Session {
       return this.#read(batch, inFull(batch, reply), recall)
     } catch (error) {
       this.#givenUp = turn
-      throw error
+      throw error instanceof LockError || servesAfter(error) ? error : new UnansweredError(error)
     }
   }
 
@@ -159,6 +169,8 @@ export class PostgresSession implements Session {
     const settled = new Set([...granted, ...refused].map(({ seq }) => seq))
     for (const { seq, keys, wait } of batch.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
+    // With a pool nothing else goes over the connection that hears of the turn.
+    if (this.#hasPool && this.#waiting.size > 0) void this.#listener.check()
     return {
       renewed: batch.renew.map((_, i) => reply.renewed.includes(i + 1)),
       released: countReleased(batch.release, reply.released),

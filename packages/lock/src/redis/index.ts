@@ -1,6 +1,6 @@
 import type { RedisOptions } from "ioredis"
 import { LockArgumentError } from "../errors.js"
-import type { Store } from "../store.js"
+import { KEEP_ALIVE, type Store } from "../store.js"
 import { letExit, Subscriber } from "./listener.js"
 import { type RedisClient, ScriptClient } from "./script-client.js"
 import { RedisSession } from "./session.js"
@@ -80,6 +80,7 @@ async function connect(
 const OWN_CLIENT: RedisOptions = {
   lazyConnect: true,
   connectionName: "holdfast-lock",
+  keepAlive: KEEP_ALIVE,
   // A call that can't be sent now fails, and the core sends it anew: nothing is to be sent late, or twice.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,

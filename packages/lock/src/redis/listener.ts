@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Redis } from "ioredis"
+import { CHECK_WITHIN, KEEP_ALIVE, QUIET } from "../store.js"
 import type { RedisClient } from "./script-client.js"
 
 /** How long to wait before the next try to connect, in ms: the first, and the longest. */
@@ -18,6 +19,8 @@ export class Subscriber {
   #retry: NodeJS.Timeout | undefined
   #failures = 0
   #listens = false
+  /** When Redis was last heard. */
+  #heardAt = 0
   #closed = false
 
   /** `onGap` is called when it is connected again: messages may have been lost. */
@@ -33,7 +36,10 @@ export class Subscriber {
     this.#redis = redis
     redis.on("error", () => undefined)
     letExit(redis)
-    redis.on("message", (_, message) => this.#onMessage(message))
+    redis.on("message", (_, message) => {
+      this.#heardAt = performance.now()
+      this.#onMessage(message)
+    })
     const timeout = setTimeout(() => redis.disconnect(), LONGEST_ATTEMPT)
     try {
       await redis.connect()
@@ -46,6 +52,7 @@ export class Subscriber {
     }
     this.#failures = 0
     this.#listens = true
+    this.#heardAt = performance.now()
     redis.once("end", () => this.#openLater())
     if (this.#closed) redis.disconnect()
   }
@@ -65,6 +72,7 @@ export class Subscriber {
       commandTimeout: undefined,
       maxRetriesPerRequest: null,
       connectionName: "holdfast-lock",
+      keepAlive: KEEP_ALIVE,
     })
   }
 
@@ -88,7 +96,16 @@ export class Subscriber {
   /** Connects anew, since a message seems to have been lost. */
   renew(): void {
     this.#listens = false
-    this.#redis?.disconnect()
+    this.#redis?.stream?.destroy()
+  }
+
+  /** Connects anew where nothing has come for long and the network has forgotten the connection: messages are lost on it. */
+  async check(): Promise<void> {
+    if (!this.#listens || performance.now() - this.#heardAt < QUIET) return
+    this.#heardAt = performance.now()
+    const timer = setTimeout(() => this.renew(), CHECK_WITHIN)
+    await this.#redis?.ping().catch(() => undefined)
+    clearTimeout(timer)
   }
 
   /** Resolves when all messages that were sent to the channel before have arrived; for tests. */

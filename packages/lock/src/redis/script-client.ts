@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import type { Cluster, Redis } from "ioredis"
+import { CHECK_WITHIN, QUIET, UnansweredError } from "../store.js"
 import { type TimerEntry, TimerQueue } from "../timer-queue.js"
+import { end, nodesOf, replaceIfDead } from "./dead-connection.js"
 import { SCRIPT, SHA } from "./script.js"
 
 export type RedisClient = Redis | Cluster
@@ -16,9 +18,13 @@ export class ScriptClient {
   readonly #clock: (() => number) | undefined
   /** Calls that have no answer yet, by the time at which they are given up. */
   readonly #pending = new TimerQueue<Call>()
-  readonly #onClose = () => this.#abandon(new Error("The connection to Redis was lost"))
+  readonly #onClose = () => this.#abandon(new UnansweredError(new Error("The connection to Redis was lost")))
   /** What to add to the monotonic clock to get Redis's clock, in µs. */
   #ahead: number | undefined
+  /** When Redis has last answered; before all times where the connection is to be checked first. */
+  #answeredAt = performance.now()
+  /** Ends when the client has seen that the connection was ended that didn't answer. */
+  #ending: Promise<void> | undefined
 
   constructor(client: RedisClient, owned: boolean, options: ScriptClientOptions) {
     this.#client = client
@@ -37,6 +43,7 @@ export class ScriptClient {
   /** Waits until the client is ready, and no longer than `timeoutMs`. */
   async ready(): Promise<void> {
     const client = this.#client
+    await this.#ending
     if (client.status === "ready") return
     if (client.status === "end") throw new Error("The Redis client has been closed")
     const giveUp = new AbortController()
@@ -51,10 +58,13 @@ export class ScriptClient {
 
   /** Calls the script. It is either answered in time or, should it come later, does nothing. */
   async call(operation: string, argument = "", within = this.#timeoutMs): Promise<ScriptReply> {
+    if (performance.now() - this.#answeredAt > QUIET) await this.#check(within)
+    if (this.#owned && (this.#ending || this.#client.status !== "ready")) await this.ready()
     for (const last of [false, true]) {
       const reply = await this.bounded(this.#send(operation, argument), within)
       const now = Number(reply[0])
-      this.#ahead = now - performance.now() * 1_000
+      this.#answeredAt = performance.now()
+      this.#ahead = now - this.#answeredAt * 1_000
       if (reply.length > 1 || operation === "closeSession") return reply
       // Redis's clock has jumped, or the last answer was slow: now its time is known.
       if (last) break
@@ -62,15 +72,24 @@ export class ScriptClient {
     throw new Error("Redis rejected the call as too old")
   }
 
-  async #send(operation: string, argument: string): Promise<ScriptReply> {
-    const rest: (string | number)[] = [
-      4,
-      ...this.#keys,
-      operation,
-      this.session,
-      argument,
-      this.#validUntil(),
-    ]
+  /** Sends a call that comes too late to do anything, and replaces a connection on which even that is not answered. */
+  async #check(within: number): Promise<void> {
+    if (this.#client.status !== "ready") return
+    const ms = Math.min(within, CHECK_WITHIN)
+    try {
+      await this.bounded(this.#send("check", "", "0"), ms)
+    } catch (error) {
+      // A connection of our own is ended by that. A user's is ended only where it is sure to be dead.
+      if (!this.#owned) {
+        const replaced = await Promise.all(nodesOf(this.#client).map((node) => replaceIfDead(node, ms)))
+        if (!replaced.includes(true)) throw error
+      }
+      await this.ready()
+    }
+  }
+
+  async #send(operation: string, argument: string, validUntil = this.#validUntil()): Promise<ScriptReply> {
+    const rest: (string | number)[] = [4, ...this.#keys, operation, this.session, argument, validUntil]
     if (this.#clock) rest.push(Math.round(this.#clock() * 1_000))
     try {
       return (await this.#client.evalsha(SHA, ...(rest as [number, ...string[]]))) as ScriptReply
@@ -110,9 +129,13 @@ export class ScriptClient {
   }
 
   #giveUp(call: Call): void {
-    call.fail(new Error(`Redis did not answer within ${this.#timeoutMs} ms`))
+    this.#answeredAt = Number.NEGATIVE_INFINITY
+    call.fail(new UnansweredError(new Error(`Redis did not answer within ${this.#timeoutMs} ms`)))
     // The machine at the other end may be gone without a reset, and TCP would retry for a quarter of an hour.
-    if (this.#owned) this.#client.disconnect(true)
+    if (!this.#owned || this.#ending) return
+    this.#ending = end(this.#client as Redis).then(() => {
+      this.#ending = undefined
+    })
   }
 
   #abandon(error: Error): void {

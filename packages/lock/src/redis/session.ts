@@ -38,8 +38,9 @@ export class RedisSession implements Session {
 
   async execute(batch: Batch): Promise<BatchResult> {
     for (const { seq } of batch.cancel) this.#waiting.delete(seq)
-    const reply = await this.#script.call("execute", this.#encode(batch))
-    return this.#decode(reply, batch)
+    const result = this.#decode(await this.#script.call("execute", this.#encode(batch)), batch)
+    if (this.#waiting.size > 0) void this.#subscriber?.check()
+    return result
   }
 
   #encode({ renew, release, cancel, acquire }: Batch): string {
