@@ -119,6 +119,15 @@ export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => 
  */
 export const KEEP_MEMORY = "octet_length(repeat('x', 524288))"
 
+/** What `refuseReadOnly` looks at. */
+export const READ_ONLY = "current_setting('transaction_read_only') AS read_only"
+
+/** As a server is that becomes the primary: the next connection may be to one that takes writes. */
+export function refuseReadOnly(row: unknown): void {
+  if ((row as { read_only?: string } | undefined)?.read_only === "on")
+    throw new Error("The server takes no writes: it is a standby, or default_transaction_read_only is on")
+}
+
 /** Statements through a pool, each on a client that is given back at once. */
 export function throughPool(pool: PgPool, timeoutMs: number): Query {
   const usedAt = new WeakMap<PgPoolClient, number>()
@@ -138,7 +147,7 @@ export function throughPool(pool: PgPool, timeoutMs: number): Query {
   }
 }
 
-/** A client that answers: the network may have forgotten those that have been idle, and each is replaced. */
+/** A client that serves: the network may have forgotten those that have been idle, or their server may be a standby now. */
 async function take(
   pool: PgPool,
   usedAt: WeakMap<PgPoolClient, number>,
@@ -150,8 +159,9 @@ async function take(
     const used = usedAt.get(client)
     if (used !== undefined && performance.now() - used < QUIET) return client
     try {
-      const check = client.query({ text: `SELECT ${KEEP_MEMORY}` })
-      await within(check, Math.min(rest(), CHECK_WITHIN), () => undefined)
+      const check = client.query({ text: `SELECT ${KEEP_MEMORY}, ${READ_ONLY}` })
+      const { rows } = await within(check, Math.min(rest(), CHECK_WITHIN), () => undefined)
+      refuseReadOnly(rows[0])
       return client
     } catch (error) {
       client.release(true)
@@ -161,8 +171,11 @@ async function take(
   }
 }
 
-/** Classes of SQLSTATE of errors that are the statement's: of its data, a lock, a limit, its cancellation, or ours. */
-const OF_THE_STATEMENT = /^(22|23|40|53|54|57014|HF)/
+/**
+ * Classes of SQLSTATE of errors that are the statement's: of its data, a lock, a limit, its cancellation, a schema or
+ * function that isn't there yet, or ours.
+ */
+const OF_THE_STATEMENT = /^(22|23|40|53|54|57014|3F000|42883|HF)/
 
 /**
  * Whether the connection is fit for the next statement after an error. After one that isn't the server's own, what

@@ -1,6 +1,6 @@
 import { CHECK_WITHIN, QUIET } from "../store.js"
 import type { Connect, PgClient, Query, Statement } from "./clients.js"
-import { destroy, KEEP_MEMORY, servesAfter, within } from "./clients.js"
+import { destroy, KEEP_MEMORY, READ_ONLY, refuseReadOnly, servesAfter, within } from "./clients.js"
 
 const CHECK = { text: "SELECT 1" }
 
@@ -71,13 +71,8 @@ export class ListenConnection {
 
   async #prepare(client: PgClient): Promise<void> {
     const isolation = "set_config('default_transaction_isolation', 'read committed', false)"
-    const readOnly = "current_setting('transaction_read_only') AS read_only"
-    const [row] = await this.#send<{ read_only: string }>(client, {
-      text: `SELECT ${isolation}, ${KEEP_MEMORY}, ${readOnly}`,
-    })
-    // As a server is that becomes the primary: the next connection may be to one that is.
-    if (row?.read_only === "on")
-      throw new Error("The server takes no writes: it is a standby, or default_transaction_read_only is on")
+    const [row] = await this.#send(client, { text: `SELECT ${isolation}, ${KEEP_MEMORY}, ${READ_ONLY}` })
+    refuseReadOnly(row)
   }
 
   /** Behind a pooler that shares connections LISTEN gives no error, and no message ever arrives. */
