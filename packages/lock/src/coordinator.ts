@@ -14,6 +14,9 @@ const RETRY_AFTER = 500
 /** How often to call the store while a request waits and no message comes, in ms: one may have been lost. */
 const SAFETY_CHECK = 15_000
 
+/** How many orders one batch holds at most. */
+const LARGEST_BATCH = 1_000
+
 /** For how long `close` waits for the store, in ms. */
 const CLOSE_WITHIN = 5_000
 
@@ -35,6 +38,7 @@ export class Coordinator implements LeaseManager {
   #flushScheduled = false
   #executing = false
   #isSynchronous = false
+  #gaveUpUnsent = false
   #closed = false
   /** Whether `close` waits for nothing more: what the store still answers schedules no call. */
   #ended = false
@@ -72,9 +76,10 @@ export class Coordinator implements LeaseManager {
   /** Ends the wait, and removes the request from the store. */
   #cancelRequest(waiter: Waiter): void {
     this.#stopWaiting(waiter)
-    // The store cancels before it acquires, so what has not been sent must not be sent any more.
+    // The store cancels before it acquires, so what has not been sent must not be sent any more. It is left out when
+    // the batch is sent: to look for each of 150,000 at once would take minutes.
     if (waiter.sent) this.#pending.cancel.push(waiter)
-    else this.#pending.acquire = this.#pending.acquire.filter((other) => other !== waiter)
+    else this.#gaveUpUnsent = true
     this.#scheduleFlush()
   }
 
@@ -141,13 +146,12 @@ export class Coordinator implements LeaseManager {
   #flush(): void {
     this.#flushScheduled = false
     // What is left to do after opening has failed may be nothing: the store isn't opened for that.
-    if (!this.#session.isOpen && this.#pending.isEmpty) {
+    if (!this.#session.isOpen && this.#pending.size === 0) {
       this.#onIdle?.()
       return
     }
     this.#executing = true
-    const batch = this.#pending
-    this.#pending = new PendingBatch()
+    const batch = this.#takeBatch()
     for (const waiter of batch.acquire) waiter.sent = true
     try {
       const result = this.#session.execute(batch)
@@ -159,6 +163,18 @@ export class Coordinator implements LeaseManager {
     }
     this.#executing = false
     if (!this.#flushScheduled) this.#onIdle?.()
+  }
+
+  #takeBatch(): PendingBatch {
+    const all = this.#pending
+    if (this.#gaveUpUnsent) all.acquire = all.acquire.filter(({ pending }) => pending)
+    this.#gaveUpUnsent = false
+    if (all.size > LARGEST_BATCH) {
+      this.#scheduleFlush()
+      return all.takeFirst(LARGEST_BATCH)
+    }
+    this.#pending = new PendingBatch()
+    return all
   }
 
   /** One batch at a time, so that a process can't overtake itself; what comes up meanwhile is the next batch. */
@@ -241,14 +257,23 @@ export class Coordinator implements LeaseManager {
    */
   #fail(batch: PendingBatch, cause: unknown): void {
     const error = asStoreError(cause)
-    for (const order of [...batch.renew, ...batch.release]) order.reject(error)
+    for (const order of batch.renew) order.reject(error)
+    for (const order of batch.release) order.reject(error)
     this.#cancelAll(batch)
-    for (const waiter of batch.acquire) {
+    for (const waiter of this.#requestsOf(batch)) {
       if (isUnanswered(cause) && waiter.pending && !waiter.askedAgain) this.#askAgain(waiter)
       else this.#failRequest(waiter, error)
     }
     this.#timers.schedule(this.#nextCheck, performance.now() + RETRY_AFTER)
     this.#timers.arm(this.#waiting.size > 0)
+  }
+
+  /** With those that were too many for the batch: cancellations come first, and would keep them from ever being sent. */
+  #requestsOf({ acquire, size }: PendingBatch): readonly Waiter[] {
+    if (size < LARGEST_BATCH) return acquire
+    const unsent = this.#pending.acquire
+    this.#pending.acquire = []
+    return [...acquire, ...unsent]
   }
 
   #failRequest(waiter: Waiter, error: LockError): void {

@@ -1,7 +1,7 @@
 import type { Names } from "./names.js"
 
 /** Of the tables and functions together; a process that finds a lower one upgrades it to its own. Any change needs a new one. */
-export const VERSION = 5
+export const VERSION = 6
 
 /**
  * Renames what version 4 called otherwise, and drops its functions: CREATE OR REPLACE can't rename their parameters.
@@ -69,7 +69,8 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.queue (
 CREATE INDEX IF NOT EXISTS queue_turn ON ${schema}.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
-CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session, waits) WHERE NOT claimed;
+-- Of what waits, or was granted and not collected; a lease costs nothing here.
+CREATE INDEX IF NOT EXISTS queue_waiting ON ${schema}.queue (session, waits, seq) WHERE NOT claimed;
 
 -- A session that waits, or that has ended leases to acknowledge.
 CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.session (

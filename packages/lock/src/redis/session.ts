@@ -31,8 +31,8 @@ export class RedisSession implements Session {
   hear(message: string): void {
     const { within, granted, taken } = JSON.parse(message)
     // Lua encodes an empty list as an empty object.
-    if (granted?.length > 0) this.#news.granted.push(...toGrants(granted))
-    if (taken?.length > 0) this.#news.taken.push(...taken)
+    if (granted?.length > 0) this.#news.granted = [...this.#news.granted, ...toGrants(granted)]
+    if (taken?.length > 0) this.#news.taken = [...this.#news.taken, ...taken]
     this.#wake(within)
   }
 
