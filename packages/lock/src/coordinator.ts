@@ -14,6 +14,9 @@ const RETRY_AFTER = 500
 /** How often to call the store while a request waits and no message comes, in ms: one may have been lost. */
 const SAFETY_CHECK = 15_000
 
+/** From when on a store that has not answered is told as one that failed, in ms. */
+const SILENT = 500
+
 /** How many orders one batch holds at most. */
 const LARGEST_BATCH = 1_000
 
@@ -29,7 +32,10 @@ export class Coordinator implements LeaseManager {
   readonly #timers = new TimerQueue()
   readonly #waiting = new TombstoneMap<number, Waiter>()
   readonly #nextCheck: TimerEntry = { due: 0, slot: -1, onDue: () => this.#scheduleFlush() }
-  readonly #onTimeout = (waiter: Waiter) => this.#cancelRequest(waiter)
+  readonly #onTimeout = (waiter: Waiter) => {
+    this.#cancelRequest(waiter)
+    return this.#silence()
+  }
   readonly #flushAsScheduled = () => {
     if (this.#flushScheduled && !this.#executing) this.#flush()
   }
@@ -37,6 +43,8 @@ export class Coordinator implements LeaseManager {
   #seq = 0
   #flushScheduled = false
   #executing = false
+  /** When the store was given the first batch of those that it has not executed, if there is one. */
+  #unansweredSince: number | undefined
   #isSynchronous = false
   #gaveUpUnsent = false
   #closed = false
@@ -66,6 +74,15 @@ export class Coordinator implements LeaseManager {
     if (waiter.wait) this.#timers.schedule(waiter, waiter.since + timeout)
     if (signal) waiter.listen(signal, () => this.#abort(waiter, new LockAbortedError(keys, signal.reason)))
     this.#timers.arm(true)
+  }
+
+  /** The error of a store that has executed nothing for longer than a healthy one takes. */
+  #silence(): LockError | undefined {
+    if (this.#unansweredSince === undefined) return undefined
+    const silent = performance.now() - this.#unansweredSince
+    return silent < SILENT
+      ? undefined
+      : asStoreError(new Error(`it has executed nothing for ${Math.round(silent)} ms`))
   }
 
   #abort(waiter: Waiter, error: LockAbortedError | LockClosedError): void {
@@ -151,6 +168,7 @@ export class Coordinator implements LeaseManager {
       return
     }
     this.#executing = true
+    this.#unansweredSince ??= performance.now()
     const batch = this.#takeBatch()
     for (const waiter of batch.acquire) waiter.sent = true
     try {
@@ -192,6 +210,7 @@ export class Coordinator implements LeaseManager {
   }
 
   #apply(batch: PendingBatch, result: BatchResult): void {
+    this.#unansweredSince = undefined
     let at = 0
     for (const order of batch.renew) order.settle(result.renewed[at++] === true, batch.sentAt)
     at = 0

@@ -43,7 +43,8 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
     public seq: number,
     readonly request: AcquireRequest,
     readonly since: number,
-    readonly giveUp: (waiter: Waiter) => void,
+    /** Ends the wait; returns the error of a store that doesn't answer, by which it is unknown whether the keys are busy. */
+    readonly giveUp: (waiter: Waiter) => LockError | undefined,
     readonly on: LockListener,
   ) {
     super()
@@ -61,8 +62,9 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   }
 
   onDue(): void {
-    this.giveUp(this)
-    this.refuse(undefined)
+    const silence = this.giveUp(this)
+    if (silence) this.fail(silence)
+    else this.refuse(undefined)
   }
 
   grant(lease: KeptLease): void {
