@@ -9,7 +9,7 @@ import type { KeyState, Session, Store } from "./store.js"
 import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
-  /** How long a lease outlives a dead holder, in ms; `Infinity`: it never expires. 30,000 by default. */
+  /** How long a lease outlives a dead holder, in ms, up to 100 years; `Infinity`: it never expires. 30,000 by default. */
   ttl?: number
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
   timeout?: number

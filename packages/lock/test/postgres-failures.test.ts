@@ -235,6 +235,26 @@ describe("setting up", () => {
 })
 
 describe("a pool", () => {
+  it("of one that a job holds past the ttl costs no lease, since that is renewed over our own connection", async () => {
+    const pool = new pg.Pool({ connectionString: server.url(), max: 1 })
+    const locks = locksOn({ ttl: 600 }, { connectionString: undefined, pool })
+    let renewals = 0
+    const watched = new Locks(postgresStore({ pool, responseTimeout: 2_000 }), {
+      ttl: 600,
+      on: { renewed: () => renewals++ },
+    })
+    opened.push(watched)
+    await watched.run("key", async () => {
+      const only = await pool.connect()
+      await only.query("SELECT 1")
+      await eventually(() => renewals).toBeGreaterThan(5)
+      await locks.run("other", () => 1)
+      only.release()
+    })
+    await Promise.all(opened.splice(0).map((each) => each.close()))
+    await pool.end()
+  })
+
   it("of one serves 50 who want the same key, and is never held while they wait", async () => {
     const pool = new pg.Pool({ connectionString: server.url(), max: 1 })
     const locks = locksOn({ ttl: 20_000 }, { connectionString: undefined, pool })

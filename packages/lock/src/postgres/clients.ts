@@ -22,6 +22,7 @@ export interface PgPool {
   connect(): Promise<PgPoolClient>
   readonly options: object
   readonly idleCount?: number
+  readonly totalCount?: number
 }
 
 export interface Statement {
@@ -145,6 +146,12 @@ export function throughPool(pool: PgPool, timeoutMs: number): Query {
       throw error
     }
   }
+}
+
+/** Whether the pool can give a client at once. A job may hold its last one for longer than its own lease lasts. */
+export function hasSpare({ options, idleCount = 1, totalCount = 0 }: PgPool): boolean {
+  const { max = 10 } = options as { max?: number }
+  return idleCount > 0 || totalCount < max
 }
 
 /** A client that serves: the network may have forgotten those that have been idle, or their server may be a standby now. */

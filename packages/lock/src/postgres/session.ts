@@ -14,6 +14,7 @@ import {
 } from "../store.js"
 import {
   type Connect,
+  hasSpare,
   type PgPool,
   type Query,
   type Statement,
@@ -81,15 +82,17 @@ export class PostgresSession implements Session {
         if (this.#waiting.size > 0) wake(0)
       },
     })
-    this.#query = others ?? this.#listener.query
+    const own = this.#listener.query
+    this.#query = (statement) =>
+      (others && (hasSpare(pool) || !this.#listener.listens) ? others : own)(statement)
     this.#hasPool = pool !== undefined
     this.#timeoutMs = timeoutMs
   }
 
   async open(): Promise<this> {
     try {
-      await install(this.#query, this.#names)
       await this.#openListener()
+      await install(this.#query, this.#names)
       await this.#warmUp()
       return this
     } catch (error) {
