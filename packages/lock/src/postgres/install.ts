@@ -1,10 +1,11 @@
 import { LockSetupError } from "../errors.js"
 import type { Query } from "./clients.js"
 import { commands } from "./commands.js"
+import { migrate, NEWER, VERSION } from "./migrations.js"
 import type { Names } from "./names.js"
 import { namesOf } from "./names.js"
 import { rules } from "./rules.js"
-import { fenceTable, tables, upgrade, VERSION } from "./tables.js"
+import { fenceTable, tables } from "./tables.js"
 
 /** The SQL that creates the tables and functions of the lock space `schema`, or upgrades them; may be run again. */
 export function installSql(schema = "holdfast_lock"): string {
@@ -15,24 +16,22 @@ export function sqlOf(names: Names): string {
   const version = `
 CREATE OR REPLACE FUNCTION ${names.schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${VERSION}';
 `
-  return `${upgrade(names)}${tables(names)}${fenceTable(names)}${rules(names)}${commands(names)}${version}`
+  return `${migrate(names)}${tables(names)}${fenceTable(names)}${rules(names)}${commands(names)}${version}`
 }
 
 /** Creates or upgrades the lock space, so that it has the version of this code. */
 export async function install(query: Query, names: Names): Promise<void> {
   const found = await versionOf(query, names)
   if (found === VERSION) return
-  if (found !== undefined && found > VERSION)
-    throw new LockSetupError(
-      `The schema ${names.schema} is of version ${found}, and this process knows version ${VERSION}: bring @holdfast/lock up to date`,
-      "",
-    )
+  if (found !== undefined && found > VERSION) throw outdated(names)
   const sql = sqlOf(names)
   try {
     // Many statements in one message are one transaction. Two that create the same at once would fail each other.
     await query({ text: `SELECT pg_advisory_xact_lock(${names.advisoryLock});\n${sql}` })
   } catch (cause) {
-    if ((cause as { code?: string }).code !== "42501") throw cause
+    const { code } = cause as { code?: string }
+    if (code === NEWER) throw outdated(names)
+    if (code !== "42501") throw cause
     throw new LockSetupError(
       `The role may not create the schema ${names.schema}. Let one that may run installSql(${JSON.stringify(names.schema)}) ` +
         "of @holdfast/lock/postgres (it is this error's `sql`), and grant what it made to this role",
@@ -42,6 +41,18 @@ export async function install(query: Query, names: Names): Promise<void> {
   }
 }
 
+function outdated({ schema }: Names): LockSetupError {
+  return new LockSetupError(
+    `A newer process has upgraded the schema ${schema}, and this one knows version ${VERSION}: bring @holdfast/lock up to date, and restart`,
+    "",
+  )
+}
+
+/** Whether the schema, or a function of it, is missing: it was dropped, or upgraded by a newer process. */
+export function isMissing(error: unknown): boolean {
+  return MISSING.has((error as { code?: string }).code ?? "")
+}
+
 const MISSING = new Set(["3F000", "42883"])
 
 async function versionOf(query: Query, { schema }: Names): Promise<number | undefined> {
@@ -49,7 +60,7 @@ async function versionOf(query: Query, { schema }: Names): Promise<number | unde
     const [row] = await query<{ version: number }>({ text: `SELECT ${schema}.version()` })
     return row?.version
   } catch (error) {
-    if (MISSING.has((error as { code?: string }).code ?? "")) return undefined
+    if (isMissing(error)) return undefined
     throw error
   }
 }

@@ -23,7 +23,7 @@ import {
   within,
 } from "./clients.js"
 import { describe, type Row } from "./inspect.js"
-import { install } from "./install.js"
+import { install, isMissing } from "./install.js"
 import { ListenConnection } from "./listener.js"
 import type { Names } from "./names.js"
 import { LONGEST_FORGOTTEN } from "./rules.js"
@@ -126,7 +126,11 @@ export class PostgresSession implements Session {
       return this.#read(batch, inFull(batch, reply), recall)
     } catch (error) {
       this.#givenUp = turn
-      throw error instanceof LockError || servesAfter(error) ? error : new UnansweredError(error)
+      // Dropped, it is made anew; of a newer version, that says what to do.
+      if (isMissing(error)) await install(this.#query, this.#names)
+      throw error instanceof LockError || (servesAfter(error) && !isMissing(error))
+        ? error
+        : new UnansweredError(error)
     }
   }
 
