@@ -27,6 +27,30 @@ describe("redisStore on a Cluster, with ioredis 5", () => {
     },
   })
 
+  it("takes a function that makes the client, and closes what it made", async () => {
+    const made: Cluster[] = []
+    const make = () => {
+      made.push(new ioredis5.Cluster(cluster.nodes.map(({ url }) => url)) as unknown as Cluster)
+      return made[0] as Cluster
+    }
+    const locks = new Locks(redisStore({ client: make, prefix: crypto.randomUUID() }))
+    expect(made).toEqual([])
+    expect(await locks.run("key", () => "done")).toBe("done")
+    await locks.close()
+    await expect.poll(() => made.map(({ status }) => /^(close|end)$/.test(status))).toEqual([true])
+  })
+
+  it("says what to do where one of its nodes is taken for all", async () => {
+    const prefix = crypto.randomUUID()
+    const slot = Number(await client.cluster("KEYSLOT", `{${prefix}}`))
+    const other = cluster.nodes.find((node) => node !== cluster.ownerOf(slot))
+    await using locks = new Locks(redisStore({ url: other?.url ?? "", prefix }))
+    await expect(locks.acquire("key")).rejects.toMatchObject({
+      code: "LOCK_NOT_SET_UP",
+      message: expect.stringContaining("give the store a Cluster of ioredis"),
+    })
+  })
+
   it("fails in time while the node of its keys is down, and goes on when it is back", async () => {
     const prefix = crypto.randomUUID()
     const locks = new Locks(redisStore({ client, prefix, commandTimeout: 1_000 }), {

@@ -10,8 +10,11 @@ export interface RedisStoreOptions {
   url?: string
   /** More of ioredis's settings for the connections that are opened to `url`: `tls`, for instance. */
   redisOptions?: RedisOptions
-  /** In place of `url`: a Redis or Cluster of ioredis, which is used as it is and never closed. Needs a second connection, as its duplicate. */
-  client?: RedisClient
+  /**
+   * In place of `url`: a Redis or Cluster of ioredis, which is used as it is and never closed. Needs a second connection,
+   * as its duplicate. Or a function that makes one when it is first needed, which is closed by `locks.close()`.
+   */
+  client?: RedisClient | (() => RedisClient | Promise<RedisClient>)
   /** Names the lock space: locks of another prefix know nothing of each other. 1 to 200 characters without braces. "holdfast" by default. */
   prefix?: string
   /** For how long to wait for an answer of Redis, in ms, before the call is given up as failed. 5,000 by default. */
@@ -43,8 +46,11 @@ export function storeOn(options: RedisStoreOptions, clock?: () => number): Store
     throw new LockArgumentError(`commandTimeout must be a number of ms above 0, not ${commandTimeout}`)
   return {
     async connect(wake) {
-      const redis = client ?? (await openClient(url as string, redisOptions))
-      const script = new ScriptClient(redis, client === undefined, {
+      const isOwn = typeof client !== "object"
+      const redis = await (typeof client === "function"
+        ? made(client)
+        : (client ?? openClient(url as string, redisOptions)))
+      const script = new ScriptClient(redis, isOwn, {
         prefix,
         timeoutMs: commandTimeout,
         clock,
@@ -87,6 +93,13 @@ const OWN_CLIENT: RedisOptions = {
   retryStrategy: (times) => Math.min(times * 50, 1_000),
   // A primary that has become a replica: the name may resolve to another by now.
   reconnectOnError: (error) => error.message.startsWith("READONLY"),
+}
+
+async function made(client: () => RedisClient | Promise<RedisClient>): Promise<RedisClient> {
+  const redis = await client()
+  redis.on("error", () => undefined)
+  if (!("nodes" in redis)) letExit(redis)
+  return redis
 }
 
 async function openClient(url: string, options: RedisOptions | undefined): Promise<RedisClient> {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import type { Cluster, Redis } from "ioredis"
+import { LockSetupError } from "../errors.js"
 import { CHECK_WITHIN, QUIET, UnansweredError } from "../store.js"
 import { type TimerEntry, TimerQueue } from "../timer-queue.js"
 import { end, nodesOf, replaceIfDead } from "./dead-connection.js"
@@ -13,6 +14,8 @@ export class ScriptClient {
   readonly session = randomBytes(9).toString("base64url")
   readonly #client: RedisClient
   readonly #owned: boolean
+  /** Whether its connection is used by nothing else, and may be ended. */
+  readonly #isOurs: boolean
   readonly #keys: string[]
   readonly #timeoutMs: number
   readonly #clock: (() => number) | undefined
@@ -29,6 +32,7 @@ export class ScriptClient {
   constructor(client: RedisClient, owned: boolean, options: ScriptClientOptions) {
     this.#client = client
     this.#owned = owned
+    this.#isOurs = owned && !("nodes" in client)
     this.#timeoutMs = options.timeoutMs
     this.#clock = options.clock
     this.#keys = ["", ":expiries", ":waiters", ":wakeups"].map((name) => `{${options.prefix}}${name}`)
@@ -59,7 +63,7 @@ export class ScriptClient {
   /** Calls the script. It is either answered in time or, should it come later, does nothing. */
   async call(operation: string, argument = "", within = this.#timeoutMs): Promise<ScriptReply> {
     if (performance.now() - this.#answeredAt > QUIET) await this.#check(within)
-    if (this.#owned && (this.#ending || this.#client.status !== "ready")) await this.ready()
+    if (this.#isOurs && (this.#ending || this.#client.status !== "ready")) await this.ready()
     for (const last of [false, true]) {
       const reply = await this.bounded(this.#send(operation, argument), within)
       const now = Number(reply[0])
@@ -80,7 +84,7 @@ export class ScriptClient {
       await this.bounded(this.#send("check", "", "0"), ms)
     } catch (error) {
       // A connection of our own is ended by that. A user's is ended only where it is sure to be dead.
-      if (!this.#owned) {
+      if (!this.#isOurs) {
         const replaced = await Promise.all(nodesOf(this.#client).map((node) => replaceIfDead(node, ms)))
         if (!replaced.includes(true)) throw error
       }
@@ -94,7 +98,9 @@ export class ScriptClient {
     try {
       return (await this.#client.evalsha(SHA, ...(rest as [number, ...string[]]))) as ScriptReply
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error
+      const { message } = error as Error
+      if (/^(MOVED|ASK) /.test(message)) throw notACluster(error)
+      if (!message.startsWith("NOSCRIPT")) throw error
       return (await this.#client.eval(SCRIPT, ...(rest as [number, ...string[]]))) as ScriptReply
     }
   }
@@ -132,7 +138,7 @@ export class ScriptClient {
     this.#answeredAt = Number.NEGATIVE_INFINITY
     call.fail(new UnansweredError(new Error(`Redis did not answer within ${this.#timeoutMs} ms`)))
     // The machine at the other end may be gone without a reset, and TCP would retry for a quarter of an hour.
-    if (!this.#owned || this.#ending) return
+    if (!this.#isOurs || this.#ending) return
     this.#ending = end(this.#client as Redis).then(() => {
       this.#ending = undefined
     })
@@ -147,6 +153,15 @@ export class ScriptClient {
     onClose(this.#client).delete(this.#onClose)
     if (this.#owned) this.#client.disconnect()
   }
+}
+
+function notACluster(cause: unknown): LockSetupError {
+  return new LockSetupError(
+    "This Redis is a node of a Cluster, and the keys of the locks are on another one: give the store a Cluster of ioredis " +
+      "as its client, such as new Cluster([address]), in place of the url",
+    undefined,
+    { cause },
+  )
 }
 
 interface Call extends TimerEntry {
