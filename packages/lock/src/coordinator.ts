@@ -168,7 +168,6 @@ export class Coordinator implements LeaseManager {
       return
     }
     this.#executing = true
-    this.#unansweredSince ??= performance.now()
     const batch = this.#takeBatch()
     for (const waiter of batch.acquire) waiter.sent = true
     try {
@@ -197,9 +196,13 @@ export class Coordinator implements LeaseManager {
 
   /** One batch at a time, so that a process can't overtake itself; what comes up meanwhile is the next batch. */
   async #await(result: Promise<BatchResult>, batch: PendingBatch): Promise<void> {
+    // An open session has set the time; to read the clock once more is a part of what a pair takes.
+    this.#unansweredSince ??= batch.sentAt || performance.now()
     this.#timers.arm(this.#waiting.size > 0)
     try {
-      this.#apply(batch, await result)
+      const answer = await result
+      this.#unansweredSince = undefined
+      this.#apply(batch, answer)
     } catch (error) {
       this.#fail(batch, error)
     }
@@ -210,7 +213,6 @@ export class Coordinator implements LeaseManager {
   }
 
   #apply(batch: PendingBatch, result: BatchResult): void {
-    this.#unansweredSince = undefined
     let at = 0
     for (const order of batch.renew) order.settle(result.renewed[at++] === true, batch.sentAt)
     at = 0

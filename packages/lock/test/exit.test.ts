@@ -122,10 +122,10 @@ describe.concurrent("close() ends though the store hangs, after a request that t
       await using proxy = await LossyProxy.open(target)
       if (since === "from the start") proxy.hang()
       const script = `
-      if (${since === "later"}) await (await locks.acquire("key")).release()
+      if (${since === "later"}) await (await locks.acquire("${name}")).release()
       console.log("ready")
       await new Promise((resolve) => process.stdin.on("end", resolve).resume())
-      await locks.acquire("key", { timeout: 300 }).catch(() => undefined)
+      await locks.acquire("${name}", { timeout: 300 }).catch(() => undefined)
       await locks.close()
       console.log("closed")
       globalThis.client?.disconnect()
