@@ -3,6 +3,7 @@ import type { Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { everyRun } from "./nightly.js"
 import { server } from "./postgres-server.js"
 import { LossyProxy } from "./proxy.js"
 
@@ -28,6 +29,7 @@ function run(
     import { redisStore } from ${source("redis/index")}
     import { postgresStore } from ${source("postgres/index")}
     import { Redis } from "ioredis"
+    import { createClient } from "redis"
     import pg from "pg"
     const locks = new Locks(${store})
   `
@@ -103,6 +105,8 @@ describe.concurrent("close() ends though the store hangs, after a request that t
   const postgres = server()
   const STORES = {
     "Redis by url": (port: number) => `redisStore({ url: "redis://127.0.0.1:${port}" })`,
+    "Redis by a function that makes a client of node-redis": (port: number) =>
+      `redisStore({ client: () => createClient({ url: "redis://127.0.0.1:${port}" }) })`,
     "Redis by client": (port: number) => `redisStore({ client: globalThis.client = new Redis(${port}) })`,
     "Postgres by connectionString": (port: number) => `postgresStore({ connectionString: "${urlAt(port)}" })`,
     "Postgres by client": (port: number) =>
@@ -111,7 +115,7 @@ describe.concurrent("close() ends though the store hangs, after a request that t
       `postgresStore({ pool: new pg.Pool({ connectionString: "${urlAt(port)}", connectionTimeoutMillis: 1_000 }) })`,
   }
   const urlAt = (port: number) => postgres.url().replace(/:\d+\//, `:${port}/`)
-  const cases = Object.entries(STORES).flatMap(([name, store]) =>
+  const cases = everyRun(STORES, ["Redis by url", "Postgres by pool"]).flatMap(([name, store]) =>
     ["from the start", "later"].map((since) => [name, since, store] as const),
   )
 

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
 import { type RedisClient, redisStore } from "../src/redis/index.js"
 import { exerciseStore } from "../src/testing/index.js"
+import { everyRun } from "./nightly.js"
 
 interface Opened {
   readonly client: RedisClient
@@ -39,7 +40,7 @@ describe("redisStore on a Cluster", () => {
   }, 30_000)
   afterAll(() => cluster.kill())
 
-  describe.each(Object.entries(CLUSTERS))("with %s", (_, openCluster) => {
+  describe.each(everyRun(CLUSTERS, ["ioredis 5"]))("with %s", (_, openCluster) => {
     let opened: Opened
     beforeAll(async () => {
       opened = await openCluster(cluster.nodes.map(({ url }) => url))
@@ -146,7 +147,7 @@ describe("redisStore behind Sentinel", () => {
   }, 30_000)
   afterAll(() => sentinels.kill())
 
-  describe.each(Object.entries(SENTINELS))("with %s", (_, openSentinel) => {
+  describe.each(everyRun(SENTINELS, ["ioredis 6", "node-redis 5"]))("with %s", (_, openSentinel) => {
     let opened: Opened
     afterEach(() => opened.close())
 

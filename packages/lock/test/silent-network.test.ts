@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { Locks } from "../src/index.js"
+import { everyRun } from "./nightly.js"
 import { storesBehindProxy } from "./stores-behind-proxy.js"
 
 afterEach(() => {
@@ -14,7 +15,10 @@ function takeTheClock(): void {
 
 const stores = storesBehindProxy()
 
-describe.each(Object.entries(stores))("%s, where the network forgets the connections", (_, open) => {
+/** Of our own connection, of a user's, and of many that are shared. */
+const KINDS = ["Redis by url", "Redis by client", "Postgres by pool"]
+
+describe.each(everyRun(stores, KINDS))("%s, where the network forgets the connections", (_, open) => {
   it("after a quiet minute: the next requests are granted, with all defaults", async () => {
     await using behind = await open()
     takeTheClock()
