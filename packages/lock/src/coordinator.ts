@@ -188,6 +188,8 @@ export class Coordinator implements LeaseManager {
     this.#executing = true
     const batch = this.#takeBatch()
     for (const waiter of batch.acquire) waiter.sent = true
+    // To load a client's library and make a client may itself take long.
+    if (!this.#session.isOpen) this.#unansweredSince ??= performance.now()
     try {
       const result = this.#session.execute(batch)
       this.#isSynchronous = !("then" in result)
