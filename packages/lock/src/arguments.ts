@@ -3,6 +3,8 @@ import type { Store } from "./store.js"
 
 export const MAX_KEYS = 10_000
 export const MAX_KEY_LENGTH = 1_024
+/** 100 years, in ms: as a time in µs it stays an exact number in every store. */
+export const MAX_TTL = 3_155_760_000_000
 
 /**
  * The keys without duplicates. A key is 1 to 1,024 UTF-16 units of well-formed Unicode without NUL, compared
@@ -31,10 +33,14 @@ export function checkName(what: string, name: unknown): string {
   return name
 }
 
-/** A ttl in whole ms, at least 1. `Infinity` is a lease without an end. */
+/** A ttl in whole ms, from 1 to 100 years. `Infinity` is a lease without an end. */
 export function checkTtl(ttl: unknown): number {
   if (typeof ttl !== "number" || !(ttl > 0))
     throw new LockArgumentError(`ttl must be a number of ms above 0 or Infinity, not ${show(ttl)}`)
+  if (ttl > MAX_TTL && ttl !== Number.POSITIVE_INFINITY)
+    throw new LockArgumentError(
+      `ttl must be at most ${MAX_TTL} ms (100 years), or Infinity for a lease without an end, not ${ttl}`,
+    )
   return Math.ceil(ttl)
 }
 

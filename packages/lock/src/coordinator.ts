@@ -1,4 +1,11 @@
-import { asStoreError, LockAbortedError, LockArgumentError, LockClosedError } from "./errors.js"
+import {
+  asStoreError,
+  isUnanswered,
+  LockAbortedError,
+  LockArgumentError,
+  LockClosedError,
+  type LockError,
+} from "./errors.js"
 import type { LockListener } from "./events.js"
 import { KeptLease, type LeaseManager } from "./kept-lease.js"
 import { LazySession } from "./lazy-session.js"
@@ -14,6 +21,15 @@ const RETRY_AFTER = 500
 /** How often to call the store while a request waits and no message comes, in ms: one may have been lost. */
 const SAFETY_CHECK = 15_000
 
+/** From when on a store that has not answered is told as one that failed, in ms. */
+const SILENT = 500
+
+/** How many orders one batch holds at most. */
+const LARGEST_BATCH = 1_000
+
+/** For how long `close` waits for the store, in ms. */
+const CLOSE_WITHIN = 5_000
+
 const TICK = Promise.resolve()
 
 /** Runs one session of a store: knows which requests wait, which leases are held, and when to call the store again. */
@@ -23,7 +39,10 @@ export class Coordinator implements LeaseManager {
   readonly #timers = new TimerQueue()
   readonly #waiting = new TombstoneMap<number, Waiter>()
   readonly #nextCheck: TimerEntry = { due: 0, slot: -1, onDue: () => this.#scheduleFlush() }
-  readonly #onTimeout = (waiter: Waiter) => this.#cancelRequest(waiter)
+  readonly #onTimeout = (waiter: Waiter) => {
+    this.#cancelRequest(waiter)
+    return this.#silence()
+  }
   readonly #flushAsScheduled = () => {
     if (this.#flushScheduled && !this.#executing) this.#flush()
   }
@@ -31,8 +50,13 @@ export class Coordinator implements LeaseManager {
   #seq = 0
   #flushScheduled = false
   #executing = false
+  /** When the store was given the first batch of those that it has not executed, if there is one. */
+  #unansweredSince: number | undefined
   #isSynchronous = false
+  #gaveUpUnsent = false
   #closed = false
+  /** Whether `close` waits for nothing more: what the store still answers schedules no call. */
+  #ended = false
   #onIdle: (() => void) | undefined
 
   constructor(store: Store, on: LockListener) {
@@ -70,6 +94,15 @@ export class Coordinator implements LeaseManager {
     }
   }
 
+  /** The error of a store that has executed nothing for longer than a healthy one takes. */
+  #silence(): LockError | undefined {
+    if (this.#unansweredSince === undefined) return undefined
+    const silent = performance.now() - this.#unansweredSince
+    return silent < SILENT
+      ? undefined
+      : asStoreError(new Error(`it has executed nothing for ${Math.round(silent)} ms`))
+  }
+
   #abort(waiter: Waiter, error: LockAbortedError | LockClosedError): void {
     this.#cancelRequest(waiter)
     waiter.abort(error)
@@ -78,9 +111,10 @@ export class Coordinator implements LeaseManager {
   /** Ends the wait, and removes the request from the store. */
   #cancelRequest(waiter: Waiter): void {
     this.#stopWaiting(waiter)
-    // The store cancels before it acquires, so what has not been sent must not be sent any more.
+    // The store cancels before it acquires, so what has not been sent must not be sent any more. It is left out when
+    // the batch is sent: to look for each of 150,000 at once would take minutes.
     if (waiter.sent) this.#pending.cancel.push(waiter)
-    else this.#pending.acquire = this.#pending.acquire.filter((other) => other !== waiter)
+    else this.#gaveUpUnsent = true
     this.#scheduleFlush()
   }
 
@@ -146,10 +180,16 @@ export class Coordinator implements LeaseManager {
 
   #flush(): void {
     this.#flushScheduled = false
+    // What is left to do after opening has failed may be nothing: the store isn't opened for that.
+    if (!this.#session.isOpen && this.#pending.size === 0) {
+      this.#onIdle?.()
+      return
+    }
     this.#executing = true
-    const batch = this.#pending
-    this.#pending = new PendingBatch()
+    const batch = this.#takeBatch()
     for (const waiter of batch.acquire) waiter.sent = true
+    // To load a client's library and make a client may itself take long.
+    if (!this.#session.isOpen) this.#unansweredSince ??= performance.now()
     try {
       const result = this.#session.execute(batch)
       this.#isSynchronous = !("then" in result)
@@ -162,16 +202,33 @@ export class Coordinator implements LeaseManager {
     if (!this.#flushScheduled) this.#onIdle?.()
   }
 
+  #takeBatch(): PendingBatch {
+    const all = this.#pending
+    if (this.#gaveUpUnsent) all.acquire = all.acquire.filter(({ pending }) => pending)
+    this.#gaveUpUnsent = false
+    if (all.size > LARGEST_BATCH) {
+      this.#scheduleFlush()
+      return all.takeFirst(LARGEST_BATCH)
+    }
+    this.#pending = new PendingBatch()
+    return all
+  }
+
   /** One batch at a time, so that a process can't overtake itself; what comes up meanwhile is the next batch. */
   async #await(result: Promise<BatchResult>, batch: PendingBatch): Promise<void> {
+    // An open session has set the time; to read the clock once more is a part of what a pair takes.
+    this.#unansweredSince ??= batch.sentAt || performance.now()
     this.#timers.arm(this.#waiting.size > 0)
     try {
-      this.#apply(batch, await result)
+      const answer = await result
+      this.#unansweredSince = undefined
+      this.#apply(batch, answer)
     } catch (error) {
       this.#fail(batch, error)
     }
     this.#executing = false
-    if (this.#flushScheduled) this.#flush()
+    if (this.#ended) this.#timers.disarm()
+    else if (this.#flushScheduled) this.#flush()
     else this.#onIdle?.()
   }
 
@@ -235,27 +292,74 @@ export class Coordinator implements LeaseManager {
     this.#scheduleFlush()
   }
 
-  /** What the store has executed of the batch is unknown: its callers get the error, and its requests are cancelled. */
+  /**
+   * What the store has executed of the batch is unknown: its requests are cancelled, and its callers get the error, but
+   * for those whose requests are asked again on a new connection.
+   */
   #fail(batch: PendingBatch, cause: unknown): void {
     const error = asStoreError(cause)
-    for (const order of [...batch.renew, ...batch.release]) order.reject(error)
-    for (const waiter of batch.acquire) {
-      if (waiter.pending) waiter.fail(error)
-      this.#stopWaiting(waiter)
+    for (const order of batch.renew) order.reject(error)
+    for (const order of batch.release) order.reject(error)
+    this.#cancelAll(batch)
+    for (const waiter of this.#requestsOf(batch)) {
+      if (isUnanswered(cause) && waiter.pending && !waiter.askedAgain) this.#askAgain(waiter)
+      else this.#failRequest(waiter, error)
     }
-    if (this.#session.isOpen) this.#pending.cancel.push(...batch.cancel, ...batch.acquire)
     this.#timers.schedule(this.#nextCheck, performance.now() + RETRY_AFTER)
     this.#timers.arm(this.#waiting.size > 0)
+  }
+
+  /** With those that were too many for the batch: cancellations come first, and would keep them from ever being sent. */
+  #requestsOf({ acquire, size }: PendingBatch): readonly Waiter[] {
+    if (size < LARGEST_BATCH) return acquire
+    const unsent = this.#pending.acquire
+    this.#pending.acquire = []
+    return [...acquire, ...unsent]
+  }
+
+  #failRequest(waiter: Waiter, error: LockError): void {
+    if (waiter.pending) waiter.fail(error)
+    this.#stopWaiting(waiter)
+  }
+
+  #cancelAll({ cancel, acquire }: PendingBatch): void {
+    const { isOpen } = this.#session
+    // One by one: as the arguments of one call, 150,000 are more than the stack holds.
+    if (isOpen) for (const it of cancel) this.#pending.cancel.push(it)
+    if (isOpen) for (const { seq, keys } of acquire) this.#pending.cancel.push({ seq, keys })
+    if (!isOpen) this.#pending.cancel.length = 0
+  }
+
+  /** Under another number, so that what the first asking may still become is not taken for this one. */
+  #askAgain(waiter: Waiter): void {
+    this.#waiting.delete(waiter.seq)
+    waiter.seq = ++this.#seq
+    waiter.askedAgain = true
+    waiter.sent = false
+    this.#waiting.set(waiter.seq, waiter)
+    this.#pending.acquire.push(waiter)
+    this.#scheduleFlush()
   }
 
   async close(): Promise<void> {
     for (const [, waiter] of [...this.#waiting]) this.#abort(waiter, new LockClosedError())
     for (const lease of this.#held()) lease.giveUp(new LockClosedError())
     this.#closed = true
-    this.#timers.arm(false)
-    if (this.#flushScheduled || this.#executing)
-      await new Promise<void>((resolve) => (this.#onIdle = resolve))
+    const until = performance.now() + CLOSE_WITHIN
+    const idle = await this.#becomesIdle(CLOSE_WITHIN)
+    this.#ended = true
     this.#timers.disarm()
-    await this.#session.close()
+    await this.#session.close(idle ? Math.max(until - performance.now(), 0) : 0)
+  }
+
+  /** False where the store has not answered the last batch within `ms`. */
+  async #becomesIdle(ms: number): Promise<boolean> {
+    if (!this.#flushScheduled && !this.#executing) return true
+    let timer: NodeJS.Timeout | undefined
+    const idle = new Promise<boolean>((resolve) => {
+      this.#onIdle = () => resolve(true)
+      timer = setTimeout(resolve, ms, false)
+    })
+    return idle.finally(() => clearTimeout(timer))
   }
 }

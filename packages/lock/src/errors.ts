@@ -97,7 +97,13 @@ export class LockArgumentError extends LockError {
 
 /** A `LockError` stays as it is: a missing table needs another remedy than a server that is down. */
 export function asStoreError(error: unknown): LockError {
+  if (isUnanswered(error)) return asStoreError(error.cause)
   return error instanceof LockError ? error : new LockStoreError(error)
+}
+
+/** Whether it is an `UnansweredError` of store.ts. */
+export function isUnanswered(error: unknown): error is Error {
+  return (error as { isUnanswered?: unknown } | undefined)?.isUnanswered === true
 }
 
 /** The store is not set up; the message says what to do. */

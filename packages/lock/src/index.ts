@@ -27,4 +27,4 @@ export type {
   Store,
   WaiterState,
 } from "./store.js"
-export { CLAIM_WINDOW } from "./store.js"
+export { CLAIM_WINDOW, UnansweredError } from "./store.js"

@@ -42,7 +42,12 @@ export class LazySession {
     return session.execute(batch)
   }
 
-  async close(): Promise<void> {
-    await this.#session?.close()
+  /** A session that is still being opened is closed once it is open; that is not waited for where there is no time. */
+  async close(within: number): Promise<void> {
+    const closed = this.#opening?.then(
+      (session) => session.close(within),
+      () => undefined,
+    )
+    if (this.#session || within > 0) await closed
   }
 }

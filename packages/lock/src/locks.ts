@@ -19,7 +19,7 @@ import type { KeyState, Session, Store } from "./store.js"
 import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
-  /** How long a lease outlives a dead holder, in ms; `Infinity`: it never expires. 30,000 by default. */
+  /** How long a lease outlives a dead holder, in ms, up to 100 years; `Infinity`: it never expires. 30,000 by default. */
   ttl?: number | undefined
   /** How long a request waits, in ms; 0 tries once, `Infinity` waits for as long as it takes. 5,000 by default. */
   timeout?: number | undefined
@@ -142,7 +142,8 @@ export class Locks implements AsyncDisposable {
 
   /**
    * Ends this instance: waiting requests are rejected with `LockClosedError`, leases abort their signals with it and
-   * are released, and connections that the store opened are given back.
+   * are released, and connections that the store opened are given back. A store that doesn't answer is waited for no
+   * longer than 5 s; what could not be released then ends by its ttl.
    */
   close(): Promise<void> {
     this.#closing ??= this.#coordinator.close()

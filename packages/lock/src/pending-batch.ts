@@ -39,10 +39,22 @@ export class RenewalOrder extends ReleaseOrder implements Renewal {
 
 /** The next batch: collects all orders of one tick, or of the time in which a result is awaited. */
 export class PendingBatch {
-  readonly renew: RenewalOrder[] = []
-  readonly release: ReleaseOrder[] = []
-  readonly cancel: Cancellation[] = []
+  renew: RenewalOrder[] = []
+  release: ReleaseOrder[] = []
+  cancel: Cancellation[] = []
   acquire: Waiter[] = []
   /** When it was sent to the store, as a time of `performance.now()`. */
   sentAt = 0
+
+  get size(): number {
+    return this.renew.length + this.release.length + this.cancel.length + this.acquire.length
+  }
+
+  /** Takes out as many as one batch may hold: a server that executes 8,000 at once serves no others for seconds. */
+  takeFirst(most: number): PendingBatch {
+    const first = new PendingBatch()
+    for (const list of ["renew", "release", "cancel", "acquire"] as const)
+      first[list] = this[list].splice(0, most - first.size) as never[]
+    return first
+  }
 }

@@ -26,9 +26,35 @@ export interface Session {
   inspect(): readonly KeyState[] | Promise<readonly KeyState[]>
   /** Ends every lease on `key`, with all keys of that lease. False where no lease held it. */
   forceRelease(key: string): boolean | Promise<boolean>
-  /** Gives back connections. The session's waiting requests are dropped; its leases expire by their ttl. */
-  close(): void | Promise<void>
+  /**
+   * Gives back connections. The session's waiting requests are dropped; its leases expire by their ttl. A server that
+   * doesn't answer is waited for no longer than `within` ms; with 0 it isn't told at all. Then connections end at once.
+   */
+  close(within?: number): void | Promise<void>
 }
+
+/**
+ * What `execute` rejects with where the connection was lost, or no answer came on it, and its next call goes over
+ * another one. What the store did of the batch is unknown: the core cancels its requests, and asks once more for those
+ * that are still waited for.
+ */
+export class UnansweredError extends Error {
+  override readonly name = "UnansweredError"
+  /** To be known by, since there may be two copies of the class. */
+  readonly isUnanswered = true
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+/** The time from which a connection that has been silent is checked before it is used, in ms: a network may have forgotten it. */
+export const QUIET = 15_000
+
+/** How long a server may take to answer such a check, in ms. */
+export const CHECK_WITHIN = 1_000
+
+/** When TCP itself first checks a silent connection, in ms. The nearest of those that forget wait for 240,000. */
+export const KEEP_ALIVE = 30_000
 
 export interface Batch {
   readonly renew: readonly Renewal[]

@@ -30,6 +30,8 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   slot = -1
   /** Whether it has been sent to the store, and has to be cancelled there when the wait ends early. */
   sent = false
+  /** Whether it has been asked for a second time, since the first answer was lost with the connection. */
+  askedAgain = false
   readonly id: string
   readonly owner: string
   readonly keys: readonly string[]
@@ -38,10 +40,12 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   #stopListening: (() => void) | undefined
 
   constructor(
-    readonly seq: number,
+    /** Another one when it is asked for again. */
+    public seq: number,
     readonly request: AcquireRequest,
     readonly since: number,
-    readonly giveUp: (waiter: Waiter) => void,
+    /** Ends the wait; returns the error of a store that doesn't answer, by which it is unknown whether the keys are busy. */
+    readonly giveUp: (waiter: Waiter) => LockError | undefined,
     readonly on: LockListener,
   ) {
     super()
@@ -58,8 +62,9 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   }
 
   onDue(): void {
-    this.giveUp(this)
-    this.refuse(undefined)
+    const silence = this.giveUp(this)
+    if (silence) this.fail(silence)
+    else this.refuse(undefined)
   }
 
   grant(lease: KeptLease): void {

@@ -54,7 +54,17 @@ describe("keys", () => {
 })
 
 describe("times", () => {
-  for (const ttl of [0, -1, Number.NaN, Number.NEGATIVE_INFINITY, "1000", null]) {
+  for (const ttl of [
+    0,
+    -1,
+    Number.NaN,
+    Number.NEGATIVE_INFINITY,
+    4e12,
+    1e17,
+    Number.MAX_VALUE,
+    "1000",
+    null,
+  ]) {
     it(`refuse a ttl of ${String(ttl)}`, async () => {
       const bad = ttl as number
       await refused(() => locks.acquire("key", { ttl: bad }))

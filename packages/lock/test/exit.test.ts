@@ -1,7 +1,11 @@
 import { spawn } from "node:child_process"
+import type { Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { everyRun } from "./nightly.js"
+import { server } from "./postgres-server.js"
+import { LossyProxy } from "./proxy.js"
 
 const tsx = fileURLToPath(import.meta.resolve("tsx"))
 
@@ -12,19 +16,34 @@ beforeAll(async () => {
 afterAll(() => redis.kill())
 
 /** Runs a script in a process of its own, and returns what it printed once it has ended by itself. */
-function run(script: string, store = "memoryStore()"): Promise<{ output: string; status: number | null }> {
+function run(
+  script: string,
+  store = "memoryStore()",
+  onReady: (input: Writable) => void = () => undefined,
+): Promise<{ output: string; status: number | null }> {
   const source = (name: string) =>
     JSON.stringify(fileURLToPath(new URL(`../src/${name}.ts`, import.meta.url)))
   const head = `
     import { Locks } from ${source("index")}
     import { memoryStore } from ${source("memory")}
     import { redisStore } from ${source("redis/index")}
+    import { postgresStore } from ${source("postgres/index")}
+    import { Redis } from "ioredis"
+    import { createClient } from "redis"
+    import pg from "pg"
     const locks = new Locks(${store})
   `
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ["--import", tsx, "--input-type=module", "-e", head + script])
+    const child = spawn(process.execPath, ["--import", tsx, "--input-type=module", "-e", head + script], {
+      stdio: "pipe",
+      timeout: 40_000,
+      killSignal: "SIGKILL",
+    })
     let output = ""
-    child.stdout.on("data", (chunk) => (output += chunk))
+    child.stdout.on("data", (chunk) => {
+      output += chunk
+      if (chunk.includes("ready")) onReady(child.stdin)
+    })
     child.stderr.on("data", (chunk) => (output += chunk))
     child.on("error", reject)
     child.on("close", (status) => resolve({ output, status }))
@@ -81,3 +100,46 @@ it("an answer of Redis that doesn't come keeps no process alive any more, once i
     await hung.kill()
   }
 }, 30_000)
+
+describe.concurrent("close() ends though the store hangs, after a request that timed out, and the process exits:", () => {
+  const postgres = server()
+  const STORES = {
+    "Redis by url": (port: number) => `redisStore({ url: "redis://127.0.0.1:${port}" })`,
+    "Redis by a function that makes a client of node-redis": (port: number) =>
+      `redisStore({ client: () => createClient({ url: "redis://127.0.0.1:${port}" }) })`,
+    "Redis by client": (port: number) => `redisStore({ client: globalThis.client = new Redis(${port}) })`,
+    "Postgres by connectionString": (port: number) => `postgresStore({ connectionString: "${urlAt(port)}" })`,
+    "Postgres by client": (port: number) =>
+      `postgresStore({ client: () => new pg.Client({ connectionString: "${urlAt(port)}" }) })`,
+    "Postgres by pool": (port: number) =>
+      `postgresStore({ pool: new pg.Pool({ connectionString: "${urlAt(port)}", connectionTimeoutMillis: 1_000 }) })`,
+  }
+  const urlAt = (port: number) => postgres.url().replace(/:\d+\//, `:${port}/`)
+  const cases = everyRun(STORES, ["Redis by url", "Postgres by pool"]).flatMap(([name, store]) =>
+    ["from the start", "later"].map((since) => [name, since, store] as const),
+  )
+
+  it.each(cases)(
+    "%s, hung %s",
+    async (name, since, store) => {
+      const target = name.startsWith("Redis") ? redis.port : Number(new URL(postgres.url()).port)
+      await using proxy = await LossyProxy.open(target)
+      if (since === "from the start") proxy.hang()
+      const script = `
+      if (${since === "later"}) await (await locks.acquire("${name}")).release()
+      console.log("ready")
+      await new Promise((resolve) => process.stdin.on("end", resolve).resume())
+      await locks.acquire("${name}", { timeout: 300 }).catch(() => undefined)
+      await locks.close()
+      console.log("closed")
+      globalThis.client?.disconnect()
+    `
+      const { output } = await run(script, store(proxy.port), (input) => {
+        proxy.hang()
+        input.end()
+      })
+      expect(output).toBe("ready\nclosed\n")
+    },
+    45_000,
+  )
+})

@@ -235,6 +235,26 @@ describe("setting up", () => {
 })
 
 describe("a pool", () => {
+  it("of one that a job holds past the ttl costs no lease, since that is renewed over our own connection", async () => {
+    const pool = new pg.Pool({ connectionString: server.url(), max: 1 })
+    const locks = locksOn({ ttl: 600 }, { connectionString: undefined, pool })
+    let renewals = 0
+    const watched = new Locks(postgresStore({ pool, responseTimeout: 2_000 }), {
+      ttl: 600,
+      on: { renewed: () => renewals++ },
+    })
+    opened.push(watched)
+    await watched.run("key", async () => {
+      const only = await pool.connect()
+      await only.query("SELECT 1")
+      await eventually(() => renewals).toBeGreaterThan(5)
+      await locks.run("other", () => 1)
+      only.release()
+    })
+    await Promise.all(opened.splice(0).map((each) => each.close()))
+    await pool.end()
+  })
+
   it("of one serves 50 who want the same key, and is never held while they wait", async () => {
     const pool = new pg.Pool({ connectionString: server.url(), max: 1 })
     const locks = locksOn({ ttl: 20_000 }, { connectionString: undefined, pool })
@@ -254,7 +274,10 @@ describe("a pool", () => {
 })
 
 async function run(text: string, values?: unknown[]): Promise<pg.QueryResult> {
-  const client = new pg.Client({ connectionString: server.url() })
+  const client = new pg.Client({
+    connectionString: server.url(),
+    options: "-c default_transaction_read_only=off",
+  })
   await client.connect()
   try {
     return await client.query(text, values)
@@ -262,3 +285,33 @@ async function run(text: string, values?: unknown[]): Promise<pg.QueryResult> {
     await client.end()
   }
 }
+
+describe("a server that takes no writes for a moment, as while it becomes the primary", () => {
+  const database = async (settings: string) => run(`ALTER DATABASE postgres ${settings}`)
+  const endOthers = () =>
+    run(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL",
+    )
+
+  it.each(["connectionString", "pool"])("is asked again on another connection, by %s", async (by) => {
+    const address = server.url()
+    const pool = by === "pool" ? new pg.Pool({ connectionString: address, max: 3 }) : undefined
+    pool?.on("error", () => undefined)
+    const locks = locksOn({}, pool ? { connectionString: undefined, pool } : {})
+    const lease = await locks.acquire("key", { ttl: 20_000 })
+    const waiting = locks.acquire("key")
+    waiting.catch(() => undefined)
+    await eventually(async () => (await locks.inspect())[0]?.waiters.length).toBe(1)
+    await database("SET default_transaction_read_only = on")
+    await endOthers()
+    await expect(locks.acquire("other")).rejects.toMatchObject({ code: "LOCK_STORE_FAILED" })
+    // As many connections as the pool takes are made while the server is read-only, and stay so.
+    if (pool) await Promise.all([1, 2, 3].map(() => pool.query("SELECT pg_sleep(0.1)")))
+    await database("RESET default_transaction_read_only")
+    expect(await (await locks.acquire("other")).release()).toBe(true)
+    expect(await lease.release()).toBe(true)
+    expect(await (await waiting).release()).toBe(true)
+    await Promise.all(opened.splice(0).map((each) => each.close()))
+    await pool?.end()
+  })
+})

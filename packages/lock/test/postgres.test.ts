@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
 import pg from "pg"
 import { describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
 import { installSql, postgresStore } from "../src/postgres/index.js"
-import { VERSION } from "../src/postgres/tables.js"
+import { VERSION } from "../src/postgres/migrations.js"
 import { exerciseStore } from "../src/testing/index.js"
+import { isNightly } from "./nightly.js"
 import { server } from "./postgres-server.js"
 
 const postgres = server()
@@ -77,35 +79,78 @@ describe("the version of its schema", () => {
     return { schema, client, locks, end }
   }
 
-  it("is brought up to date where it is older", async () => {
-    const { schema, client, locks, end } = await spaceOf(1)
-    await client.query(`DROP FUNCTION ${schema}.release_one`)
+  /** What makes up a schema, for a comparison. */
+  async function described(client: pg.Client, schema: string): Promise<string[]> {
+    const { rows } = await client.query(
+      `SELECT format('column %s.%s %s %s', table_name, column_name, data_type, is_nullable) AS line
+         FROM information_schema.columns WHERE table_schema = $1
+       UNION ALL SELECT replace(indexdef, $1 || '.', '') FROM pg_indexes WHERE schemaname = $1
+       UNION ALL SELECT format('function %s(%s) %s', proname, pg_get_function_arguments(oid), md5(regexp_replace(replace(prosrc, $1, ''), 'xact_lock\\(-?[0-9]+', '')))
+         FROM pg_proc WHERE pronamespace = to_regnamespace($1)
+       UNION ALL SELECT format('trigger %s', tgname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+         WHERE c.relnamespace = to_regnamespace($1)
+       ORDER BY 1`,
+      [schema],
+    )
+    return rows.map(({ line }) => line)
+  }
+
+  it.each(isNightly ? [1, 2, 3, 4, 5] : [1, 5])(
+    "is upgraded from version %i to what a new one is, with what is held",
+    async (version) => {
+      const [old, fresh] = [await postgres.space(), await postgres.space()]
+      const client = new pg.Client({ connectionString: old.connectionString })
+      await client.connect()
+      const ddl = readFileSync(new URL(`schemas/version-${version}.sql`, import.meta.url), "utf8")
+      await client.query(ddl.replaceAll("holdfast_lock", old.schema))
+      await client.query(`
+      UPDATE ${old.schema}.horizon SET ttl = 60000, number = 5000000;
+      SELECT ${old.schema}.recover(0);
+      SELECT setval('${old.schema}.number', 4000000);
+      INSERT INTO ${old.schema}.queue (key, waits, number, token, lease, claimed, due, since, ttl, lasting, several, session, seq, id, owner)
+        VALUES ('key', false, 3000000, 3000000, 3000000, true, 'Infinity', 0, 60000, false, false, 'old', 1, 'id', 'id')`)
+      const recovering = version < 5 ? "barred_until" : "recovering_until"
+      await client.query(`UPDATE ${old.schema}.epoch SET ${recovering} = NULL`)
+      const locks = [old, fresh].map(
+        ({ connectionString, schema }) => new Locks(postgresStore({ connectionString, schema })),
+      )
+      expect(await locks[0]?.tryAcquire("key")).toBe(null)
+      expect(await locks[0]?.releaseById("id", "key")).toBe(true)
+      await locks[0]?.run("key", ({ token }) => expect(token).toBeGreaterThan(4_000_000n))
+      await locks[1]?.run("key", () => 1)
+      expect(await described(client, old.schema)).toEqual(await described(client, fresh.schema))
+      expect((await client.query(`SELECT ${old.schema}.version()`)).rows).toEqual([{ version: VERSION }])
+      await Promise.all(locks.map((each) => each.close()))
+      await client.end()
+      await Promise.all([old.drop(), fresh.drop()])
+    },
+  )
+
+  it("says what to do to a process whose functions a newer one has replaced", async () => {
+    const { schema, client, locks, end } = await spaceOf(VERSION)
     await (await locks.acquire("key")).release()
-    expect((await client.query(`SELECT ${schema}.version()`)).rows).toEqual([{ version: VERSION }])
+    await client.query(`DROP FUNCTION ${schema}.acquire_one`)
+    await client.query(
+      `CREATE OR REPLACE FUNCTION ${schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${VERSION + 1}'`,
+    )
+    await expect(locks.acquire("key")).rejects.toMatchObject({
+      code: "LOCK_NOT_SET_UP",
+      message: expect.stringContaining("bring @holdfast/lock up to date, and restart"),
+    })
     await end()
   })
 
-  it("is upgraded from version 4 with what is held", async () => {
-    const { schema, client, locks, end } = await spaceOf(4)
-    expect(await locks.acquireById("id", "key")).toBeTypeOf("bigint")
-    await client.query(`
-      ALTER TABLE ${schema}.session RENAME COLUMN wake_at TO ask_at;
-      ALTER INDEX ${schema}.session_wake_at RENAME TO session_ask_at;
-      ALTER TABLE ${schema}.epoch RENAME COLUMN recovering_until TO barred_until;
-      DROP FUNCTION ${schema}.release_one;
-      CREATE FUNCTION ${schema}.release_one(asker text, this_turn bigint, target text, lease_id text, held_token bigint)
-        RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
-      CREATE FUNCTION ${schema}.told(asker text, is_waiting boolean) RETURNS void LANGUAGE sql AS '';
-      CREATE OR REPLACE FUNCTION ${schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 4'`)
-    const newer = new Locks(postgresStore({ connectionString: postgres.url(), schema }))
-    expect(await newer.tryAcquire("key")).toBe(null)
-    expect(await newer.releaseById("id", "key")).toBe(true)
-    const { rows } = await client.query(
-      "SELECT proname FROM pg_proc WHERE proname = 'told' AND pronamespace = $1::regnamespace",
-      [schema],
-    )
-    expect(rows).toEqual([])
-    await newer.close()
+  it("is not set back by the SQL of an older version", async () => {
+    const { schema, client, end } = await spaceOf(VERSION + 1)
+    await expect(client.query(installSql(schema))).rejects.toMatchObject({ code: "HF003" })
+    await end()
+  })
+
+  it("is made anew under a process that runs, where it was dropped", async () => {
+    const { schema, client, locks, end } = await spaceOf(VERSION)
+    await (await locks.acquire("key")).release()
+    await client.query(`DROP SCHEMA ${schema} CASCADE`)
+    expect(await (await locks.acquire("key")).release()).toBe(true)
     await end()
   })
 
@@ -121,9 +166,9 @@ describe("the version of its schema", () => {
 
   it("changes with every change of its SQL", () => {
     const digest = createHash("sha256").update(installSql()).digest("hex").slice(0, 16)
-    expect({ VERSION, digest }, "A new VERSION in tables.ts, and then its digest here").toEqual({
-      VERSION: 5,
-      digest: "85dec1854de61969",
+    expect({ VERSION, digest }, "A new VERSION in migrations.ts, and then its digest here").toEqual({
+      VERSION: 6,
+      digest: "033f0866f73d1706",
     })
   })
 })

@@ -7,8 +7,10 @@ export class LossyProxy implements AsyncDisposable {
   loses: (chunk: Buffer, connection: number) => boolean = () => false
   /** How many there have been. */
   connections = 0
+  /** Up to which of them nothing passes any more, in either direction. */
+  #forgotten = 0
   readonly #sockets = new Set<Socket>()
-  readonly #server = createServer((client) => this.#join(client))
+  readonly #server = createServer({ allowHalfOpen: true }, (client) => this.#join(client))
   readonly #target: number
 
   private constructor(target: number) {
@@ -27,10 +29,13 @@ export class LossyProxy implements AsyncDisposable {
   }
 
   #join(client: Socket): void {
-    const server = createConnection({ port: this.#target, host: "127.0.0.1" })
+    const server = createConnection({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true })
     const number = ++this.connections
-    server.on("data", (chunk) => this.loses(chunk, number) || client.write(chunk))
-    client.on("data", (chunk) => server.write(chunk))
+    const passes = () => number > this.#forgotten
+    server.on("data", (chunk) => passes() && !this.loses(chunk, number) && client.write(chunk))
+    client.on("data", (chunk) => passes() && server.write(chunk))
+    server.on("end", () => passes() && client.end())
+    client.on("end", () => passes() && server.end())
     for (const [one, other] of [
       [client, server],
       [server, client],
@@ -39,9 +44,19 @@ export class LossyProxy implements AsyncDisposable {
       one.on("error", () => undefined)
       one.on("close", () => {
         this.#sockets.delete(one)
-        other.destroy()
+        if (passes()) other.destroy()
       })
     }
+  }
+
+  /** Forgets the connections that there are, as a NAT or a load balancer does: neither side hears a word, not even of their end. */
+  forget(): void {
+    this.#forgotten = this.connections
+  }
+
+  /** As if the server hung: connections are taken, and nothing passes on any of them. */
+  hang(): void {
+    this.#forgotten = Number.POSITIVE_INFINITY
   }
 
   /** Ends all connections. */

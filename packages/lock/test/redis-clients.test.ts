@@ -4,6 +4,7 @@ import * as ioredis5 from "ioredis-5"
 import { createClient, createClientPool, RESP_TYPES, type RedisClientOptions } from "redis"
 import { createClient as createClient6 } from "redis-6"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { MAX_TTL } from "../src/arguments.js"
 import { Locks } from "../src/index.js"
 import { type RedisClient, redisStore } from "../src/redis/index.js"
 
@@ -150,6 +151,17 @@ describe("redisStore", () => {
     await lease.release()
     expect(Number((await redis.say("PTTL", `{${prefix}}`)).slice(1))).toBeGreaterThan(1_000_000)
     await locks.close()
+  })
+
+  it("holds, renews and frees a lease with the longest ttl that is finite", async () => {
+    const prefix = crypto.randomUUID()
+    await using locks = new Locks(redisStore({ url: redis.url, prefix }))
+    const lease = await locks.acquire("key", { ttl: MAX_TTL })
+    expect((await locks.inspect())[0]?.holders[0]?.expiresIn).toBeGreaterThan(MAX_TTL - 60_000)
+    expect(Number((await redis.say("PTTL", `{${prefix}}`)).slice(1))).toBeGreaterThan(MAX_TTL)
+    await lease.extend(MAX_TTL)
+    expect(await lease.release()).toBe(true)
+    expect(await locks.inspect()).toEqual([])
   })
 
   it("knows nothing of the locks of another prefix", async () => {

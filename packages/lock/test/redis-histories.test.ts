@@ -5,7 +5,14 @@ import { storeOn } from "../src/redis/index.js"
 import type { RedisSession } from "../src/redis/session.js"
 import { histories } from "./generators.js"
 import { History, type Step, type Subject } from "./history.js"
+import { isNightly } from "./nightly.js"
 import { wipeableMemory } from "./wipeable-memory.js"
+
+/** A machine that is busy plays fewer of them, in the time that there is. */
+const SETTINGS = {
+  numRuns: Number(process.env.HOLDFAST_RUNS ?? (isNightly ? 400 : 150)),
+  interruptAfterTimeLimit: isNightly ? 100_000 : 10_000,
+}
 
 let redis: LocalRedis
 beforeAll(async () => {
@@ -68,7 +75,7 @@ describe("any history of requests", () => {
         expect(await History.play(steps, onRedis)).toEqual(expected)
       }),
       {
-        numRuns: Number(process.env.HOLDFAST_RUNS ?? 400),
+        ...SETTINGS,
         examples: [[TAKEN_UNHEARD], [GIVEN_UP_UNHEARD], [WAITS_THROUGH_WIPE], [TAKEN_BEFORE_WIPE]],
       },
     )

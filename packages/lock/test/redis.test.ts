@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Locks } from "../src/index.js"
 import { type NodeRedisClient, redisStore } from "../src/redis/index.js"
 import { exerciseStore } from "../src/testing/index.js"
+import { everyRun } from "./nightly.js"
 
 let redis: LocalRedis
 beforeAll(async () => {
@@ -23,10 +24,12 @@ describe("redisStore", () => {
   })
 })
 
-describe.each([
-  ["node-redis 5", (url: string) => createClient({ url }).connect()],
-  ["node-redis 6", (url: string) => createClient6({ url }).connect()],
-])("redisStore with a client of %s", (_, connect) => {
+const NODE_REDIS: Record<string, (url: string) => Promise<NodeRedisClient>> = {
+  "node-redis 5": (url) => createClient({ url }).connect(),
+  "node-redis 6": (url) => createClient6({ url }).connect(),
+}
+
+describe.each(everyRun(NODE_REDIS, ["node-redis 5"]))("redisStore with a client of %s", (_, connect) => {
   let client: NodeRedisClient
   beforeAll(async () => {
     client = await connect(redis.url)

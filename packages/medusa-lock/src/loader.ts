@@ -1,7 +1,7 @@
 import type { Locks } from "@holdfast/lock"
 import { asValue } from "@medusajs/framework/awilix"
 import type { LoaderOptions } from "@medusajs/framework/types"
-import { CHECKS, type Checks, checkOptions, type LockingOptions } from "./options.js"
+import { CHECKS, type Checks, checkOptions, type LockingOptions, type OneOf } from "./options.js"
 
 type ProviderLoaderOptions = LoaderOptions & { moduleOptions?: object }
 type Container = LoaderOptions["container"]
@@ -11,8 +11,8 @@ export interface ProviderSetup<Options extends LockingOptions> {
   identifier: string
   /** How each of its own options is checked. */
   checks: Checks<Omit<Options, keyof LockingOptions>>
-  /** Options that must be there, with what to do about it. */
-  required?: Partial<Record<keyof Options, string>>
+  /** Options of which exactly one must be there, with what to do where none is. */
+  oneOf?: OneOf<Options>
   /** Connects to nothing yet: `db:migrate` loads the providers too. */
   open(options: Options, container: Container): Locks
 }
@@ -28,7 +28,7 @@ export function locksLoader<Options extends LockingOptions>(setup: ProviderSetup
   return async ({ container, options, moduleOptions }: ProviderLoaderOptions): Promise<void> => {
     // A provider without options is given those of the whole module instead, and no `moduleOptions`.
     const given = (moduleOptions ? (options ?? {}) : {}) as Options
-    checkOptions(setup.identifier, given, checks, setup.required)
+    checkOptions(setup.identifier, given, checks, setup.oneOf)
     container.register({ locks: asValue(setup.open(given, container)), lockingOptions: asValue(given) })
   }
 }

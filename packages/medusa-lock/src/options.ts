@@ -35,15 +35,28 @@ export const isText: Check = (value) =>
 export const isObject: Check = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "must be an object"
 
+/** A client of Redis, or a function that makes one. */
+export const isClient: Check = (value) => {
+  const { evalsha, sendCommand } = (value ?? {}) as Record<string, unknown>
+  return [value, evalsha, sendCommand].some((it) => typeof it === "function")
+    ? undefined
+    : "must be a client of ioredis or node-redis, or a function that makes one"
+}
+
+export interface OneOf<Options> {
+  readonly names: readonly (keyof Options & string)[]
+  readonly remedy: string
+}
+
 /**
- * @param required the options that must be there, with what to do about it.
+ * @param oneOf the options of which one must be there, with what to do about it.
  * @throws MedusaError INVALID_ARGUMENT for an option that the provider doesn't have, lacks, or can't use.
  */
 export function checkOptions<Options extends object>(
   provider: string,
   given: Options,
   checks: Checks<Options>,
-  required: Partial<Record<keyof Options, string>> = {},
+  oneOf?: OneOf<Options>,
 ): void {
   const refuse = (what: string) => {
     throw new MedusaError(MedusaError.Types.INVALID_ARGUMENT, `The locking provider "${provider}" ${what}`)
@@ -54,7 +67,8 @@ export function checkOptions<Options extends object>(
     const wrong = value === undefined ? undefined : check?.(value)
     if (wrong) refuse(`can't start: its option "${name}" ${wrong}`)
   }
-  for (const [name, remedy] of Object.entries(required))
-    if (given[name as keyof Options] === undefined)
-      refuse(`can't start: its option "${name}" is missing; ${remedy}`)
+  if (!oneOf) return
+  const there = oneOf.names.filter((name) => given[name] !== undefined)
+  if (there.length === 0) refuse(`can't start: its option "${oneOf.names[0]}" is missing; ${oneOf.remedy}`)
+  if (there.length > 1) refuse(`can't start: of its options ${there.join(" and ")} only one may be set`)
 }

@@ -42,6 +42,8 @@ const LIKE_MEDUSA: ClientConfig = {
   application_name: "holdfast lock",
   connectionTimeoutMillis: 5_000,
   keepAlive: true,
+  // Load balancers forget a connection that is silent for 240 s and more.
+  keepAliveInitialDelayMillis: 30_000,
 }
 
 async function openClient(options: PostgresLockingOptions, container: Container): Promise<Client> {

@@ -39,6 +39,8 @@ describe("refuses, when Medusa starts, by the name of the provider and of the op
     [redis, { redisUrl: "" }, 'its option "redisUrl" must be a text'],
     [redis, { redisUrl: "redis://x", namespace: "{a}" }, 'its option "namespace" must be'],
     [redis, { redisUrl: "redis://x", redisOptions: "tls" }, 'its option "redisOptions" must be an object'],
+    [redis, { redisUrl: "redis://x", client: () => undefined }, "redisUrl and client only one may be set"],
+    [redis, { client: { host: "x" } }, 'its option "client" must be a client of ioredis or node-redis'],
     [postgres, { schema: "My Locks" }, 'its option "schema" must be 1 to 63 of a-z'],
     [postgres, { databaseUrl: 5 }, 'its option "databaseUrl" must be a text'],
     [postgres, { constructor: 1 }, 'has no option "constructor"'],

@@ -1,5 +1,6 @@
 import { LockArgumentError } from "../errors.js"
 import { notLoaded } from "../optional-package.js"
+import { CHECK_WITHIN, KEEP_ALIVE, QUIET } from "../store.js"
 
 /** The part of a client of `pg` that is used, so that pg's types are no part of ours. */
 export interface PgClient {
@@ -27,6 +28,8 @@ export interface PgPoolClient extends Pick<PgClient, "query"> {
 export interface PgPool {
   connect(): Promise<PgPoolClient>
   readonly options: object
+  readonly idleCount?: number
+  readonly totalCount?: number
 }
 
 export interface Statement {
@@ -45,14 +48,20 @@ export function byConnectionString(connectionString: string, timeoutMs: number):
   return async () => {
     const { Client } = await loadPg()
     try {
-      const config = { connectionString, connectionTimeoutMillis: timeoutMs, keepAlive: true }
-      return new Client({ application_name: "holdfast lock", ...config })
+      return new Client({ application_name: "holdfast lock", connectionString, ...watched(timeoutMs) })
     } catch {
       // Its own error carries the string, with the password in it.
       throw new LockArgumentError("connectionString can't be read by pg")
     }
   }
 }
+
+/** Settings by which a connection that can't be made, or that the network has forgotten, is noticed. */
+const watched = (timeoutMs: number) => ({
+  connectionTimeoutMillis: timeoutMs,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: KEEP_ALIVE,
+})
 
 interface Pg {
   Client: new (config: object) => PgClient
@@ -77,14 +86,15 @@ export function besidePool(pool: PgPool, timeoutMs: number): Connect {
     const { Client } = pool as unknown as Pg
     const { options } = pool as { options: { password?: unknown } }
     // The pool hides the password from being enumerated.
-    const config = {
-      ...options,
-      password: options.password,
-      connectionTimeoutMillis: timeoutMs,
-      keepAlive: true,
-    }
-    return new Client(config)
+    return new Client({ ...options, password: options.password, ...watched(timeoutMs) })
   }
+}
+
+/** Ends a connection without waiting for the server, which `end` does: it may not answer any more. */
+export function destroy(client: PgClient): void {
+  const { connection } = client as { connection?: { stream?: { destroy(): void } } }
+  client.end().catch(() => undefined)
+  connection?.stream?.destroy()
 }
 
 /** The outcome of `promise`, or an error after `ms`; `onLate` then gets the value that comes late. */
@@ -117,30 +127,76 @@ export function within<T>(promise: Promise<T>, ms: number, onLate: (late: T) => 
  */
 export const KEEP_MEMORY = "octet_length(repeat('x', 524288))"
 
+/** What `refuseReadOnly` looks at. */
+export const READ_ONLY = "current_setting('transaction_read_only') AS read_only"
+
+/** As a server is that becomes the primary: the next connection may be to one that takes writes. */
+export function refuseReadOnly(row: unknown): void {
+  if ((row as { read_only?: string } | undefined)?.read_only === "on")
+    throw new Error("The server takes no writes: it is a standby, or default_transaction_read_only is on")
+}
+
 /** Statements through a pool, each on a client that is given back at once. */
 export function throughPool(pool: PgPool, timeoutMs: number): Query {
-  const known = new WeakSet<PgPoolClient>()
+  const usedAt = new WeakMap<PgPoolClient, number>()
   return async <Row>(statement: Statement) => {
-    const started = performance.now()
-    const client = await within(pool.connect(), timeoutMs, (late) => late.release())
-    const rest = Math.max(timeoutMs - (performance.now() - started), 1)
-    const put = async () => {
-      if (!known.has(client)) await client.query({ text: `SELECT ${KEEP_MEMORY}` })
-      known.add(client)
-      return client.query(statement)
-    }
+    const until = performance.now() + timeoutMs
+    const rest = () => Math.max(until - performance.now(), 1)
+    const client = await take(pool, usedAt, rest)
     try {
-      const { rows } = await within(put(), rest, () => undefined)
+      const { rows } = await within(client.query(statement), rest(), () => undefined)
+      usedAt.set(client, performance.now())
       client.release()
       return rows as Row[]
     } catch (error) {
-      // An error without an SQLSTATE is the connection's, and what arrives on it next can't be trusted.
-      client.release(typeof (error as { code?: unknown }).code !== "string" || isBroken(error))
+      client.release(!servesAfter(error))
       throw error
     }
   }
 }
 
-function isBroken(error: unknown): boolean {
-  return !("severity" in (error as object))
+/** Whether the pool can give a client at once. A job may hold its last one for longer than its own lease lasts. */
+export function hasSpare({ options, idleCount = 1, totalCount = 0 }: PgPool): boolean {
+  const { max = 10 } = options as { max?: number }
+  return idleCount > 0 || totalCount < max
+}
+
+/** A client that serves: the network may have forgotten those that have been idle, or their server may be a standby now. */
+async function take(
+  pool: PgPool,
+  usedAt: WeakMap<PgPoolClient, number>,
+  rest: () => number,
+): Promise<PgPoolClient> {
+  for (;;) {
+    const wasIdle = pool.idleCount !== 0
+    const client = await within(pool.connect(), rest(), (late) => late.release())
+    const used = usedAt.get(client)
+    if (used !== undefined && performance.now() - used < QUIET) return client
+    try {
+      const check = client.query({ text: `SELECT ${KEEP_MEMORY}, ${READ_ONLY}` })
+      const { rows } = await within(check, Math.min(rest(), CHECK_WITHIN), () => undefined)
+      refuseReadOnly(rows[0])
+      return client
+    } catch (error) {
+      client.release(true)
+      // Of others that are idle each may be as old. What has just been connected is as good as any.
+      if (rest() < CHECK_WITHIN || !wasIdle) throw error
+    }
+  }
+}
+
+/**
+ * Classes of SQLSTATE of errors that are the statement's: of its data, a lock, a limit, its cancellation, a schema or
+ * function that isn't there yet, a right that is missing, or ours.
+ */
+const OF_THE_STATEMENT = /^(22|23|40|53|54|57014|3F000|42883|42501|HF)/
+
+/**
+ * Whether the connection is fit for the next statement after an error. After one that isn't the server's own, what
+ * arrives next can't be matched to a statement; and a server that is read-only or about to stop may be another one
+ * on the next connection.
+ */
+export function servesAfter(error: unknown): boolean {
+  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  return severity !== undefined && typeof code === "string" && OF_THE_STATEMENT.test(code)
 }

@@ -1,5 +1,8 @@
+import { CHECK_WITHIN, QUIET } from "../store.js"
 import type { Connect, PgClient, Query, Statement } from "./clients.js"
-import { KEEP_MEMORY, within } from "./clients.js"
+import { destroy, KEEP_MEMORY, READ_ONLY, refuseReadOnly, servesAfter, within } from "./clients.js"
+
+const CHECK = { text: "SELECT 1" }
 
 /** How long a notification to ourselves may take, in ms. */
 const ECHO_WITHIN = 1_000
@@ -23,6 +26,8 @@ export class ListenConnection {
   #client: PgClient | undefined
   #busy: Promise<unknown> | undefined
   #closed = false
+  /** When the server was last heard. */
+  #heardAt = 0
   /** Whether messages arrive, and the connection is the same from one statement to the next. */
   listens = false
 
@@ -32,39 +37,42 @@ export class ListenConnection {
 
   /** Connects, where it isn't connected. */
   open(): Promise<PgClient> {
-    this.#opening ??= this.#open().catch((error) => {
+    if (this.#client) return Promise.resolve(this.#client)
+    this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
-      throw error
     })
     return this.#opening
   }
 
   async #open(): Promise<PgClient> {
-    const { connect, timeoutMs, onEnd, channel } = this.#options
+    const { connect, timeoutMs, channel } = this.#options
     const client = await connect()
-    const end = () => {
-      if (this.#client !== client && this.#client !== undefined) return
-      this.#drop()
-      if (!this.#closed) onEnd()
-    }
-    client.on("error", end)
-    client.on("end", end)
+    const onEnd = () => this.#lose(client)
+    client.on("error", onEnd)
+    client.on("end", onEnd)
     try {
       await within(client.connect(), timeoutMs, () => undefined)
-      const isolation = "set_config('default_transaction_isolation', 'read committed', false)"
-      await this.#send(client, { text: `SELECT ${isolation}, ${KEEP_MEMORY}` })
+      await this.#prepare(client)
       await this.#send(client, { text: `LISTEN "${channel}"` })
       this.listens = await this.#hears(client)
+      if (this.#closed) throw new Error("The connection was closed while it was opened")
     } catch (error) {
-      void client.end().catch(() => undefined)
+      destroy(client)
       throw error
     }
     client.on("notification", (message) => {
+      this.#heardAt = performance.now()
       if (message.channel === channel) this.#options.onMessage(message.payload ?? "")
     })
     this.#client = client
     client.unref?.()
     return client
+  }
+
+  async #prepare(client: PgClient): Promise<void> {
+    const isolation = "set_config('default_transaction_isolation', 'read committed', false)"
+    const [row] = await this.#send(client, { text: `SELECT ${isolation}, ${KEEP_MEMORY}, ${READ_ONLY}` })
+    refuseReadOnly(row)
   }
 
   /** Behind a pooler that shares connections LISTEN gives no error, and no message ever arrives. */
@@ -103,53 +111,82 @@ export class ListenConnection {
       await within(client.connect(), Math.min(ECHO_WITHIN, timeoutMs), () => undefined)
       await this.#send(client, statement)
     } finally {
-      void client.end().catch(() => undefined)
+      destroy(client)
     }
   }
 
   /** One statement after the other. */
   query = async <Row>(statement: Statement): Promise<Row[]> => {
-    const client = this.#client ?? (await this.open())
     while (this.#busy) await this.#busy.catch(() => undefined)
-    client.ref?.()
-    const answer = this.#send<Row>(client, statement)
+    const answer = this.#ask<Row>(statement)
     this.#busy = answer
     try {
       return await answer
     } finally {
       this.#busy = undefined
+    }
+  }
+
+  async #ask<Row>(statement: Statement): Promise<Row[]> {
+    // One that doesn't answer has been dropped by this.
+    if (this.#isQuiet) await this.#send(this.#client as PgClient, CHECK, CHECK_WITHIN).catch(() => undefined)
+    const client = await this.open()
+    client.ref?.()
+    try {
+      return await this.#send<Row>(client, statement)
+    } finally {
       client.unref?.()
     }
   }
 
-  async #send<Row>(client: PgClient, statement: Statement): Promise<Row[]> {
-    const late = () => undefined
+  /** Whether nothing has come for so long that the network may have forgotten the connection. */
+  get #isQuiet(): boolean {
+    return this.#client !== undefined && performance.now() - this.#heardAt > QUIET
+  }
+
+  /** Replaces a connection that has been silent for long, and is dead: messages are lost on it. */
+  async check(): Promise<void> {
+    if (!this.#isQuiet) return
+    const client = this.#client
+    await this.query(CHECK).catch(() => undefined)
+    if (this.#client !== client && !this.#closed) this.#options.onEnd()
+  }
+
+  async #send<Row>(client: PgClient, statement: Statement, ms = this.#options.timeoutMs): Promise<Row[]> {
     try {
-      const { rows } = await within(client.query(statement), this.#options.timeoutMs, late)
+      const { rows } = await within(client.query(statement), ms, () => undefined)
+      this.#heardAt = performance.now()
       return rows as Row[]
     } catch (error) {
-      if (!("severity" in (error as object))) this.#hangUp(client)
+      if (!servesAfter(error)) this.#hangUp(client)
       throw error
     }
   }
 
-  /** After an answer that never came, what still arrives on the connection can't be matched to a statement. */
   #hangUp(client: PgClient): void {
     if (this.#client === client) this.#drop()
-    void client.end().catch(() => undefined)
+    destroy(client)
+  }
+
+  /** It has ended by itself. */
+  #lose(client: PgClient): void {
+    if (this.#client !== client) return
+    this.#drop()
+    if (!this.#closed) this.#options.onEnd()
   }
 
   #drop(): void {
     this.#client = undefined
-    this.#opening = undefined
     this.listens = false
   }
 
-  async close(): Promise<void> {
+  /** Waits no longer than `ms`, and never for long, for a server that doesn't hang up in turn. */
+  async close(ms = CHECK_WITHIN): Promise<void> {
     this.#closed = true
-    const client = await this.#opening?.catch(() => undefined)
+    const client = this.#client
     this.#drop()
-    client?.ref?.()
-    await client?.end().catch(() => undefined)
+    if (!client) return
+    client.ref?.()
+    await within(client.end(), Math.min(ms, CHECK_WITHIN), () => undefined).catch(() => destroy(client))
   }
 }

@@ -1,18 +1,29 @@
 import { randomBytes } from "node:crypto"
-import type {
-  Batch,
-  BatchResult,
-  Cancellation,
-  Grant,
-  KeyState,
-  Release,
-  Renewal,
-  Request,
-  Session,
+import { LockError } from "../errors.js"
+import {
+  type Batch,
+  type BatchResult,
+  type Cancellation,
+  type Grant,
+  type KeyState,
+  type Release,
+  type Renewal,
+  type Request,
+  type Session,
+  UnansweredError,
 } from "../store.js"
-import { type Connect, type PgPool, type Query, type Statement, throughPool } from "./clients.js"
+import {
+  type Connect,
+  hasSpare,
+  type PgPool,
+  type Query,
+  type Statement,
+  servesAfter,
+  throughPool,
+  within,
+} from "./clients.js"
 import { describe, type Row } from "./inspect.js"
-import { checkInstalled, install } from "./install.js"
+import { checkInstalled, install, isMissing } from "./install.js"
 import { ListenConnection } from "./listener.js"
 import type { Names } from "./names.js"
 import { explained } from "./rights.js"
@@ -55,6 +66,7 @@ export class PostgresSession implements Session {
   readonly #query: Query
   readonly #hasPool: boolean
   readonly #prepare: (query: Query, names: Names) => Promise<void>
+  readonly #timeoutMs: number
   /** The keys of the requests that wait, as far as this side knows. */
   readonly #waiting = new Map<number, readonly string[]>()
   #turn = 0
@@ -75,14 +87,17 @@ export class PostgresSession implements Session {
         if (this.#waiting.size > 0) wake(0)
       },
     })
-    this.#query = others ?? this.#listener.query
+    const own = this.#listener.query
+    this.#query = (statement) =>
+      (others && (hasSpare(pool) || !this.#listener.listens) ? others : own)(statement)
     this.#hasPool = pool !== undefined
+    this.#timeoutMs = timeoutMs
   }
 
   async open(): Promise<this> {
     try {
-      await this.#prepare(this.#query, this.#names)
       await this.#openListener()
+      await this.#prepare(this.#query, this.#names)
       await this.#warmUp()
       return this
     } catch (error) {
@@ -122,7 +137,12 @@ export class PostgresSession implements Session {
       return this.#read(batch, inFull(batch, reply), recall)
     } catch (error) {
       this.#givenUp = turn
-      throw await this.#explained(error)
+      // Dropped, it is made anew; of a newer version, that says what to do.
+      if (isMissing(error)) await this.#prepare(this.#query, this.#names)
+      const told = await this.#explained(error)
+      throw told instanceof LockError || (servesAfter(error) && !isMissing(error))
+        ? told
+        : new UnansweredError(error)
     }
   }
 
@@ -168,6 +188,8 @@ export class PostgresSession implements Session {
     const settled = new Set([...granted, ...refused].map(({ seq }) => seq))
     for (const { seq, keys, wait } of batch.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
+    // With a pool nothing else goes over the connection that hears of the turn.
+    if (this.#hasPool && this.#waiting.size > 0) void this.#listener.check()
     return {
       renewed: batch.renew.map((_, i) => reply.renewed.includes(i + 1)),
       released: countReleased(batch.release, reply.released),
@@ -224,11 +246,13 @@ export class PostgresSession implements Session {
     }
   }
 
-  async close(): Promise<void> {
+  async close(ms = this.#timeoutMs): Promise<void> {
+    const until = performance.now() + ms
     const text = `SELECT ${this.#names.schema}.close_session($1)`
     // Where the server doesn't answer, the claim window and the ttl do the same later.
-    await this.#query({ text, values: [this.#name] }).catch(() => undefined)
-    await this.#listener.close()
+    if (ms > 0)
+      await within(this.#query({ text, values: [this.#name] }), ms, () => undefined).catch(() => undefined)
+    await this.#listener.close(until - performance.now())
   }
 }
 

@@ -1,33 +1,5 @@
 import type { Names } from "./names.js"
 
-/** Of the tables and functions together; a process that finds a lower one upgrades it to its own. Any change needs a new one. */
-export const VERSION = 5
-
-/**
- * Renames what version 4 called otherwise, and drops its functions: CREATE OR REPLACE can't rename their parameters.
- * Leases and waiting requests stay. A process that still calls the old functions fails until it is restarted.
- */
-export const upgrade = ({ schema }: Names) => `
-DO $$
-DECLARE
-  old regprocedure;
-BEGIN
-  IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('${schema}.session') AND a.attname = 'ask_at') THEN
-    RETURN;
-  END IF;
-  FOR old IN
-    SELECT p.oid FROM pg_proc p WHERE p.pronamespace = to_regnamespace('${schema}') AND p.proname IN (
-      'ask', 'acquire', 'acquire_one', 'release_one', 'hand_on', 'pass_time', 'settle', 'force_release', 'leave',
-      'advance', 'grant_turn', 'note_end', 'told', 'look_out')
-  LOOP
-    EXECUTE format('DROP FUNCTION %s', old);
-  END LOOP;
-  ALTER TABLE ${schema}.session RENAME COLUMN ask_at TO wake_at;
-  ALTER INDEX ${schema}.session_ask_at RENAME TO session_wake_at;
-  ALTER TABLE ${schema}.epoch RENAME COLUMN barred_until TO recovering_until;
-END $$;
-`
-
 /** The newest token that a writer has shown for each key. It outlasts everything. */
 export const fenceTable = ({ schema }: Pick<Names, "schema">) => `
 CREATE SCHEMA IF NOT EXISTS ${schema};
@@ -69,7 +41,8 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.queue (
 CREATE INDEX IF NOT EXISTS queue_turn ON ${schema}.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
-CREATE INDEX IF NOT EXISTS queue_unclaimed ON ${schema}.queue (session, waits) WHERE NOT claimed;
+-- Of what waits, or was granted and not collected; a lease costs nothing here.
+CREATE INDEX IF NOT EXISTS queue_waiting ON ${schema}.queue (session, waits, seq) WHERE NOT claimed;
 
 -- A session that waits, or that has ended leases to acknowledge.
 CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.session (

@@ -1,10 +1,9 @@
 import type { Redis, RedisOptions } from "ioredis"
 import { LockArgumentError } from "../errors.js"
 import { notLoaded } from "../optional-package.js"
-import type { Store } from "../store.js"
+import { KEEP_ALIVE, type Store } from "../store.js"
 import { driverOf, type RedisClient } from "./clients.js"
 import type { RedisDriver } from "./driver.js"
-import { IoredisDriver, letExit } from "./ioredis.js"
 import { Subscriber } from "./listener.js"
 import { ScriptClient } from "./script-client.js"
 import { RedisSession } from "./session.js"
@@ -18,9 +17,10 @@ export interface RedisStoreOptions {
   redisOptions?: object | undefined
   /**
    * In place of `url`: a `Redis` or `Cluster` of ioredis 5 or 6, or an open client, cluster or sentinel of node-redis
-   * 5 or 6. It is used as it is and never closed; each `Locks` opens a second connection like it.
+   * 5 or 6. It is used as it is and never closed; each `Locks` opens a second connection like it. Or a function that
+   * makes one when it is first needed; that one is opened if need be, and closed by `locks.close()`.
    */
-  client?: RedisClient | undefined
+  client?: RedisClient | (() => RedisClient | Promise<RedisClient>) | undefined
   /** Names the lock space: locks of another prefix know nothing of each other. 1 to 200 characters without braces. "holdfast" by default. */
   prefix?: string | undefined
   /** For how long to wait for an answer of Redis, in ms, before the call is given up as failed. 5,000 by default. */
@@ -52,11 +52,12 @@ export function storeOn(options: RedisStoreOptions, clock?: () => number): Store
     )
   if (!(commandTimeout > 0 && commandTimeout < 2 ** 31))
     throw new LockArgumentError(`commandTimeout must be a number of ms above 0, not ${commandTimeout}`)
-  const given = client === undefined ? undefined : driverOf(client)
+  const makes = isMaker(client) ? client : undefined
+  const given = makes || client === undefined ? undefined : driverOf(client as RedisClient)
   return {
     async connect(wake) {
-      const redis = given ?? new IoredisDriver(await openClient(url ?? "", redisOptions))
-      const script = new ScriptClient(redis, client === undefined, {
+      const redis = given ?? adopt(await (makes ? makes() : openClient(url ?? "", redisOptions)))
+      const script = new ScriptClient(redis, given === undefined, {
         prefix,
         timeoutMs: commandTimeout,
         clock,
@@ -107,9 +108,21 @@ async function connect(
   }
 }
 
+/** A class is a function too, and can't be called: its clients are made by `new`. */
+function isMaker(client: RedisStoreOptions["client"]): client is () => RedisClient | Promise<RedisClient> {
+  return typeof client === "function" && !/^class\b/.test(Function.prototype.toString.call(client))
+}
+
+function adopt(client: RedisClient): RedisDriver {
+  const driver = driverOf(client)
+  driver.adopt()
+  return driver
+}
+
 const OWN_CLIENT: RedisOptions = {
   lazyConnect: true,
   connectionName: "holdfast-lock",
+  keepAlive: KEEP_ALIVE,
   // A call that can't be sent now fails, and the core sends it anew: nothing is to be sent late, or twice.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
@@ -125,8 +138,5 @@ async function openClient(url: string, options: object | undefined): Promise<Red
   const ioredis = await import("ioredis").catch((cause) => {
     throw notLoaded("ioredis", NEEDS_IOREDIS, cause)
   })
-  const client = new ioredis.Redis(url, { ...OWN_CLIENT, ...options })
-  client.on("error", () => undefined)
-  letExit(client)
-  return client
+  return new ioredis.Redis(url, { ...OWN_CLIENT, ...options })
 }

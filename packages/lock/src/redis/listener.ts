@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import { CHECK_WITHIN, QUIET } from "../store.js"
 import type { Listening, RedisDriver } from "./driver.js"
 
 /** How long to wait before the next try to connect, in ms: the first, and the longest. */
@@ -17,6 +18,8 @@ export class Subscriber {
   #retry: NodeJS.Timeout | undefined
   #failures = 0
   #listens = false
+  /** When Redis was last heard. */
+  #heardAt = 0
   #closed = false
 
   /** `onGap` is called when it is connected again: messages may have been lost. */
@@ -32,7 +35,10 @@ export class Subscriber {
     if (this.#closed) throw new Error("The session has been closed")
     this.#redis = redis
     redis.on("error", () => undefined)
-    redis.on("message", (_, message = "") => this.#onMessage(message))
+    redis.on("message", (_, message = "") => {
+      this.#heardAt = performance.now()
+      this.#onMessage(message)
+    })
     const timeout = setTimeout(() => redis.disconnect(), LONGEST_ATTEMPT)
     try {
       await redis.connect()
@@ -45,6 +51,7 @@ export class Subscriber {
     }
     this.#failures = 0
     this.#listens = true
+    this.#heardAt = performance.now()
     redis.once("end", () => this.#openLater())
     if (this.#closed) redis.disconnect()
   }
@@ -70,6 +77,15 @@ export class Subscriber {
   renew(): void {
     this.#listens = false
     this.#redis?.disconnect()
+  }
+
+  /** Connects anew where nothing has come for long and the network has forgotten the connection: messages are lost on it. */
+  async check(): Promise<void> {
+    if (!this.#listens || performance.now() - this.#heardAt < QUIET) return
+    this.#heardAt = performance.now()
+    const timer = setTimeout(() => this.renew(), CHECK_WITHIN)
+    await this.#redis?.ping().catch(() => undefined)
+    clearTimeout(timer)
   }
 
   /** Resolves when all messages that were sent to the channel before have arrived; for tests. */

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events"
 import { LockSetupError } from "../errors.js"
+import { UnansweredError } from "../store.js"
 import type { Listening, RedisDriver } from "./driver.js"
 
 /** The part of node-redis that is used. */
@@ -18,6 +19,8 @@ interface NodeClient extends EventEmitter {
 
 interface NodeCluster extends EventEmitter {
   readonly isOpen: boolean
+  connect(): Promise<unknown>
+  destroy(): unknown
   readonly masters: readonly object[]
   readonly _options?: { readonly keyPrefix?: string; readonly defaults?: { readonly keyPrefix?: string } }
   nodeClient(node: object): NodeClient | Promise<NodeClient>
@@ -26,6 +29,8 @@ interface NodeCluster extends EventEmitter {
 
 interface NodeSentinel extends EventEmitter {
   readonly isOpen: boolean
+  connect(): Promise<unknown>
+  destroy(): unknown
   getMasterNode(): unknown
   /** Runs `work` with a client of the primary, and again with another one where that has failed for the connection's sake. */
   _execute<T>(isReadOnly: boolean, work: (client: NodeClient) => Promise<T>): Promise<T>
@@ -49,8 +54,18 @@ export function nodeRedisDriver(client: NodeRedis): RedisDriver {
 }
 
 /** What the three have in common. A command that had been sent is never sent again: its promise is rejected at once. */
-abstract class NodeRedisDriver implements RedisDriver {
+abstract class NodeRedisDriver<Client extends NodeRedis> implements RedisDriver {
+  protected readonly client: Client
+  /** Whether the store has made it, and opens it. */
+  protected isOurs = false
+
+  constructor(client: Client) {
+    this.client = client
+  }
+
   abstract readonly keyPrefix: string
+  abstract readonly isReady: boolean
+  abstract readonly reconnect: (() => Promise<void>) | undefined
 
   abstract ready(signal: AbortSignal): Promise<void>
   abstract duplicate(): Promise<Listening>
@@ -68,82 +83,134 @@ abstract class NodeRedisDriver implements RedisDriver {
     const args = [command, script, ...rest.map(String)]
     const end = 3 + Number(rest[0])
     for (let at = 3; at < end; at++) args[at] = this.keyPrefix + args[at]
-    return this.send(args[3] ?? "", args)
+    return this.send(args[3] ?? "", args).catch((error) => {
+      throw this.client.isOpen && !isReply(error) ? new UnansweredError(error) : error
+    })
+  }
+
+  adopt(): void {
+    this.isOurs = true
+    this.client.on("error", () => undefined)
   }
 
   onLost(): () => void {
     return () => undefined
   }
 
-  /** The store opens no client of node-redis. */
-  disconnect(): void {}
+  disconnect(): void {
+    // Of a sentinel that is asynchronous.
+    if (this.client.isOpen) void Promise.resolve(this.client.destroy()).catch(() => undefined)
+  }
+
+  /**
+   * Without a way to make a user's client connect anew, this is left to TCP, which node-redis has check a connection
+   * after 5 s of silence.
+   */
+  async replaceDead(): Promise<boolean> {
+    return false
+  }
+
+  /** To open a user's client is its owner's: node-redis refuses a second `connect()`. */
+  protected async open(): Promise<void> {
+    if (this.client.isOpen) return
+    if (!this.isOurs)
+      throw new LockSetupError(
+        "The client of node-redis is not open: await client.connect() before the first lock",
+      )
+    await this.client.connect()
+  }
 }
 
-class ClientDriver extends NodeRedisDriver {
+/** An error that Redis answered with begins with a word in capitals; those of lost connections don't. */
+const isReply = (error: unknown) => error instanceof Error && /^[A-Z]+\b/.test(error.message)
+
+class ClientDriver extends NodeRedisDriver<NodeClient> {
   readonly keyPrefix: string
-  readonly #client: NodeClient
 
   constructor(client: NodeClient) {
-    super()
-    this.#client = client
+    super(client)
     this.keyPrefix = client.options?.keyPrefix ?? ""
   }
 
+  get isReady(): boolean {
+    return this.client.isReady
+  }
+
+  override adopt(): void {
+    super.adopt()
+    this.client.unref()
+  }
+
   async ready(signal: AbortSignal): Promise<void> {
-    checkOpen(this.#client)
-    if (!this.#client.isReady) await once(this.#client, "ready", { signal })
+    const opened = this.open()
+    opened.catch(() => undefined)
+    // Of a client that is connecting again, only the event tells.
+    await Promise.all([opened, this.client.isReady || once(this.client, "ready", { signal })])
+  }
+
+  /** Between two attempts to connect there is nothing to end. */
+  readonly reconnect = async () => {
+    if (this.client.isReady) this.client.destroy()
+  }
+
+  override disconnect(): void {
+    if (this.client.isReady || !this.client.isOpen) super.disconnect()
+    // node-redis 5 would leave a socket open that has not connected yet.
+    else this.client.once("connect", () => setImmediate(() => super.disconnect()))
   }
 
   protected send(_: string, args: readonly string[]): Promise<unknown> {
-    return this.#client.sendCommand(args, PLAIN)
+    return this.client.sendCommand(args, PLAIN)
   }
 
   async duplicate(): Promise<Listening> {
-    return new NodeRedisListener(this.#client)
+    return new NodeRedisListener(this.client)
   }
 }
 
-class ClusterDriver extends NodeRedisDriver {
+class ClusterDriver extends NodeRedisDriver<NodeCluster> {
   readonly keyPrefix: string
-  readonly #cluster: NodeCluster
+  readonly reconnect = undefined
 
   constructor(cluster: NodeCluster) {
-    super()
-    this.#cluster = cluster
+    super(cluster)
     const { keyPrefix, defaults } = cluster._options ?? {}
     this.keyPrefix = keyPrefix ?? defaults?.keyPrefix ?? ""
   }
 
+  get isReady(): boolean {
+    return this.client.isOpen && this.client.masters.length > 0
+  }
+
   async ready(signal: AbortSignal): Promise<void> {
-    checkOpen(this.#cluster)
-    if (this.#cluster.masters.length === 0) await once(this.#cluster, "connect", { signal })
+    await this.open()
+    if (!this.isReady) await once(this.client, "connect", { signal })
   }
 
   protected send(key: string, args: readonly string[]): Promise<unknown> {
-    return this.#cluster.sendCommand(key, false, args, PLAIN)
+    return this.client.sendCommand(key, false, args, PLAIN)
   }
 
   /** Each node gets every message; one is chosen anew for each connection. */
   async duplicate(): Promise<Listening> {
-    const { masters } = this.#cluster
+    const { masters } = this.client
     const node = masters[Math.floor(Math.random() * masters.length)]
     if (!node) throw new Error("The Redis cluster has no nodes")
-    return new NodeRedisListener(await this.#cluster.nodeClient(node))
+    return new NodeRedisListener(await this.client.nodeClient(node))
   }
 }
 
-class SentinelDriver extends NodeRedisDriver {
+class SentinelDriver extends NodeRedisDriver<NodeSentinel> {
   readonly keyPrefix = ""
-  readonly #sentinel: NodeSentinel
-
-  constructor(sentinel: NodeSentinel) {
-    super()
-    this.#sentinel = sentinel
-  }
+  readonly reconnect = undefined
 
   /** A command waits by itself until a primary is known. */
-  async ready(): Promise<void> {
-    checkOpen(this.#sentinel)
+  get isReady(): boolean {
+    return this.client.isOpen
+  }
+
+  ready(): Promise<void> {
+    return this.open()
   }
 
   /**
@@ -165,24 +232,16 @@ class SentinelDriver extends NodeRedisDriver {
           throw error
         }
       }
-      this.#sentinel._execute(false, attempt).then(resolve, reject)
+      this.client._execute(false, attempt).then(resolve, reject)
     })
   }
 
   duplicate(): Promise<Listening> {
-    return this.#sentinel._execute(false, async (client) => new NodeRedisListener(client))
+    return this.client._execute(false, async (client) => new NodeRedisListener(client))
   }
 }
 
 const isReadOnly = (error: unknown) => error instanceof Error && error.message.startsWith("READONLY")
-
-/** To open a client is its owner's: node-redis refuses a second `connect()`. */
-function checkOpen({ isOpen }: { readonly isOpen: boolean }): void {
-  if (!isOpen)
-    throw new LockSetupError(
-      "The client of node-redis is not open: await client.connect() before the first lock",
-    )
-}
 
 /** A connection like that of another client. It ends when it is lost. */
 class NodeRedisListener extends EventEmitter implements Listening {
@@ -195,7 +254,7 @@ class NodeRedisListener extends EventEmitter implements Listening {
     super()
     this.#client = client.duplicate({
       name: "holdfast-lock",
-      socket: { ...client.options?.socket, reconnectStrategy: false },
+      socket: { ...client.options?.socket, reconnectStrategy: false, keepAlive: true },
       disableOfflineQueue: false,
       readonly: false,
       pingInterval: undefined,

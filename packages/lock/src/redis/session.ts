@@ -31,15 +31,16 @@ export class RedisSession implements Session {
   hear(message: string): void {
     const news = parseMessage(message)
     if (!news) return
-    this.#news.granted.push(...news.granted)
-    this.#news.taken.push(...news.taken)
+    this.#news.granted = [...this.#news.granted, ...news.granted]
+    this.#news.taken = [...this.#news.taken, ...news.taken]
     this.#wake(news.within)
   }
 
   async execute(batch: Batch): Promise<BatchResult> {
     for (const { seq } of batch.cancel) this.#waiting.delete(seq)
-    const reply = await this.#script.call("execute", this.#encode(batch))
-    return this.#decode(reply, batch)
+    const result = this.#decode(await this.#script.call("execute", this.#encode(batch)), batch)
+    if (this.#waiting.size > 0) void this.#subscriber?.check()
+    return result
   }
 
   #encode({ renew, release, cancel, acquire }: Batch): string {
@@ -114,9 +115,9 @@ export class RedisSession implements Session {
     return this.#subscriber?.arrived() ?? Promise.resolve()
   }
 
-  async close(): Promise<void> {
+  async close(within = Number.POSITIVE_INFINITY): Promise<void> {
     this.#subscriber?.close()
-    await this.#script.call("closeSession").catch(() => undefined)
+    if (within > 0) await this.#script.call("closeSession", "", within).catch(() => undefined)
     this.#script.close()
   }
 }

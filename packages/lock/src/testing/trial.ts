@@ -147,7 +147,7 @@ function mortal(store: Store, life: Life): Store {
         execute: (batch) => guard(() => session.execute(batch)),
         inspect: () => guard(() => session.inspect()),
         forceRelease: (key) => guard(() => session.forceRelease(key)),
-        close: () => guard(() => session.close()),
+        close: (within) => guard(() => session.close(within)),
       }
       return guarded
     },

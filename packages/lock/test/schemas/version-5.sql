@@ -1,0 +1,742 @@
+
+DO $$
+DECLARE
+  old regprocedure;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass('holdfast_lock.session') AND a.attname = 'ask_at') THEN
+    RETURN;
+  END IF;
+  FOR old IN
+    SELECT p.oid FROM pg_proc p WHERE p.pronamespace = to_regnamespace('holdfast_lock') AND p.proname IN (
+      'ask', 'acquire', 'acquire_one', 'release_one', 'hand_on', 'pass_time', 'settle', 'force_release', 'leave',
+      'advance', 'grant_turn', 'note_end', 'told', 'look_out')
+  LOOP
+    EXECUTE format('DROP FUNCTION %s', old);
+  END LOOP;
+  ALTER TABLE holdfast_lock.session RENAME COLUMN ask_at TO wake_at;
+  ALTER INDEX holdfast_lock.session_ask_at RENAME TO session_wake_at;
+  ALTER TABLE holdfast_lock.epoch RENAME COLUMN barred_until TO recovering_until;
+END $$;
+
+CREATE SCHEMA IF NOT EXISTS holdfast_lock;
+
+-- A request that waits, or a lease: a row for each of its keys.
+CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.queue (
+  key text COLLATE "C" NOT NULL,
+  waits boolean NOT NULL,
+  number bigint NOT NULL,           -- of the request, in the order of arrival
+  token bigint NOT NULL,            -- on this key: the number, or that of the lease that it re-enters
+  lease bigint NOT NULL,            -- the greatest token of its keys, once it is held
+  claimed boolean NOT NULL,         -- whether its session knows that it holds
+  due double precision,             -- when it ends; none for what waits
+  since double precision NOT NULL,
+  ttl double precision NOT NULL,
+  lasting boolean NOT NULL,         -- ends later than a restart is waited for: has a copy in holdfast_lock.lasting
+  several boolean NOT NULL,         -- has more keys than this one
+  session text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  owner text COLLATE "C" NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000000);
+-- A key of 1,024 characters is too long for an index: its beginning is in it, and the whole is compared.
+CREATE INDEX IF NOT EXISTS queue_turn ON holdfast_lock.queue (left(key, 512), waits, number);
+CREATE INDEX IF NOT EXISTS queue_number ON holdfast_lock.queue (number);
+CREATE INDEX IF NOT EXISTS queue_due ON holdfast_lock.queue (due) WHERE due IS NOT NULL;
+CREATE INDEX IF NOT EXISTS queue_unclaimed ON holdfast_lock.queue (session, waits) WHERE NOT claimed;
+
+-- A session that waits, or that has ended leases to acknowledge.
+CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.session (
+  session text COLLATE "C" PRIMARY KEY,
+  wake_at double precision,         -- when it calls again, as far as it knows; none where it doesn't wait
+  ended json[],                     -- leases that others have ended: seq, token, and whether they were taken away
+  given_up bigint,                  -- the last turn whose answer it didn't get: the server may still execute it
+  at double precision NOT NULL
+);
+CREATE INDEX IF NOT EXISTS session_wake_at ON holdfast_lock.session (wake_at) WHERE wake_at IS NOT NULL;
+
+-- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
+CREATE TABLE IF NOT EXISTS holdfast_lock.horizon (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  ttl double precision NOT NULL,    -- no lease that a crash forgets is for longer
+  number bigint NOT NULL            -- no number that has been given out is greater
+);
+INSERT INTO holdfast_lock.horizon (ttl, number) VALUES (0, 0) ON CONFLICT DO NOTHING;
+
+-- A copy of it that a crash empties: so the crash is noticed.
+CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.epoch (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  ttl double precision NOT NULL,
+  number bigint NOT NULL,
+  recovering_until double precision -- nothing is granted before this time
+);
+
+-- Leases for longer than that, which a crash must not forget.
+CREATE TABLE IF NOT EXISTS holdfast_lock.lasting (LIKE holdfast_lock.queue);
+CREATE INDEX IF NOT EXISTS lasting_number ON holdfast_lock.lasting (number);
+
+CREATE SEQUENCE IF NOT EXISTS holdfast_lock.number;
+
+CREATE SCHEMA IF NOT EXISTS holdfast_lock;
+CREATE TABLE IF NOT EXISTS holdfast_lock.fence (
+  id text COLLATE "C" PRIMARY KEY,  -- the key's SHA-256: the key itself may be too long for an index
+  key text COLLATE "C" NOT NULL,
+  token bigint NOT NULL
+);
+
+-- After a crash: a forgotten lease may be held for as long as its ttl, so nothing is granted before.
+CREATE OR REPLACE FUNCTION holdfast_lock.recover(now double precision) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO holdfast_lock.epoch (ttl, number, recovering_until)
+    SELECT h.ttl, h.number, nullif(now + h.ttl, now) FROM holdfast_lock.horizon h;
+  -- Into the queue, whose trigger writes them anew.
+  WITH kept AS (DELETE FROM holdfast_lock.lasting l RETURNING l.*)
+  INSERT INTO holdfast_lock.queue SELECT * FROM kept WHERE kept.due > now;
+  -- The clock alone would do, but for one that has been set back.
+  PERFORM setval('holdfast_lock.number', greatest(h.number, (now * 1000)::bigint)) FROM holdfast_lock.horizon h;
+END $$;
+
+-- Removes what has expired. Returns the keys whose first waiting request may now be granted.
+CREATE OR REPLACE FUNCTION holdfast_lock.expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  silent text[];
+  left_keys text[];
+BEGIN
+  -- A session that didn't collect its grant in time is taken for dead: all its waiting requests are dropped too.
+  silent := ARRAY(SELECT DISTINCT q.session FROM holdfast_lock.queue q WHERE q.due <= now AND NOT q.claimed);
+  WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.due <= now RETURNING q.key)
+  SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
+  IF cardinality(silent) > 0 THEN
+    left_keys := left_keys || holdfast_lock.drop_sessions(silent);
+  END IF;
+  UPDATE holdfast_lock.epoch SET recovering_until = NULL WHERE recovering_until <= now;
+  IF FOUND THEN
+    left_keys := left_keys || ARRAY(SELECT DISTINCT q.key FROM holdfast_lock.queue q WHERE q.waits);
+  END IF;
+  RETURN left_keys;
+END $$;
+
+-- Removes what the sessions have not claimed. Returns its keys.
+CREATE OR REPLACE FUNCTION holdfast_lock.drop_sessions(silent text[]) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  left_keys text[];
+BEGIN
+  WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.session = ANY (silent) AND NOT q.claimed RETURNING q.key)
+  SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
+  -- From this it learns that its requests were dropped: see `lost` in commands.ts.
+  UPDATE holdfast_lock.session s SET wake_at = NULL WHERE s.session = ANY (silent);
+  RETURN left_keys;
+END $$;
+
+-- Grants what may be granted on keys whose queues have changed. Returns the numbers of what `caller` was granted,
+-- which it collects at once; the other sessions are woken, and have the claim window to collect.
+CREATE OR REPLACE FUNCTION holdfast_lock.advance(caller text, now double precision, changed text[])
+RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+  changed_key text;
+  first record;
+  granted bigint[] := '{}';
+BEGIN
+  FOREACH changed_key IN ARRAY changed LOOP
+    SELECT q.number, q.session, q.several, q.token INTO first FROM holdfast_lock.queue q
+      WHERE left(q.key, 512) = left(changed_key, 512) AND q.key = changed_key AND q.waits
+      ORDER BY left(q.key, 512), q.waits, q.number LIMIT 1;
+    CONTINUE WHEN NOT FOUND;
+    CONTINUE WHEN holdfast_lock.is_blocked(first.number, first.several, changed_key, first.token);
+    PERFORM holdfast_lock.grant(first.number, first.session = caller, first.several, changed_key, now);
+    IF first.session = caller THEN granted := granted || first.number;
+    ELSE PERFORM pg_notify('holdfast_' || first.session, '0');
+    END IF;
+  END LOOP;
+  RETURN granted;
+END $$;
+
+-- Whether another request is before a waiting one, on any of its keys. On `first_key` it is the first that waits.
+CREATE OR REPLACE FUNCTION holdfast_lock.is_blocked(
+  request bigint, has_several boolean, first_key text, first_token bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  holder bigint;
+BEGIN
+  SELECT h.token INTO holder FROM holdfast_lock.queue h
+    WHERE left(h.key, 512) = left(first_key, 512) AND h.key = first_key AND NOT h.waits LIMIT 1;
+  IF holder <> first_token THEN RETURN true; END IF;
+  IF NOT has_several THEN RETURN false; END IF;
+  RETURN EXISTS (
+    SELECT FROM holdfast_lock.queue q
+    LEFT JOIN LATERAL (
+      SELECT h.token FROM holdfast_lock.queue h
+      WHERE left(h.key, 512) = left(q.key, 512) AND h.key = q.key AND NOT h.waits LIMIT 1
+    ) holds ON true
+    WHERE q.number = request AND CASE
+      WHEN holds.token IS NOT NULL THEN holds.token <> q.token
+      ELSE EXISTS (
+        SELECT FROM holdfast_lock.queue w
+        WHERE left(w.key, 512) = left(q.key, 512) AND w.key = q.key AND w.waits AND w.number < q.number)
+    END);
+END $$;
+
+CREATE OR REPLACE FUNCTION holdfast_lock.grant(
+  request bigint, to_caller boolean, has_several boolean, first_key text, now double precision
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  greatest_token bigint;
+  shares boolean;
+BEGIN
+  -- A lease that a request meant to re-enter may have ended in the meantime: then it has a number of its own.
+  WITH turn AS (
+    UPDATE holdfast_lock.queue q SET
+      waits = false, since = now, claimed = to_caller,
+      due = now + CASE WHEN to_caller THEN q.ttl ELSE least(q.ttl, 1000) END,
+      lasting = to_caller AND q.ttl > 60000,
+      token = CASE WHEN q.token = q.number THEN q.number ELSE coalesce((
+        SELECT h.token FROM holdfast_lock.queue h
+        WHERE left(h.key, 512) = left(q.key, 512) AND h.key = q.key AND NOT h.waits LIMIT 1), q.number) END,
+      lease = q.number
+    WHERE q.number = request
+    RETURNING q.token)
+  SELECT max(turn.token), bool_or(turn.token <> request) INTO greatest_token, shares FROM turn;
+  IF shares THEN
+    UPDATE holdfast_lock.queue q SET lease = greatest_token WHERE q.number = request;
+    PERFORM holdfast_lock.take_over(request, now);
+  END IF;
+END $$;
+
+-- The same id again extends: the newer lease takes over the keys that the older one held.
+CREATE OR REPLACE FUNCTION holdfast_lock.take_over(newer bigint, now double precision) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  older record;
+BEGIN
+  FOR older IN
+    DELETE FROM holdfast_lock.queue o USING holdfast_lock.queue n
+    WHERE n.number = newer AND left(o.key, 512) = left(n.key, 512) AND o.key = n.key AND NOT o.waits AND o.id = n.id AND o.number <> newer
+    RETURNING o.session, o.seq, o.lease, o.claimed
+  LOOP
+    IF NOT older.claimed THEN
+      PERFORM holdfast_lock.note_end(older.session, older.seq, older.lease, false, now);
+    END IF;
+  END LOOP;
+END $$;
+
+-- Keeps for a session that another one has ended its lease, until its next call.
+CREATE OR REPLACE FUNCTION holdfast_lock.note_end(
+  ended_session text, seq bigint, lease bigint, taken boolean, now double precision
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO holdfast_lock.session AS s (session, ended, at) VALUES (ended_session, ARRAY[json_build_array(seq, lease, taken)], now)
+    ON CONFLICT (session) DO UPDATE SET ended = s.ended || excluded.ended, at = now;
+  -- Sessions that have died in the meantime never call again.
+  DELETE FROM holdfast_lock.session s WHERE s.wake_at IS NULL AND s.at < now - 86400000;
+END $$;
+
+-- The answer reports all that was kept for the session. The turn that it gave up stays known until it is closed.
+CREATE OR REPLACE FUNCTION holdfast_lock.acknowledged(caller text, is_waiting boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM holdfast_lock.session s WHERE s.session = caller AND NOT is_waiting AND s.given_up IS NULL;
+  IF NOT FOUND THEN
+    UPDATE holdfast_lock.session s SET ended = NULL, wake_at = CASE WHEN is_waiting THEN s.wake_at END
+      WHERE s.session = caller;
+  END IF;
+END $$;
+
+-- Ends leases. Returns their members of the batch, once for each key that was held, and the keys that others wait for.
+CREATE OR REPLACE FUNCTION holdfast_lock.release(
+  now double precision, release_of int[], release_key text[], release_id text[], release_token bigint[],
+  OUT released int[], OUT left_keys text[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+  unclaimed json;
+BEGIN
+  WITH gone AS (
+    DELETE FROM holdfast_lock.queue q USING unnest(release_of, release_key, release_id, release_token) r(of, key, id, token)
+    WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND NOT q.waits AND q.id = r.id AND (r.token IS NULL OR q.lease = r.token)
+    RETURNING r.of, q.key, q.session, q.seq, q.lease, q.claimed)
+  SELECT array_agg(g.of),
+    array_agg(g.key) FILTER (WHERE EXISTS (SELECT FROM holdfast_lock.queue w WHERE left(w.key, 512) = left(g.key, 512) AND w.key = g.key AND w.waits)),
+    json_agg(g.*) FILTER (WHERE NOT g.claimed)
+    INTO released, left_keys, unclaimed FROM gone g;
+  IF unclaimed IS NOT NULL THEN
+    PERFORM holdfast_lock.note_end(u.session, u.seq, u.lease, false, now)
+      FROM json_to_recordset(unclaimed) u(session text, seq bigint, lease bigint);
+  END IF;
+END $$;
+
+-- Reserves what a crash must not forget. The answer waits for the disk then.
+CREATE OR REPLACE FUNCTION holdfast_lock.widen(longest_ttl double precision, last_number bigint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'on', true);
+  UPDATE holdfast_lock.horizon h SET ttl = greatest(h.ttl, longest_ttl), number = greatest(h.number, last_number);
+  UPDATE holdfast_lock.epoch e SET ttl = h.ttl, number = h.number FROM holdfast_lock.horizon h;
+END $$;
+
+-- Makes leases end at their ttl from now. Returns the members of which all keys were held; of the others, nothing
+-- is changed. A renewal covers the whole lease, and the last one in the batch counts.
+CREATE OR REPLACE FUNCTION holdfast_lock.renew(
+  now double precision,
+  renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[]
+) RETURNS int[] LANGUAGE plpgsql AS $$
+DECLARE
+  renewed int[];
+BEGIN
+  WITH found AS (
+    SELECT r.of, r.ttl, (
+      SELECT q.number FROM holdfast_lock.queue q
+      WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND NOT q.waits
+        AND q.id = r.id AND (r.token IS NULL OR q.lease = r.token) LIMIT 1) AS number
+    FROM unnest(renew_of, renew_key, renew_id, renew_token, renew_ttl) r(of, key, id, token, ttl)),
+  held AS (SELECT f.of FROM found f GROUP BY f.of HAVING bool_and(f.number IS NOT NULL)),
+  latest AS (
+    SELECT DISTINCT ON (f.number) f.number, f.ttl FROM found f WHERE f.of IN (SELECT h.of FROM held h)
+    ORDER BY f.number, f.of DESC),
+  renewing AS (
+    UPDATE holdfast_lock.queue q SET due = now + l.ttl, lasting = l.ttl > 60000
+    FROM latest l WHERE q.number = l.number)
+  SELECT array_agg(h.of) INTO renewed FROM held h;
+  RETURN renewed;
+END $$;
+
+-- Makes every waiting session call again no later than the first lease ends. Returns when `caller` has to, if it
+-- waits. A time that it already knows it keeps, as long as it is soon enough: a row that is written for each grant
+-- would cost more than a call at the wrong time.
+CREATE OR REPLACE FUNCTION holdfast_lock.schedule_wakeups(
+  caller text, now double precision, is_waiting boolean, recovering_until double precision
+) RETURNS double precision LANGUAGE plpgsql AS $$
+DECLARE
+  first_due double precision;
+  known_time double precision;
+BEGIN
+  SELECT q.due INTO first_due FROM holdfast_lock.queue q WHERE q.due IS NOT NULL ORDER BY q.due LIMIT 1;
+  first_due := least(first_due, recovering_until, 'Infinity');
+  IF EXISTS (SELECT FROM holdfast_lock.session s WHERE s.wake_at > first_due AND s.session <> caller) THEN
+    -- A subquery, not an EXISTS: as a join that would look at all who wait.
+    WITH late AS (
+      UPDATE holdfast_lock.session s SET wake_at = first_due
+      WHERE s.wake_at > first_due AND s.session <> caller
+        AND (SELECT true FROM holdfast_lock.queue q WHERE q.session = s.session AND NOT q.claimed AND q.waits LIMIT 1)
+      RETURNING s.session)
+    SELECT count(pg_notify('holdfast_' || l.session, (first_due - now)::text)) INTO known_time FROM late l;
+  END IF;
+  IF NOT is_waiting THEN RETURN NULL; END IF;
+  SELECT s.wake_at INTO known_time FROM holdfast_lock.session s WHERE s.session = caller;
+  IF known_time > now AND known_time <= first_due THEN RETURN known_time; END IF;
+  INSERT INTO holdfast_lock.session (session, wake_at, at) VALUES (caller, first_due, now)
+    ON CONFLICT (session) DO UPDATE SET wake_at = excluded.wake_at, at = now;
+  RETURN first_due;
+END $$;
+
+-- What was granted, as JSON: a list of seq and token, and the tokens of the keys where re-entry made them differ.
+CREATE OR REPLACE FUNCTION holdfast_lock.grants_of(granted bigint[]) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT json_agg(CASE
+    WHEN lease.differ THEN json_build_array(lease.seq, lease.token, lease.tokens)
+    ELSE json_build_array(lease.seq, lease.token) END)
+  FROM (
+    SELECT q.seq, max(q.token) AS token, bool_or(q.token <> q.number) AS differ, json_object_agg(q.key, q.token) AS tokens
+    FROM holdfast_lock.queue q WHERE q.number = ANY (granted) GROUP BY q.number, q.seq ORDER BY q.number
+  ) lease);
+END $$;
+
+-- Leases that last are copied to the disk, and their ends as well.
+CREATE OR REPLACE FUNCTION holdfast_lock.keep_lasting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'on', true);
+  IF TG_OP <> 'INSERT' THEN
+    DELETE FROM holdfast_lock.lasting l WHERE l.number = OLD.number AND l.key = OLD.key;
+  END IF;
+  IF TG_OP <> 'DELETE' AND NEW.lasting THEN INSERT INTO holdfast_lock.lasting SELECT NEW.*; END IF;
+  RETURN NULL;
+END $$;
+DROP TRIGGER IF EXISTS lasting_begins ON holdfast_lock.queue;
+DROP TRIGGER IF EXISTS lasting_changes ON holdfast_lock.queue;
+DROP TRIGGER IF EXISTS lasting_ends ON holdfast_lock.queue;
+CREATE TRIGGER lasting_begins AFTER INSERT ON holdfast_lock.queue FOR EACH ROW
+  WHEN (NEW.lasting) EXECUTE FUNCTION holdfast_lock.keep_lasting();
+CREATE TRIGGER lasting_changes AFTER UPDATE ON holdfast_lock.queue FOR EACH ROW
+  WHEN (NEW.lasting OR OLD.lasting) EXECUTE FUNCTION holdfast_lock.keep_lasting();
+CREATE TRIGGER lasting_ends AFTER DELETE ON holdfast_lock.queue FOR EACH ROW
+  WHEN (OLD.lasting) EXECUTE FUNCTION holdfast_lock.keep_lasting();
+
+-- Executes all of a batch at one instant, as `Session.execute` in store.ts says. Each list has one element for each
+-- key of each of its members; `…_of` says which member, counted from 1. `alone`: no other request of the batch
+-- shares a key with it, and it has no second one. `given_up_turn`: that of the last batch whose answer never came.
+-- `recall`: the session's waiting requests, after such a batch. Returns the result as JSON.
+CREATE OR REPLACE FUNCTION holdfast_lock.execute(
+  caller text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
+  renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
+  release_of int[], release_key text[], release_id text[], release_token bigint[],
+  cancel_seq bigint[], cancel_key text[],
+  acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
+  acquire_ttl double precision[], acquire_wait boolean[], acquire_alone boolean[],
+  recall_seq bigint[], recall_key text[]
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  now double precision;
+  state record;
+  recovering boolean;
+  lost boolean := false;
+  is_waiting boolean := false;
+  changed text[];
+  renewed int[];
+  released int[];
+  placed bigint[];
+  numbers bigint[];
+  granted bigint[];
+  refused json;
+  recalled bigint[];
+  wake_in double precision;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  SELECT e.recovering_until, e.ttl, e.number,
+    EXISTS (SELECT FROM holdfast_lock.queue q WHERE q.due <= now) AS overdue,
+    EXISTS (SELECT FROM holdfast_lock.session s WHERE s.wake_at IS NOT NULL) AS others_wait,
+    me.wake_at, me.ended, me.given_up
+    INTO state FROM holdfast_lock.epoch e LEFT JOIN holdfast_lock.session me ON me.session = caller WHERE e.one;
+  IF NOT FOUND THEN
+    PERFORM holdfast_lock.recover(now);
+    SELECT e.recovering_until, e.ttl, e.number, true AS overdue, false AS others_wait, NULL::float AS wake_at,
+      NULL::json[] AS ended, NULL::bigint AS given_up INTO state FROM holdfast_lock.epoch e;
+  END IF;
+  IF state.given_up >= this_turn THEN
+    RAISE EXCEPTION 'The session has given up this batch' USING ERRCODE = 'HF002';
+  END IF;
+  IF given_up_turn IS NOT NULL THEN
+    INSERT INTO holdfast_lock.session (session, given_up, at) VALUES (caller, given_up_turn, now)
+      ON CONFLICT (session) DO UPDATE SET given_up = excluded.given_up, at = now;
+  END IF;
+  IF longest_ttl > state.ttl THEN PERFORM holdfast_lock.widen(longest_ttl, 0); END IF;
+
+  IF state.overdue OR state.recovering_until <= now THEN
+    changed := holdfast_lock.expire(now);
+    SELECT s.wake_at INTO state.wake_at FROM holdfast_lock.session s WHERE s.session = caller;
+  END IF;
+  recovering := state.recovering_until > now;
+  lost := has_waiting AND state.wake_at IS NULL;
+
+  IF cardinality(renew_of) > 0 THEN
+    renewed := holdfast_lock.renew(now, renew_of, renew_key, renew_id, renew_token, renew_ttl);
+  END IF;
+  IF cardinality(release_of) > 0 THEN
+    SELECT r.gone, changed || r.left_keys INTO released, changed
+      FROM holdfast_lock.release(now, release_of, release_key, release_id, release_token) r(gone, left_keys);
+  END IF;
+  IF cardinality(cancel_seq) > 0 THEN
+    WITH gone AS (
+      DELETE FROM holdfast_lock.queue q USING unnest(cancel_seq, cancel_key) c(seq, key)
+      WHERE left(q.key, 512) = left(c.key, 512) AND q.key = c.key AND q.session = caller AND q.seq = c.seq
+      RETURNING q.key)
+    SELECT changed || array_agg(DISTINCT g.key) INTO changed FROM gone g;
+  END IF;
+  IF cardinality(changed) > 0 AND recovering IS NOT TRUE THEN
+    granted := holdfast_lock.advance(caller, now, changed);
+  END IF;
+
+  IF true = ANY (acquire_alone) AND recovering IS NOT TRUE THEN
+    WITH placing_rows AS (
+      INSERT INTO holdfast_lock.queue
+      SELECT a.key, false, a.number, a.number, a.number, true, now + a.ttl, now, a.ttl,
+        a.ttl > 60000, false, caller, a.seq, a.id, a.owner
+      FROM (
+        SELECT r.*, nextval('holdfast_lock.number') AS number
+        FROM unnest(acquire_key, acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_alone)
+          r(key, seq, id, owner, ttl, alone)
+        WHERE r.alone AND NOT EXISTS (SELECT FROM holdfast_lock.queue q WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key)
+      ) a
+      RETURNING number, seq)
+    SELECT array_agg(p.seq), array_agg(p.number) INTO placed, numbers FROM placing_rows p;
+  END IF;
+  IF cardinality(acquire_of) > coalesce(cardinality(placed), 0) THEN
+    SELECT granted || a.held, a.busy, a.waits, numbers || a.last_one
+      INTO granted, refused, is_waiting, numbers
+      FROM holdfast_lock.acquire(caller, now, coalesce(recovering, false), coalesce(placed, '{}'), acquire_of, acquire_key,
+        acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait) a(held, busy, waits, last_one);
+  END IF;
+  IF numbers[cardinality(numbers)] > state.number THEN
+    PERFORM holdfast_lock.widen(0, numbers[cardinality(numbers)] + 1000000);
+  END IF;
+
+  IF state.wake_at IS NOT NULL THEN
+    WITH mine AS (
+      UPDATE holdfast_lock.queue q SET claimed = true, due = now + q.ttl, lasting = q.ttl > 60000
+      WHERE q.session = caller AND NOT q.claimed AND NOT q.waits RETURNING q.number)
+    SELECT granted || array_agg(DISTINCT m.number) INTO granted FROM mine m;
+    is_waiting := EXISTS (SELECT FROM holdfast_lock.queue q WHERE q.session = caller AND NOT q.claimed);
+  END IF;
+  IF state.others_wait OR is_waiting THEN
+    wake_in := holdfast_lock.schedule_wakeups(caller, now, is_waiting, CASE WHEN recovering THEN state.recovering_until END) - now;
+  END IF;
+  IF state.ended IS NOT NULL OR (state.wake_at IS NOT NULL AND NOT is_waiting) THEN
+    PERFORM holdfast_lock.acknowledged(caller, is_waiting);
+  END IF;
+  IF cardinality(recall_seq) > 0 THEN
+    -- Its session trusts a lease for a ttl from the batch whose answer it gets, so that it has to last for as long.
+    UPDATE holdfast_lock.queue q SET due = now + q.ttl FROM unnest(recall_seq, recall_key) r(seq, key)
+      WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND q.session = caller AND q.seq = r.seq AND NOT q.waits;
+    SELECT array_agg(DISTINCT q.seq), granted || array_agg(DISTINCT q.number) FILTER (WHERE NOT q.waits)
+      INTO recalled, granted FROM unnest(recall_seq, recall_key) r(seq, key)
+      JOIN holdfast_lock.queue q ON left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND q.session = caller AND q.seq = r.seq;
+  END IF;
+  -- One json_build_object of all of it took longer than the rest of an empty batch.
+  RETURN concat('{"renewed":', coalesce(array_to_json(renewed), '[]'), ',"released":', coalesce(array_to_json(released), '[]'),
+    ',"placed":', coalesce(array_to_json(placed), '[]'), ',"numbers":', coalesce(array_to_json(numbers), '[]'),
+    ',"granted":', CASE WHEN cardinality(granted) > 0 THEN coalesce(holdfast_lock.grants_of(granted), '[]') ELSE '[]' END,
+    ',"refused":', coalesce(refused, '[]'), ',"ended":', coalesce(array_to_json(state.ended), '[]'),
+    ',"recalled":', coalesce(array_to_json(recalled), '[]'), ',"lost":', CASE WHEN lost THEN 'true' ELSE 'false' END,
+    ',"wakeIn":', CASE WHEN wake_in < 'Infinity' THEN wake_in::text ELSE 'null' END, '}');
+END $$;
+
+-- Places the requests that `execute` couldn't place on free keys, one after the other.
+CREATE OR REPLACE FUNCTION holdfast_lock.acquire(
+  caller text, now double precision, recovering boolean, placed bigint[],
+  acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
+  acquire_ttl double precision[], acquire_wait boolean[],
+  OUT granted bigint[], OUT refused json, OUT is_waiting boolean, OUT last_number bigint
+) LANGUAGE plpgsql AS $$
+DECLARE
+  request record;
+  busy text;
+  refusals json[] := '{}';
+BEGIN
+  is_waiting := false;
+  FOR request IN
+    SELECT r.of, min(r.seq) AS seq, min(r.id) AS id, min(r.owner) AS owner, min(r.ttl) AS ttl,
+      bool_or(r.wait) AS wait, array_agg(r.key ORDER BY r.place) AS keys
+    FROM unnest(acquire_of, acquire_key, acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait)
+      WITH ORDINALITY r(of, key, seq, id, owner, ttl, wait, place)
+    WHERE r.seq <> ALL (placed)
+    GROUP BY r.of ORDER BY r.of
+  LOOP
+    SELECT k.key INTO busy FROM unnest(request.keys) WITH ORDINALITY k(key, place)
+      LEFT JOIN LATERAL (
+        SELECT h.owner FROM holdfast_lock.queue h WHERE left(h.key, 512) = left(k.key, 512) AND h.key = k.key AND NOT h.waits LIMIT 1) holds ON true
+      WHERE recovering OR CASE WHEN holds.owner IS NOT NULL THEN holds.owner <> request.owner
+        ELSE EXISTS (SELECT FROM holdfast_lock.queue w WHERE left(w.key, 512) = left(k.key, 512) AND w.key = k.key AND w.waits) END
+      ORDER BY k.place LIMIT 1;
+    IF busy IS NOT NULL AND NOT request.wait THEN
+      refusals := refusals || json_build_array(request.seq, busy);
+      CONTINUE;
+    END IF;
+    last_number := nextval('holdfast_lock.number');
+    -- It may re-enter what its owner holds for as long as that is held: it shares the token.
+    INSERT INTO holdfast_lock.queue
+      SELECT k.key, busy IS NOT NULL, last_number, coalesce(holds.token, last_number),
+        max(coalesce(holds.token, last_number)) OVER (), busy IS NULL,
+        CASE WHEN busy IS NULL THEN now + request.ttl END, now, request.ttl,
+        busy IS NULL AND request.ttl > 60000, cardinality(request.keys) > 1,
+        caller, request.seq, request.id, request.owner
+      FROM unnest(request.keys) k(key)
+      LEFT JOIN LATERAL (
+        SELECT h.token FROM holdfast_lock.queue h
+        WHERE left(h.key, 512) = left(k.key, 512) AND h.key = k.key AND NOT h.waits AND h.owner = request.owner LIMIT 1) holds ON true;
+    IF busy IS NULL THEN
+      PERFORM holdfast_lock.take_over(last_number, now);
+      granted := granted || last_number;
+    ELSE
+      is_waiting := true;
+    END IF;
+  END LOOP;
+  refused := array_to_json(refusals);
+END $$;
+
+-- Returns the number of the request, or the result of `execute`.
+CREATE OR REPLACE FUNCTION holdfast_lock.acquire_one(
+  caller text, this_turn bigint, asked_seq bigint, target text, lease_id text, lease_owner text,
+  lease_ttl double precision, may_wait boolean
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+  now double precision;
+  given bigint;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  INSERT INTO holdfast_lock.queue
+    SELECT target, false, e.next, e.next, e.next, true, now + lease_ttl, now, lease_ttl, false, false,
+      caller, asked_seq, lease_id, lease_owner
+    FROM (SELECT e.*, nextval('holdfast_lock.number') AS next FROM holdfast_lock.epoch e) e
+    WHERE e.one AND e.recovering_until IS NULL
+      AND NOT EXISTS (SELECT FROM holdfast_lock.queue q WHERE q.due <= now)
+      AND NOT EXISTS (SELECT FROM holdfast_lock.session s WHERE s.session = caller)
+      AND NOT EXISTS (SELECT FROM holdfast_lock.session s WHERE s.wake_at IS NOT NULL) AND e.ttl >= lease_ttl AND e.number >= e.next AND lease_ttl > 0
+      AND NOT EXISTS (SELECT FROM holdfast_lock.queue q WHERE left(q.key, 512) = left(target, 512) AND q.key = target)
+    RETURNING number INTO given;
+  IF FOUND THEN RETURN given; END IF;
+  -- A warm-up, which only makes the plan.
+  IF lease_ttl = 0 THEN RETURN NULL; END IF;
+  RETURN holdfast_lock.execute(caller, this_turn, NULL, false,
+    CASE WHEN lease_ttl <= 60000 THEN lease_ttl ELSE 0 END,
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+    ARRAY[1], ARRAY[target], ARRAY[asked_seq], ARRAY[lease_id], ARRAY[lease_owner], ARRAY[lease_ttl], ARRAY[may_wait],
+    ARRAY[true], '{}', '{}');
+END $$;
+
+-- Returns true, or the result of `execute`.
+CREATE OR REPLACE FUNCTION holdfast_lock.release_one(
+  caller text, this_turn bigint, target text, lease_id text, held_token bigint
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+  now double precision;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  DELETE FROM holdfast_lock.queue l USING holdfast_lock.epoch e
+    WHERE left(l.key, 512) = left(target, 512) AND l.key = target AND NOT l.waits AND l.claimed AND l.id = lease_id
+      AND (held_token IS NULL OR l.lease = held_token) AND e.one AND e.recovering_until IS NULL
+      AND NOT EXISTS (SELECT FROM holdfast_lock.queue q WHERE q.due <= now)
+      AND NOT EXISTS (SELECT FROM holdfast_lock.session s WHERE s.session = caller)
+      AND NOT EXISTS (SELECT FROM holdfast_lock.session s WHERE s.wake_at IS NOT NULL);
+  IF FOUND THEN RETURN 'true'; END IF;
+  RETURN holdfast_lock.execute(caller, this_turn, NULL, false, 0,
+    '{}', '{}', '{}', '{}', '{}', ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+END $$;
+
+-- The same as `execute` for the release of one key by a session that waits, where the next in the queue wants no other key.
+-- Returns the result as JSON, without what is empty.
+CREATE OR REPLACE FUNCTION holdfast_lock.hand_off(
+  caller text, this_turn bigint, target text, lease_id text, held_token bigint
+) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  now double precision;
+  first record;
+  is_waiting boolean;
+  wake_in double precision;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  SELECT q.number, q.session, q.seq INTO first FROM (
+      SELECT w.* FROM holdfast_lock.queue w WHERE left(w.key, 512) = left(target, 512) AND w.key = target AND w.waits
+      ORDER BY left(w.key, 512), w.waits, w.number LIMIT 1) q
+    WHERE NOT q.several AND q.token = q.number
+      AND NOT EXISTS (SELECT FROM holdfast_lock.queue h WHERE left(h.key, 512) = left(target, 512) AND h.key = target AND NOT h.waits
+        AND (h.id <> lease_id OR NOT h.claimed OR h.lease <> held_token))
+      AND NOT EXISTS (SELECT FROM holdfast_lock.queue o WHERE o.due <= now)
+      AND NOT EXISTS (SELECT FROM holdfast_lock.queue u WHERE u.session = caller AND NOT u.waits AND NOT u.claimed)
+      AND EXISTS (SELECT FROM holdfast_lock.epoch e WHERE e.one AND e.recovering_until IS NULL)
+      AND EXISTS (SELECT FROM holdfast_lock.session s WHERE s.session = caller AND s.wake_at IS NOT NULL
+        AND s.ended IS NULL AND (s.given_up IS NULL OR s.given_up < this_turn));
+  IF FOUND THEN DELETE FROM holdfast_lock.queue l WHERE left(l.key, 512) = left(target, 512) AND l.key = target AND NOT l.waits; END IF;
+  IF NOT FOUND THEN
+    RETURN holdfast_lock.execute(caller, this_turn, NULL, true, 0,
+    '{}', '{}', '{}', '{}', '{}', ARRAY[1], ARRAY[target], ARRAY[lease_id], ARRAY[held_token], '{}', '{}',
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
+  END IF;
+  PERFORM holdfast_lock.grant(first.number, first.session = caller, false, target, now);
+  IF first.session <> caller THEN PERFORM pg_notify('holdfast_' || first.session, '0'); END IF;
+  is_waiting := EXISTS (SELECT FROM holdfast_lock.queue q WHERE q.session = caller AND NOT q.claimed);
+  wake_in := holdfast_lock.schedule_wakeups(caller, now, is_waiting, NULL) - now;
+  IF NOT is_waiting THEN PERFORM holdfast_lock.acknowledged(caller, false); END IF;
+  RETURN concat('{"released":[1],"granted":[', CASE WHEN first.session = caller THEN concat('[', first.seq, ',', first.number, ']') END,
+    '],"wakeIn":', CASE WHEN wake_in < 'Infinity' THEN wake_in::text ELSE 'null' END, '}');
+END $$;
+
+-- Every command but `execute` begins with this. Returns the keys whose first waiting request may now be granted.
+CREATE OR REPLACE FUNCTION holdfast_lock.recover_and_expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM holdfast_lock.epoch) THEN PERFORM holdfast_lock.recover(now); END IF;
+  RETURN holdfast_lock.expire(now);
+END $$;
+
+-- Every command but `execute` ends with this. No session is its caller, so every grant is sent as a message.
+CREATE OR REPLACE FUNCTION holdfast_lock.advance_and_wake(now double precision, changed text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF cardinality(changed) > 0 AND NOT EXISTS (SELECT FROM holdfast_lock.epoch e WHERE e.recovering_until > now) THEN
+    PERFORM holdfast_lock.advance('', now, changed);
+  END IF;
+  PERFORM holdfast_lock.schedule_wakeups('', now, false, NULL);
+END $$;
+
+-- The queue as it is now, as JSON: a list of the rows, in the order of the turns.
+CREATE OR REPLACE FUNCTION holdfast_lock.inspect() RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  now double precision;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  PERFORM holdfast_lock.advance_and_wake(now, holdfast_lock.recover_and_expire(now));
+  RETURN (SELECT coalesce(json_agg(json_build_object('key', q.key, 'number', q.number, 'waits', q.waits, 'token', q.token,
+      'id', q.id, 'owner', q.owner, 'age', now - q.since, 'expiresIn', CASE WHEN q.due < 'Infinity' THEN q.due - now END)
+      ORDER BY q.key, q.waits, q.number), '[]') FROM holdfast_lock.queue q);
+END $$;
+
+-- Ends every lease on a key, with all keys of that lease. False where no lease held it.
+CREATE OR REPLACE FUNCTION holdfast_lock.force_release(target text) RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  now double precision;
+  changed text[];
+  lease record;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  -- Expire first: a waiter promoted by expiry is the holder whose lease we end.
+  PERFORM holdfast_lock.advance_and_wake(now, holdfast_lock.recover_and_expire(now));
+  FOR lease IN
+    WITH gone AS (
+      DELETE FROM holdfast_lock.queue q WHERE q.number IN (
+        SELECT h.number FROM holdfast_lock.queue h WHERE left(h.key, 512) = left(target, 512) AND h.key = target AND NOT h.waits)
+      RETURNING q.key, q.session, q.seq, q.lease)
+    SELECT g.session, g.seq, g.lease, array_agg(g.key) AS keys FROM gone g GROUP BY g.session, g.seq, g.lease
+  LOOP
+    PERFORM holdfast_lock.note_end(lease.session, lease.seq, lease.lease, true, now);
+    PERFORM pg_notify('holdfast_' || lease.session, '0');
+    changed := changed || lease.keys;
+  END LOOP;
+  PERFORM holdfast_lock.advance_and_wake(now, changed);
+  RETURN changed IS NOT NULL;
+END $$;
+
+-- Closes a session: its waiting requests are dropped; its leases expire by their ttl.
+CREATE OR REPLACE FUNCTION holdfast_lock.close_session(caller text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  now double precision;
+  changed text[];
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'Holdfast locks at read committed only, not at %', current_setting('transaction_isolation')
+      USING ERRCODE = 'HF001', HINT = 'Set default_transaction_isolation for the role or the connection.';
+  END IF;
+  PERFORM pg_advisory_xact_lock(-7781600488059421711);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  now := date_part('epoch', clock_timestamp()) * 1000;
+  changed := holdfast_lock.recover_and_expire(now);
+  changed := changed || holdfast_lock.drop_sessions(ARRAY[caller]);
+  DELETE FROM holdfast_lock.session s WHERE s.session = caller;
+  PERFORM holdfast_lock.advance_and_wake(now, changed);
+END $$;
+
+CREATE OR REPLACE FUNCTION holdfast_lock.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 5';
