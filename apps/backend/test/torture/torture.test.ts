@@ -42,10 +42,14 @@ const SABOTAGE: Readonly<Record<string, string>> = {
     (SELECT id FROM stripe_payment WHERE status = 'completed' ORDER BY id LIMIT 1)`,
   "a reservation is removed": `UPDATE reservation_item SET deleted_at = now() WHERE id =
     (SELECT id FROM reservation_item WHERE deleted_at IS NULL ORDER BY id LIMIT 1)`,
+  // A link that a failed completion took back is no order's any more.
   "an order is made of a payment that has one": `UPDATE order_payment_collection AS link
       SET payment_collection_id = other.payment_collection_id
-     FROM (SELECT min(payment_collection_id) AS payment_collection_id FROM order_payment_collection) AS other
-    WHERE link.payment_collection_id = (SELECT max(payment_collection_id) FROM order_payment_collection)`,
+     FROM (SELECT min(payment_collection_id) AS payment_collection_id FROM order_payment_collection
+             JOIN payment USING (payment_collection_id)
+            WHERE order_payment_collection.deleted_at IS NULL AND payment.deleted_at IS NULL) AS other
+    WHERE link.deleted_at IS NULL AND link.payment_collection_id =
+      (SELECT max(payment_collection_id) FROM order_payment_collection WHERE deleted_at IS NULL)`,
   "units of stock vanish": `UPDATE inventory_level SET stocked_quantity = reserved_quantity - 1,
       raw_stocked_quantity = jsonb_build_object('value', (reserved_quantity - 1)::text, 'precision', 20)
     WHERE reserved_quantity > 0`,
