@@ -1,39 +1,34 @@
-
 CREATE SCHEMA IF NOT EXISTS holdfast_lock;
 
--- A request that waits, or a lease: a row for each of its keys.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.queue (
   key text COLLATE "C" NOT NULL,
   waits boolean NOT NULL,
-  number bigint NOT NULL,           -- of the request, in the order of arrival
-  token bigint NOT NULL,            -- on this key: the number, or that of the lease that it re-enters
-  lease bigint NOT NULL,            -- the greatest token of its keys, once it is held
-  claimed boolean NOT NULL,         -- whether its session knows that it holds
-  due double precision,             -- when it ends; none for what waits
+  number bigint NOT NULL,
+  token bigint NOT NULL,
+  lease bigint NOT NULL,
+  claimed boolean NOT NULL,
+  due double precision,
   since double precision NOT NULL,
   ttl double precision NOT NULL,
-  lasting boolean NOT NULL,         -- ends later than a restart is waited for: has a copy in holdfast_lock.lasting
-  several boolean NOT NULL,         -- has more keys than this one
+  lasting boolean NOT NULL,
+  several boolean NOT NULL,
   session text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
   id text COLLATE "C" NOT NULL,
   owner text COLLATE "C" NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000000);
--- A key of 1,024 characters is too long for an index: its beginning is in it, and the whole is compared.
 CREATE INDEX IF NOT EXISTS queue_turn ON holdfast_lock.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON holdfast_lock.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON holdfast_lock.queue (due) WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queue_unclaimed ON holdfast_lock.queue (session) WHERE NOT claimed;
 
--- The sessions that have something in the queue that they have not claimed.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.waiting (
   session text COLLATE "C" PRIMARY KEY,
-  ask_at double precision NOT NULL  -- when it is going to ask again, by what it has been told
+  ask_at double precision NOT NULL
 );
 CREATE INDEX IF NOT EXISTS waiting_ask_at ON holdfast_lock.waiting (ask_at);
 
--- What a session has yet to be told of leases that others have ended.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.ended (
   session text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
@@ -43,27 +38,23 @@ CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.ended (
 );
 CREATE INDEX IF NOT EXISTS ended_session ON holdfast_lock.ended (session);
 
--- Questions that their session has given up, up to this turn: the server may still come to read them.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.given_up (
   session text COLLATE "C" PRIMARY KEY,
   turn bigint NOT NULL,
   at double precision NOT NULL
 );
 
--- Its row is gone after a crash, and so tells of it.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.epoch (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  barred_until double precision     -- nothing is granted before this time
+  barred_until double precision
 );
 
--- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
 CREATE TABLE IF NOT EXISTS holdfast_lock.horizon (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   version integer NOT NULL,
-  ttl double precision NOT NULL,    -- no lease that a crash forgets is for longer
-  number bigint NOT NULL            -- no number that has been given out is greater
+  ttl double precision NOT NULL,
+  number bigint NOT NULL
 );
--- Leases for longer than that, which a crash must not forget.
 CREATE TABLE IF NOT EXISTS holdfast_lock.lasting (LIKE holdfast_lock.queue);
 CREATE INDEX IF NOT EXISTS lasting_number ON holdfast_lock.lasting (number);
 
@@ -71,24 +62,19 @@ INSERT INTO holdfast_lock.horizon (version, ttl, number) VALUES (1, 0, 0) ON CON
 
 CREATE SEQUENCE IF NOT EXISTS holdfast_lock.number;
 
--- After a crash: what it has forgotten may be held for as long as its ttl, so nobody else gets anything before.
 CREATE OR REPLACE FUNCTION holdfast_lock.recover(now double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO holdfast_lock.epoch (barred_until) SELECT nullif(now + h.ttl, now) FROM holdfast_lock.horizon h;
-  -- Into the queue, whose trigger writes them anew.
   WITH kept AS (DELETE FROM holdfast_lock.lasting l RETURNING l.*)
   INSERT INTO holdfast_lock.queue SELECT * FROM kept WHERE kept.due > now;
-  -- The clock alone would do, but for one that has been set back.
   PERFORM setval('holdfast_lock.number', greatest(h.number, (now * 1000)::bigint)) FROM holdfast_lock.horizon h;
 END $$;
 
--- Lets the time pass: what has expired leaves. Returns the keys on which somebody may now be first.
 CREATE OR REPLACE FUNCTION holdfast_lock.expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   silent text[];
   left_keys text[];
 BEGIN
-  -- A session that didn't come when it was its turn is taken for dead: all that it waits for goes too.
   silent := ARRAY(SELECT DISTINCT q.session FROM holdfast_lock.queue q WHERE q.due <= now AND NOT q.claimed);
   WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.due <= now RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
@@ -102,7 +88,6 @@ BEGIN
   RETURN left_keys;
 END $$;
 
--- What the sessions have not claimed leaves. Returns the keys that it leaves.
 CREATE OR REPLACE FUNCTION holdfast_lock.drop_sessions(silent text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   left_keys text[];
@@ -114,8 +99,6 @@ BEGIN
   RETURN left_keys;
 END $$;
 
--- Grants what may be granted on keys that somebody has left. Returns the numbers of what `asker` was granted,
--- who learns of it at once; the others are woken, and have the claim window to come.
 CREATE OR REPLACE FUNCTION holdfast_lock.advance(asker text, now double precision, changed text[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -137,7 +120,6 @@ BEGIN
   RETURN granted;
 END $$;
 
--- Whether somebody is before a request that waits, on any of its keys. On `first_key` it is the first who waits.
 CREATE OR REPLACE FUNCTION holdfast_lock.is_blocked(
   request bigint, has_several boolean, first_key text, first_token bigint
 ) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -169,7 +151,6 @@ DECLARE
   greatest_token bigint;
   shares boolean;
 BEGIN
-  -- A lease that a request meant to re-enter may have ended in the meantime: then it has a number of its own.
   WITH turn AS (
     UPDATE holdfast_lock.queue q SET
       waits = false, since = now, claimed = to_asker,
@@ -188,7 +169,6 @@ BEGIN
   END IF;
 END $$;
 
--- The same id again extends: the newer lease takes over the keys that the older one held.
 CREATE OR REPLACE FUNCTION holdfast_lock.take_over(newer bigint, now double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   WITH gone AS (
@@ -199,8 +179,6 @@ BEGIN
   INSERT INTO holdfast_lock.ended SELECT DISTINCT g.session, g.seq, g.lease, false, now FROM gone g WHERE NOT g.claimed;
 END $$;
 
--- Makes leases end at their ttl from now. Returns the members of which all keys were held; of the others, nothing
--- is changed. What is renewed is the whole lease, and the last word on it counts.
 CREATE OR REPLACE FUNCTION holdfast_lock.renew(
   now double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[]
@@ -225,9 +203,6 @@ BEGIN
   RETURN renewed;
 END $$;
 
--- Sees to it that every session that waits asks again no later than the first lease ends, whoever it is. Returns
--- when `asker` has to, if it waits. A time that it has been told before it keeps, as long as it is soon enough: a
--- row that is written for each grant would cost more than a look at the wrong time.
 CREATE OR REPLACE FUNCTION holdfast_lock.look_out(
   asker text, now double precision, is_waiting boolean, barred_until double precision
 ) RETURNS double precision LANGUAGE plpgsql AS $$
@@ -249,7 +224,6 @@ BEGIN
   RETURN first_due;
 END $$;
 
--- What was granted, as JSON: a list of seq and token, and the tokens of the keys where re-entry made them differ.
 CREATE OR REPLACE FUNCTION holdfast_lock.grants_of(granted bigint[]) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (SELECT json_agg(CASE
@@ -261,7 +235,6 @@ BEGIN
   ) lease);
 END $$;
 
--- Leases that last are copied to the disk, and their ends as well.
 CREATE OR REPLACE FUNCTION holdfast_lock.keep_lasting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'on', true);
@@ -281,7 +254,6 @@ CREATE TRIGGER lasting_changes AFTER UPDATE ON holdfast_lock.queue FOR EACH ROW
 CREATE TRIGGER lasting_ends AFTER DELETE ON holdfast_lock.queue FOR EACH ROW
   WHEN (OLD.lasting) EXECUTE FUNCTION holdfast_lock.keep_lasting();
 
--- Takes the latch, and lets the time pass. Its end is the end of the caller's transaction.
 CREATE OR REPLACE FUNCTION holdfast_lock.latch() RETURNS double precision LANGUAGE plpgsql AS $$
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -293,10 +265,6 @@ BEGIN
   RETURN date_part('epoch', clock_timestamp()) * 1000;
 END $$;
 
--- Does all of a question at one instant, as `Session.ask` in store.ts says. Each list has one element for each key
--- of each of its members; `…_of` says which member, counted from 1. `alone`: no other request of the question
--- shares a key with it, and it has no second one. `given_up`: the turn of the last question whose answer never came.
--- `recall`: what the session waits for, after such a question. Returns an answer as JSON.
 CREATE OR REPLACE FUNCTION holdfast_lock.ask(
   asker text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
@@ -477,14 +445,12 @@ BEGIN
     'granted', grants, 'refused', refused, 'ended', ends, 'lost', is_lost, 'recalled', recalled, 'askIn', ask_in);
 END $$;
 
--- What every question but `ask` begins with. Returns the keys on which somebody may now be first.
 CREATE OR REPLACE FUNCTION holdfast_lock.pass_time(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM holdfast_lock.epoch) THEN PERFORM holdfast_lock.recover(now); END IF;
   RETURN holdfast_lock.expire(now);
 END $$;
 
--- What every question but `ask` ends with: it is nobody's, so nobody learns anything from its answer.
 CREATE OR REPLACE FUNCTION holdfast_lock.settle(now double precision, changed text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF cardinality(changed) > 0 AND NOT EXISTS (SELECT FROM holdfast_lock.epoch e WHERE e.barred_until > now) THEN
@@ -493,7 +459,6 @@ BEGIN
   PERFORM holdfast_lock.look_out('', now, false, NULL);
 END $$;
 
--- The queue as it is now, as JSON: a list of the rows, in the order of the turns.
 CREATE OR REPLACE FUNCTION holdfast_lock.inspect() RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -505,7 +470,6 @@ BEGIN
       ORDER BY q.key, q.waits, q.number), '[]') FROM holdfast_lock.queue q);
 END $$;
 
--- Ends every lease on a key, with all keys of that lease. False where nobody held it.
 CREATE OR REPLACE FUNCTION holdfast_lock.force_release(target text) RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -513,7 +477,6 @@ DECLARE
   changed text[] := holdfast_lock.pass_time(now);
   has_ended boolean;
 BEGIN
-  -- Before the leases are looked at: what time has freed goes to whoever is next, and is his lease then.
   PERFORM holdfast_lock.settle(now, changed);
   DELETE FROM holdfast_lock.ended e WHERE e.at < now - 3600000;
   WITH gone AS (
@@ -527,7 +490,6 @@ BEGIN
   RETURN coalesce(has_ended, false);
 END $$;
 
--- The end of a session: what it waits for is dropped; what it holds runs out by its ttl.
 CREATE OR REPLACE FUNCTION holdfast_lock.leave(asker text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -1,58 +1,51 @@
-
 CREATE SCHEMA IF NOT EXISTS holdfast_lock;
 
--- A request that waits, or a lease: a row for each of its keys.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.queue (
   key text COLLATE "C" NOT NULL,
   waits boolean NOT NULL,
-  number bigint NOT NULL,           -- of the request, in the order of arrival
-  token bigint NOT NULL,            -- on this key: the number, or that of the lease that it re-enters
-  lease bigint NOT NULL,            -- the greatest token of its keys, once it is held
-  claimed boolean NOT NULL,         -- whether its session knows that it holds
-  due double precision,             -- when it ends; none for what waits
+  number bigint NOT NULL,
+  token bigint NOT NULL,
+  lease bigint NOT NULL,
+  claimed boolean NOT NULL,
+  due double precision,
   since double precision NOT NULL,
   ttl double precision NOT NULL,
-  lasting boolean NOT NULL,         -- ends later than a restart is waited for: has a copy in holdfast_lock.lasting
-  several boolean NOT NULL,         -- has more keys than this one
+  lasting boolean NOT NULL,
+  several boolean NOT NULL,
   session text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
   id text COLLATE "C" NOT NULL,
   owner text COLLATE "C" NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000000);
--- A key of 1,024 characters is too long for an index: its beginning is in it, and the whole is compared.
 CREATE INDEX IF NOT EXISTS queue_turn ON holdfast_lock.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON holdfast_lock.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON holdfast_lock.queue (due) WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queue_unclaimed ON holdfast_lock.queue (session, waits) WHERE NOT claimed;
 
--- What is known of a session that waits, or has yet to be told something.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.session (
   session text COLLATE "C" PRIMARY KEY,
-  ask_at double precision,          -- when it asks again, by what it has been told; none where it doesn't wait
-  ended json[],                     -- leases that others have ended: seq, token, and whether they were taken away
-  given_up bigint,                  -- the last turn whose answer it didn't get: the server may still come to read it
+  ask_at double precision,
+  ended json[],
+  given_up bigint,
   at double precision NOT NULL
 );
 CREATE INDEX IF NOT EXISTS session_ask_at ON holdfast_lock.session (ask_at) WHERE ask_at IS NOT NULL;
 
--- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
 CREATE TABLE IF NOT EXISTS holdfast_lock.horizon (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  ttl double precision NOT NULL,    -- no lease that a crash forgets is for longer
-  number bigint NOT NULL            -- no number that has been given out is greater
+  ttl double precision NOT NULL,
+  number bigint NOT NULL
 );
 INSERT INTO holdfast_lock.horizon (ttl, number) VALUES (0, 0) ON CONFLICT DO NOTHING;
 
--- A copy of it that a crash empties, and so tells of it.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.epoch (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   ttl double precision NOT NULL,
   number bigint NOT NULL,
-  barred_until double precision     -- nothing is granted before this time
+  barred_until double precision
 );
 
--- Leases for longer than that, which a crash must not forget.
 CREATE TABLE IF NOT EXISTS holdfast_lock.lasting (LIKE holdfast_lock.queue);
 CREATE INDEX IF NOT EXISTS lasting_number ON holdfast_lock.lasting (number);
 
@@ -60,30 +53,25 @@ CREATE SEQUENCE IF NOT EXISTS holdfast_lock.number;
 
 CREATE SCHEMA IF NOT EXISTS holdfast_lock;
 CREATE TABLE IF NOT EXISTS holdfast_lock.fence (
-  id text COLLATE "C" PRIMARY KEY,  -- the key's SHA-256: the key itself may be too long for an index
+  id text COLLATE "C" PRIMARY KEY,
   key text COLLATE "C" NOT NULL,
   token bigint NOT NULL
 );
 
--- After a crash: what it has forgotten may be held for as long as its ttl, so nobody else gets anything before.
 CREATE OR REPLACE FUNCTION holdfast_lock.recover(now double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO holdfast_lock.epoch (ttl, number, barred_until)
     SELECT h.ttl, h.number, nullif(now + h.ttl, now) FROM holdfast_lock.horizon h;
-  -- Into the queue, whose trigger writes them anew.
   WITH kept AS (DELETE FROM holdfast_lock.lasting l RETURNING l.*)
   INSERT INTO holdfast_lock.queue SELECT * FROM kept WHERE kept.due > now;
-  -- The clock alone would do, but for one that has been set back.
   PERFORM setval('holdfast_lock.number', greatest(h.number, (now * 1000)::bigint)) FROM holdfast_lock.horizon h;
 END $$;
 
--- Lets the time pass: what has expired leaves. Returns the keys on which somebody may now be first.
 CREATE OR REPLACE FUNCTION holdfast_lock.expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   silent text[];
   left_keys text[];
 BEGIN
-  -- A session that didn't come when it was its turn is taken for dead: all that it waits for goes too.
   silent := ARRAY(SELECT DISTINCT q.session FROM holdfast_lock.queue q WHERE q.due <= now AND NOT q.claimed);
   WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.due <= now RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
@@ -97,20 +85,16 @@ BEGIN
   RETURN left_keys;
 END $$;
 
--- What the sessions have not claimed leaves. Returns the keys that it leaves.
 CREATE OR REPLACE FUNCTION holdfast_lock.drop_sessions(silent text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   left_keys text[];
 BEGIN
   WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.session = ANY (silent) AND NOT q.claimed RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
-  -- It learns from this that it waits no more: see `lost` in operations.ts.
   UPDATE holdfast_lock.session s SET ask_at = NULL WHERE s.session = ANY (silent);
   RETURN left_keys;
 END $$;
 
--- Grants what may be granted on keys that somebody has left. Returns the numbers of what `asker` was granted,
--- who learns of it at once; the others are woken, and have the claim window to come.
 CREATE OR REPLACE FUNCTION holdfast_lock.advance(asker text, now double precision, changed text[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -132,7 +116,6 @@ BEGIN
   RETURN granted;
 END $$;
 
--- Whether somebody is before a request that waits, on any of its keys. On `first_key` it is the first who waits.
 CREATE OR REPLACE FUNCTION holdfast_lock.is_blocked(
   request bigint, has_several boolean, first_key text, first_token bigint
 ) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -164,7 +147,6 @@ DECLARE
   greatest_token bigint;
   shares boolean;
 BEGIN
-  -- A lease that a request meant to re-enter may have ended in the meantime: then it has a number of its own.
   WITH turn AS (
     UPDATE holdfast_lock.queue q SET
       waits = false, since = now, claimed = to_asker,
@@ -183,7 +165,6 @@ BEGIN
   END IF;
 END $$;
 
--- The same id again extends: the newer lease takes over the keys that the older one held.
 CREATE OR REPLACE FUNCTION holdfast_lock.take_over(newer bigint, now double precision) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   older record;
@@ -199,18 +180,15 @@ BEGIN
   END LOOP;
 END $$;
 
--- Keeps for a session that a lease has ended by somebody else's doing, until it asks.
 CREATE OR REPLACE FUNCTION holdfast_lock.note_end(
   told text, seq bigint, lease bigint, taken boolean, now double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO holdfast_lock.session AS s (session, ended, at) VALUES (told, ARRAY[json_build_array(seq, lease, taken)], now)
     ON CONFLICT (session) DO UPDATE SET ended = s.ended || excluded.ended, at = now;
-  -- Of those that have died in the meantime nobody asks again.
   DELETE FROM holdfast_lock.session s WHERE s.ask_at IS NULL AND s.at < now - 86400000;
 END $$;
 
--- A session has been told what it had to be told. What it gave up stays known until it leaves.
 CREATE OR REPLACE FUNCTION holdfast_lock.told(asker text, is_waiting boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM holdfast_lock.session s WHERE s.session = asker AND NOT is_waiting AND s.given_up IS NULL;
@@ -220,7 +198,6 @@ BEGIN
   END IF;
 END $$;
 
--- Ends leases. Returns their members, once for each key that was held, and the keys that others wait for.
 CREATE OR REPLACE FUNCTION holdfast_lock.release(
   now double precision, release_of int[], release_key text[], release_id text[], release_token bigint[],
   OUT released int[], OUT left_keys text[]
@@ -242,7 +219,6 @@ BEGIN
   END IF;
 END $$;
 
--- Reserves what a crash must not forget. The answer waits for the disk then.
 CREATE OR REPLACE FUNCTION holdfast_lock.widen(longest_ttl double precision, last_number bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -251,8 +227,6 @@ BEGIN
   UPDATE holdfast_lock.epoch e SET ttl = h.ttl, number = h.number FROM holdfast_lock.horizon h;
 END $$;
 
--- Makes leases end at their ttl from now. Returns the members of which all keys were held; of the others, nothing
--- is changed. What is renewed is the whole lease, and the last word on it counts.
 CREATE OR REPLACE FUNCTION holdfast_lock.renew(
   now double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[]
@@ -277,9 +251,6 @@ BEGIN
   RETURN renewed;
 END $$;
 
--- Sees to it that every session that waits asks again no later than the first lease ends, whoever it is. Returns
--- when `asker` has to, if it waits. A time that it has been told before it keeps, as long as it is soon enough: a
--- row that is written for each grant would cost more than a look at the wrong time.
 CREATE OR REPLACE FUNCTION holdfast_lock.look_out(
   asker text, now double precision, is_waiting boolean, barred_until double precision
 ) RETURNS double precision LANGUAGE plpgsql AS $$
@@ -290,7 +261,6 @@ BEGIN
   SELECT q.due INTO first_due FROM holdfast_lock.queue q WHERE q.due IS NOT NULL ORDER BY q.due LIMIT 1;
   first_due := least(first_due, barred_until, 'Infinity');
   IF EXISTS (SELECT FROM holdfast_lock.session s WHERE s.ask_at > first_due AND s.session <> asker) THEN
-    -- A subquery, not an EXISTS: as a join that would look at all who wait.
     WITH late AS (
       UPDATE holdfast_lock.session s SET ask_at = first_due
       WHERE s.ask_at > first_due AND s.session <> asker
@@ -306,7 +276,6 @@ BEGIN
   RETURN first_due;
 END $$;
 
--- What was granted, as JSON: a list of seq and token, and the tokens of the keys where re-entry made them differ.
 CREATE OR REPLACE FUNCTION holdfast_lock.grants_of(granted bigint[]) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (SELECT json_agg(CASE
@@ -318,7 +287,6 @@ BEGIN
   ) lease);
 END $$;
 
--- Leases that last are copied to the disk, and their ends as well.
 CREATE OR REPLACE FUNCTION holdfast_lock.keep_lasting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'on', true);
@@ -338,10 +306,6 @@ CREATE TRIGGER lasting_changes AFTER UPDATE ON holdfast_lock.queue FOR EACH ROW
 CREATE TRIGGER lasting_ends AFTER DELETE ON holdfast_lock.queue FOR EACH ROW
   WHEN (OLD.lasting) EXECUTE FUNCTION holdfast_lock.keep_lasting();
 
--- Does all of a question at one instant, as `Session.ask` in store.ts says. Each list has one element for each key
--- of each of its members; `…_of` says which member, counted from 1. `alone`: no other request of the question
--- shares a key with it, and it has no second one. `given_up_turn`: that of the last question whose answer never came.
--- `recall`: what the session waits for, after such a question. Returns an answer as JSON.
 CREATE OR REPLACE FUNCTION holdfast_lock.ask(
   asker text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
@@ -457,14 +421,12 @@ BEGIN
     PERFORM holdfast_lock.told(asker, is_waiting);
   END IF;
   IF cardinality(recall_seq) > 0 THEN
-    -- Its session trusts a lease for a ttl from the question whose answer it gets, so that it has to last for as long.
     UPDATE holdfast_lock.queue q SET due = now + q.ttl FROM unnest(recall_seq, recall_key) r(seq, key)
       WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND q.session = asker AND q.seq = r.seq AND NOT q.waits;
     SELECT array_agg(DISTINCT q.seq), granted || array_agg(DISTINCT q.number) FILTER (WHERE NOT q.waits)
       INTO recalled, granted FROM unnest(recall_seq, recall_key) r(seq, key)
       JOIN holdfast_lock.queue q ON left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND q.session = asker AND q.seq = r.seq;
   END IF;
-  -- One json_build_object of all of it took longer than all the rest of an empty question.
   RETURN concat('{"renewed":', coalesce(array_to_json(renewed), '[]'), ',"released":', coalesce(array_to_json(released), '[]'),
     ',"placed":', coalesce(array_to_json(placed), '[]'), ',"numbers":', coalesce(array_to_json(numbers), '[]'),
     ',"granted":', CASE WHEN cardinality(granted) > 0 THEN coalesce(holdfast_lock.grants_of(granted), '[]') ELSE '[]' END,
@@ -473,7 +435,6 @@ BEGIN
     ',"askIn":', CASE WHEN ask_in < 'Infinity' THEN ask_in::text ELSE 'null' END, '}');
 END $$;
 
--- Places the requests that couldn't be placed on free keys at once, one after the other.
 CREATE OR REPLACE FUNCTION holdfast_lock.acquire(
   asker text, now double precision, barred boolean, placed bigint[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
@@ -505,7 +466,6 @@ BEGIN
       CONTINUE;
     END IF;
     last_number := nextval('holdfast_lock.number');
-    -- What its owner holds it may enter for as long as that is held: it shares the token.
     INSERT INTO holdfast_lock.queue
       SELECT k.key, busy IS NOT NULL, last_number, coalesce(holds.token, last_number),
         max(coalesce(holds.token, last_number)) OVER (), busy IS NULL,
@@ -526,7 +486,6 @@ BEGIN
   refused := array_to_json(refusals);
 END $$;
 
--- Returns the number of the request, or the answer of `ask`.
 CREATE OR REPLACE FUNCTION holdfast_lock.acquire_one(
   asker text, this_turn bigint, asked_seq bigint, target text, lease_id text, lease_owner text,
   lease_ttl double precision, may_wait boolean
@@ -553,7 +512,6 @@ BEGIN
       AND NOT EXISTS (SELECT FROM holdfast_lock.queue q WHERE left(q.key, 512) = left(target, 512) AND q.key = target)
     RETURNING number INTO given;
   IF FOUND THEN RETURN given; END IF;
-  -- A rehearsal, for the plan's sake.
   IF lease_ttl = 0 THEN RETURN NULL; END IF;
   RETURN holdfast_lock.ask(asker, this_turn, NULL, false,
     CASE WHEN lease_ttl <= 60000 THEN lease_ttl ELSE 0 END,
@@ -562,7 +520,6 @@ BEGIN
     ARRAY[true], '{}', '{}');
 END $$;
 
--- Returns true, or the answer of `ask`.
 CREATE OR REPLACE FUNCTION holdfast_lock.release_one(
   asker text, this_turn bigint, target text, lease_id text, held_token bigint
 ) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
@@ -588,14 +545,12 @@ BEGIN
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 END $$;
 
--- What every question but `ask` begins with. Returns the keys on which somebody may now be first.
 CREATE OR REPLACE FUNCTION holdfast_lock.pass_time(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM holdfast_lock.epoch) THEN PERFORM holdfast_lock.recover(now); END IF;
   RETURN holdfast_lock.expire(now);
 END $$;
 
--- What every question but `ask` ends with: it is nobody's, so nobody learns anything from its answer.
 CREATE OR REPLACE FUNCTION holdfast_lock.settle(now double precision, changed text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF cardinality(changed) > 0 AND NOT EXISTS (SELECT FROM holdfast_lock.epoch e WHERE e.barred_until > now) THEN
@@ -604,7 +559,6 @@ BEGIN
   PERFORM holdfast_lock.look_out('', now, false, NULL);
 END $$;
 
--- The queue as it is now, as JSON: a list of the rows, in the order of the turns.
 CREATE OR REPLACE FUNCTION holdfast_lock.inspect() RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -623,7 +577,6 @@ BEGIN
       ORDER BY q.key, q.waits, q.number), '[]') FROM holdfast_lock.queue q);
 END $$;
 
--- Ends every lease on a key, with all keys of that lease. False where nobody held it.
 CREATE OR REPLACE FUNCTION holdfast_lock.force_release(target text) RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -638,7 +591,6 @@ BEGIN
   PERFORM pg_advisory_xact_lock(-7781600488059421711);
   PERFORM set_config('synchronous_commit', 'off', true);
   now := date_part('epoch', clock_timestamp()) * 1000;
-  -- What time has freed goes to whoever is next, and it is his lease that ends then.
   PERFORM holdfast_lock.settle(now, holdfast_lock.pass_time(now));
   FOR lease IN
     WITH gone AS (
@@ -655,7 +607,6 @@ BEGIN
   RETURN changed IS NOT NULL;
 END $$;
 
--- The end of a session: what it waits for is dropped; what it holds runs out by its ttl.
 CREATE OR REPLACE FUNCTION holdfast_lock.leave(asker text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

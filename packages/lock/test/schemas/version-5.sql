@@ -1,4 +1,3 @@
-
 DO $$
 DECLARE
   old regprocedure;
@@ -20,58 +19,52 @@ END $$;
 
 CREATE SCHEMA IF NOT EXISTS holdfast_lock;
 
--- A request that waits, or a lease: a row for each of its keys.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.queue (
   key text COLLATE "C" NOT NULL,
   waits boolean NOT NULL,
-  number bigint NOT NULL,           -- of the request, in the order of arrival
-  token bigint NOT NULL,            -- on this key: the number, or that of the lease that it re-enters
-  lease bigint NOT NULL,            -- the greatest token of its keys, once it is held
-  claimed boolean NOT NULL,         -- whether its session knows that it holds
-  due double precision,             -- when it ends; none for what waits
+  number bigint NOT NULL,
+  token bigint NOT NULL,
+  lease bigint NOT NULL,
+  claimed boolean NOT NULL,
+  due double precision,
   since double precision NOT NULL,
   ttl double precision NOT NULL,
-  lasting boolean NOT NULL,         -- ends later than a restart is waited for: has a copy in holdfast_lock.lasting
-  several boolean NOT NULL,         -- has more keys than this one
+  lasting boolean NOT NULL,
+  several boolean NOT NULL,
   session text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
   id text COLLATE "C" NOT NULL,
   owner text COLLATE "C" NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000000);
--- A key of 1,024 characters is too long for an index: its beginning is in it, and the whole is compared.
 CREATE INDEX IF NOT EXISTS queue_turn ON holdfast_lock.queue (left(key, 512), waits, number);
 CREATE INDEX IF NOT EXISTS queue_number ON holdfast_lock.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON holdfast_lock.queue (due) WHERE due IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queue_unclaimed ON holdfast_lock.queue (session, waits) WHERE NOT claimed;
 
--- A session that waits, or that has ended leases to acknowledge.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.session (
   session text COLLATE "C" PRIMARY KEY,
-  wake_at double precision,         -- when it calls again, as far as it knows; none where it doesn't wait
-  ended json[],                     -- leases that others have ended: seq, token, and whether they were taken away
-  given_up bigint,                  -- the last turn whose answer it didn't get: the server may still execute it
+  wake_at double precision,
+  ended json[],
+  given_up bigint,
   at double precision NOT NULL
 );
 CREATE INDEX IF NOT EXISTS session_wake_at ON holdfast_lock.session (wake_at) WHERE wake_at IS NOT NULL;
 
--- What must outlast a crash, flushed to the disk when it changes and so hardly ever changed.
 CREATE TABLE IF NOT EXISTS holdfast_lock.horizon (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
-  ttl double precision NOT NULL,    -- no lease that a crash forgets is for longer
-  number bigint NOT NULL            -- no number that has been given out is greater
+  ttl double precision NOT NULL,
+  number bigint NOT NULL
 );
 INSERT INTO holdfast_lock.horizon (ttl, number) VALUES (0, 0) ON CONFLICT DO NOTHING;
 
--- A copy of it that a crash empties: so the crash is noticed.
 CREATE UNLOGGED TABLE IF NOT EXISTS holdfast_lock.epoch (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   ttl double precision NOT NULL,
   number bigint NOT NULL,
-  recovering_until double precision -- nothing is granted before this time
+  recovering_until double precision
 );
 
--- Leases for longer than that, which a crash must not forget.
 CREATE TABLE IF NOT EXISTS holdfast_lock.lasting (LIKE holdfast_lock.queue);
 CREATE INDEX IF NOT EXISTS lasting_number ON holdfast_lock.lasting (number);
 
@@ -79,30 +72,25 @@ CREATE SEQUENCE IF NOT EXISTS holdfast_lock.number;
 
 CREATE SCHEMA IF NOT EXISTS holdfast_lock;
 CREATE TABLE IF NOT EXISTS holdfast_lock.fence (
-  id text COLLATE "C" PRIMARY KEY,  -- the key's SHA-256: the key itself may be too long for an index
+  id text COLLATE "C" PRIMARY KEY,
   key text COLLATE "C" NOT NULL,
   token bigint NOT NULL
 );
 
--- After a crash: a forgotten lease may be held for as long as its ttl, so nothing is granted before.
 CREATE OR REPLACE FUNCTION holdfast_lock.recover(now double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO holdfast_lock.epoch (ttl, number, recovering_until)
     SELECT h.ttl, h.number, nullif(now + h.ttl, now) FROM holdfast_lock.horizon h;
-  -- Into the queue, whose trigger writes them anew.
   WITH kept AS (DELETE FROM holdfast_lock.lasting l RETURNING l.*)
   INSERT INTO holdfast_lock.queue SELECT * FROM kept WHERE kept.due > now;
-  -- The clock alone would do, but for one that has been set back.
   PERFORM setval('holdfast_lock.number', greatest(h.number, (now * 1000)::bigint)) FROM holdfast_lock.horizon h;
 END $$;
 
--- Removes what has expired. Returns the keys whose first waiting request may now be granted.
 CREATE OR REPLACE FUNCTION holdfast_lock.expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   silent text[];
   left_keys text[];
 BEGIN
-  -- A session that didn't collect its grant in time is taken for dead: all its waiting requests are dropped too.
   silent := ARRAY(SELECT DISTINCT q.session FROM holdfast_lock.queue q WHERE q.due <= now AND NOT q.claimed);
   WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.due <= now RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
@@ -116,20 +104,16 @@ BEGIN
   RETURN left_keys;
 END $$;
 
--- Removes what the sessions have not claimed. Returns its keys.
 CREATE OR REPLACE FUNCTION holdfast_lock.drop_sessions(silent text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   left_keys text[];
 BEGIN
   WITH gone AS (DELETE FROM holdfast_lock.queue q WHERE q.session = ANY (silent) AND NOT q.claimed RETURNING q.key)
   SELECT array_agg(DISTINCT gone.key) INTO left_keys FROM gone;
-  -- From this it learns that its requests were dropped: see `lost` in commands.ts.
   UPDATE holdfast_lock.session s SET wake_at = NULL WHERE s.session = ANY (silent);
   RETURN left_keys;
 END $$;
 
--- Grants what may be granted on keys whose queues have changed. Returns the numbers of what `caller` was granted,
--- which it collects at once; the other sessions are woken, and have the claim window to collect.
 CREATE OR REPLACE FUNCTION holdfast_lock.advance(caller text, now double precision, changed text[])
 RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -151,7 +135,6 @@ BEGIN
   RETURN granted;
 END $$;
 
--- Whether another request is before a waiting one, on any of its keys. On `first_key` it is the first that waits.
 CREATE OR REPLACE FUNCTION holdfast_lock.is_blocked(
   request bigint, has_several boolean, first_key text, first_token bigint
 ) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -183,7 +166,6 @@ DECLARE
   greatest_token bigint;
   shares boolean;
 BEGIN
-  -- A lease that a request meant to re-enter may have ended in the meantime: then it has a number of its own.
   WITH turn AS (
     UPDATE holdfast_lock.queue q SET
       waits = false, since = now, claimed = to_caller,
@@ -202,7 +184,6 @@ BEGIN
   END IF;
 END $$;
 
--- The same id again extends: the newer lease takes over the keys that the older one held.
 CREATE OR REPLACE FUNCTION holdfast_lock.take_over(newer bigint, now double precision) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   older record;
@@ -218,18 +199,15 @@ BEGIN
   END LOOP;
 END $$;
 
--- Keeps for a session that another one has ended its lease, until its next call.
 CREATE OR REPLACE FUNCTION holdfast_lock.note_end(
   ended_session text, seq bigint, lease bigint, taken boolean, now double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO holdfast_lock.session AS s (session, ended, at) VALUES (ended_session, ARRAY[json_build_array(seq, lease, taken)], now)
     ON CONFLICT (session) DO UPDATE SET ended = s.ended || excluded.ended, at = now;
-  -- Sessions that have died in the meantime never call again.
   DELETE FROM holdfast_lock.session s WHERE s.wake_at IS NULL AND s.at < now - 86400000;
 END $$;
 
--- The answer reports all that was kept for the session. The turn that it gave up stays known until it is closed.
 CREATE OR REPLACE FUNCTION holdfast_lock.acknowledged(caller text, is_waiting boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM holdfast_lock.session s WHERE s.session = caller AND NOT is_waiting AND s.given_up IS NULL;
@@ -239,7 +217,6 @@ BEGIN
   END IF;
 END $$;
 
--- Ends leases. Returns their members of the batch, once for each key that was held, and the keys that others wait for.
 CREATE OR REPLACE FUNCTION holdfast_lock.release(
   now double precision, release_of int[], release_key text[], release_id text[], release_token bigint[],
   OUT released int[], OUT left_keys text[]
@@ -261,7 +238,6 @@ BEGIN
   END IF;
 END $$;
 
--- Reserves what a crash must not forget. The answer waits for the disk then.
 CREATE OR REPLACE FUNCTION holdfast_lock.widen(longest_ttl double precision, last_number bigint)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -270,8 +246,6 @@ BEGIN
   UPDATE holdfast_lock.epoch e SET ttl = h.ttl, number = h.number FROM holdfast_lock.horizon h;
 END $$;
 
--- Makes leases end at their ttl from now. Returns the members of which all keys were held; of the others, nothing
--- is changed. A renewal covers the whole lease, and the last one in the batch counts.
 CREATE OR REPLACE FUNCTION holdfast_lock.renew(
   now double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[]
@@ -296,9 +270,6 @@ BEGIN
   RETURN renewed;
 END $$;
 
--- Makes every waiting session call again no later than the first lease ends. Returns when `caller` has to, if it
--- waits. A time that it already knows it keeps, as long as it is soon enough: a row that is written for each grant
--- would cost more than a call at the wrong time.
 CREATE OR REPLACE FUNCTION holdfast_lock.schedule_wakeups(
   caller text, now double precision, is_waiting boolean, recovering_until double precision
 ) RETURNS double precision LANGUAGE plpgsql AS $$
@@ -309,7 +280,6 @@ BEGIN
   SELECT q.due INTO first_due FROM holdfast_lock.queue q WHERE q.due IS NOT NULL ORDER BY q.due LIMIT 1;
   first_due := least(first_due, recovering_until, 'Infinity');
   IF EXISTS (SELECT FROM holdfast_lock.session s WHERE s.wake_at > first_due AND s.session <> caller) THEN
-    -- A subquery, not an EXISTS: as a join that would look at all who wait.
     WITH late AS (
       UPDATE holdfast_lock.session s SET wake_at = first_due
       WHERE s.wake_at > first_due AND s.session <> caller
@@ -325,7 +295,6 @@ BEGIN
   RETURN first_due;
 END $$;
 
--- What was granted, as JSON: a list of seq and token, and the tokens of the keys where re-entry made them differ.
 CREATE OR REPLACE FUNCTION holdfast_lock.grants_of(granted bigint[]) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (SELECT json_agg(CASE
@@ -337,7 +306,6 @@ BEGIN
   ) lease);
 END $$;
 
--- Leases that last are copied to the disk, and their ends as well.
 CREATE OR REPLACE FUNCTION holdfast_lock.keep_lasting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'on', true);
@@ -357,10 +325,6 @@ CREATE TRIGGER lasting_changes AFTER UPDATE ON holdfast_lock.queue FOR EACH ROW
 CREATE TRIGGER lasting_ends AFTER DELETE ON holdfast_lock.queue FOR EACH ROW
   WHEN (OLD.lasting) EXECUTE FUNCTION holdfast_lock.keep_lasting();
 
--- Executes all of a batch at one instant, as `Session.execute` in store.ts says. Each list has one element for each
--- key of each of its members; `…_of` says which member, counted from 1. `alone`: no other request of the batch
--- shares a key with it, and it has no second one. `given_up_turn`: that of the last batch whose answer never came.
--- `recall`: the session's waiting requests, after such a batch. Returns the result as JSON.
 CREATE OR REPLACE FUNCTION holdfast_lock.execute(
   caller text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
@@ -476,14 +440,12 @@ BEGIN
     PERFORM holdfast_lock.acknowledged(caller, is_waiting);
   END IF;
   IF cardinality(recall_seq) > 0 THEN
-    -- Its session trusts a lease for a ttl from the batch whose answer it gets, so that it has to last for as long.
     UPDATE holdfast_lock.queue q SET due = now + q.ttl FROM unnest(recall_seq, recall_key) r(seq, key)
       WHERE left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND q.session = caller AND q.seq = r.seq AND NOT q.waits;
     SELECT array_agg(DISTINCT q.seq), granted || array_agg(DISTINCT q.number) FILTER (WHERE NOT q.waits)
       INTO recalled, granted FROM unnest(recall_seq, recall_key) r(seq, key)
       JOIN holdfast_lock.queue q ON left(q.key, 512) = left(r.key, 512) AND q.key = r.key AND q.session = caller AND q.seq = r.seq;
   END IF;
-  -- One json_build_object of all of it took longer than the rest of an empty batch.
   RETURN concat('{"renewed":', coalesce(array_to_json(renewed), '[]'), ',"released":', coalesce(array_to_json(released), '[]'),
     ',"placed":', coalesce(array_to_json(placed), '[]'), ',"numbers":', coalesce(array_to_json(numbers), '[]'),
     ',"granted":', CASE WHEN cardinality(granted) > 0 THEN coalesce(holdfast_lock.grants_of(granted), '[]') ELSE '[]' END,
@@ -492,7 +454,6 @@ BEGIN
     ',"wakeIn":', CASE WHEN wake_in < 'Infinity' THEN wake_in::text ELSE 'null' END, '}');
 END $$;
 
--- Places the requests that `execute` couldn't place on free keys, one after the other.
 CREATE OR REPLACE FUNCTION holdfast_lock.acquire(
   caller text, now double precision, recovering boolean, placed bigint[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
@@ -524,7 +485,6 @@ BEGIN
       CONTINUE;
     END IF;
     last_number := nextval('holdfast_lock.number');
-    -- It may re-enter what its owner holds for as long as that is held: it shares the token.
     INSERT INTO holdfast_lock.queue
       SELECT k.key, busy IS NOT NULL, last_number, coalesce(holds.token, last_number),
         max(coalesce(holds.token, last_number)) OVER (), busy IS NULL,
@@ -545,7 +505,6 @@ BEGIN
   refused := array_to_json(refusals);
 END $$;
 
--- Returns the number of the request, or the result of `execute`.
 CREATE OR REPLACE FUNCTION holdfast_lock.acquire_one(
   caller text, this_turn bigint, asked_seq bigint, target text, lease_id text, lease_owner text,
   lease_ttl double precision, may_wait boolean
@@ -572,7 +531,6 @@ BEGIN
       AND NOT EXISTS (SELECT FROM holdfast_lock.queue q WHERE left(q.key, 512) = left(target, 512) AND q.key = target)
     RETURNING number INTO given;
   IF FOUND THEN RETURN given; END IF;
-  -- A warm-up, which only makes the plan.
   IF lease_ttl = 0 THEN RETURN NULL; END IF;
   RETURN holdfast_lock.execute(caller, this_turn, NULL, false,
     CASE WHEN lease_ttl <= 60000 THEN lease_ttl ELSE 0 END,
@@ -581,7 +539,6 @@ BEGIN
     ARRAY[true], '{}', '{}');
 END $$;
 
--- Returns true, or the result of `execute`.
 CREATE OR REPLACE FUNCTION holdfast_lock.release_one(
   caller text, this_turn bigint, target text, lease_id text, held_token bigint
 ) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
@@ -607,8 +564,6 @@ BEGIN
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}');
 END $$;
 
--- The same as `execute` for the release of one key by a session that waits, where the next in the queue wants no other key.
--- Returns the result as JSON, without what is empty.
 CREATE OR REPLACE FUNCTION holdfast_lock.hand_off(
   caller text, this_turn bigint, target text, lease_id text, held_token bigint
 ) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -652,14 +607,12 @@ BEGIN
     '],"wakeIn":', CASE WHEN wake_in < 'Infinity' THEN wake_in::text ELSE 'null' END, '}');
 END $$;
 
--- Every command but `execute` begins with this. Returns the keys whose first waiting request may now be granted.
 CREATE OR REPLACE FUNCTION holdfast_lock.recover_and_expire(now double precision) RETURNS text[] LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM holdfast_lock.epoch) THEN PERFORM holdfast_lock.recover(now); END IF;
   RETURN holdfast_lock.expire(now);
 END $$;
 
--- Every command but `execute` ends with this. No session is its caller, so every grant is sent as a message.
 CREATE OR REPLACE FUNCTION holdfast_lock.advance_and_wake(now double precision, changed text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF cardinality(changed) > 0 AND NOT EXISTS (SELECT FROM holdfast_lock.epoch e WHERE e.recovering_until > now) THEN
@@ -668,7 +621,6 @@ BEGIN
   PERFORM holdfast_lock.schedule_wakeups('', now, false, NULL);
 END $$;
 
--- The queue as it is now, as JSON: a list of the rows, in the order of the turns.
 CREATE OR REPLACE FUNCTION holdfast_lock.inspect() RETURNS text LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -687,7 +639,6 @@ BEGIN
       ORDER BY q.key, q.waits, q.number), '[]') FROM holdfast_lock.queue q);
 END $$;
 
--- Ends every lease on a key, with all keys of that lease. False where no lease held it.
 CREATE OR REPLACE FUNCTION holdfast_lock.force_release(target text) RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -702,7 +653,6 @@ BEGIN
   PERFORM pg_advisory_xact_lock(-7781600488059421711);
   PERFORM set_config('synchronous_commit', 'off', true);
   now := date_part('epoch', clock_timestamp()) * 1000;
-  -- Expire first: a waiter promoted by expiry is the holder whose lease we end.
   PERFORM holdfast_lock.advance_and_wake(now, holdfast_lock.recover_and_expire(now));
   FOR lease IN
     WITH gone AS (
@@ -719,7 +669,6 @@ BEGIN
   RETURN changed IS NOT NULL;
 END $$;
 
--- Closes a session: its waiting requests are dropped; its leases expire by their ttl.
 CREATE OR REPLACE FUNCTION holdfast_lock.close_session(caller text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
