@@ -21,7 +21,7 @@ const RETRY_AFTER = 500
 /** How often to call the store while a request waits and no message comes, in ms: one may have been lost. */
 const SAFETY_CHECK = 15_000
 
-/** From when on a store that has not answered is told as one that failed, in ms. */
+/** After how long without an answer a timeout is reported as a failure of the store, in ms. */
 const SILENT = 500
 
 /** How many orders one batch holds at most. */
@@ -180,7 +180,7 @@ export class Coordinator implements LeaseManager {
 
   #flush(): void {
     this.#flushScheduled = false
-    // What is left to do after opening has failed may be nothing: the store isn't opened for that.
+    // After a failure to open there may be nothing left to do: the store isn't opened for that.
     if (!this.#session.isOpen && this.#pending.size === 0) {
       this.#onIdle?.()
       return
@@ -188,7 +188,7 @@ export class Coordinator implements LeaseManager {
     this.#executing = true
     const batch = this.#takeBatch()
     for (const waiter of batch.acquire) waiter.sent = true
-    // To load a client's library and make a client may itself take long.
+    // Loading the library and making a client may take long too.
     if (!this.#session.isOpen) this.#unansweredSince ??= performance.now()
     try {
       const result = this.#session.execute(batch)
@@ -216,7 +216,7 @@ export class Coordinator implements LeaseManager {
 
   /** One batch at a time, so that a process can't overtake itself; what comes up meanwhile is the next batch. */
   async #await(result: Promise<BatchResult>, batch: PendingBatch): Promise<void> {
-    // An open session has set the time; to read the clock once more is a part of what a pair takes.
+    // An open session has set `sentAt`: reading the clock again would cost a measurable part of a pair.
     this.#unansweredSince ??= batch.sentAt || performance.now()
     this.#timers.arm(this.#waiting.size > 0)
     try {
@@ -323,11 +323,14 @@ export class Coordinator implements LeaseManager {
   }
 
   #cancelAll({ cancel, acquire }: PendingBatch): void {
-    const { isOpen } = this.#session
+    const pending = this.#pending.cancel
+    if (!this.#session.isOpen) {
+      pending.length = 0
+      return
+    }
     // One by one: as the arguments of one call, 150,000 are more than the stack holds.
-    if (isOpen) for (const it of cancel) this.#pending.cancel.push(it)
-    if (isOpen) for (const { seq, keys } of acquire) this.#pending.cancel.push({ seq, keys })
-    if (!isOpen) this.#pending.cancel.length = 0
+    for (const it of cancel) pending.push(it)
+    for (const { seq, keys } of acquire) pending.push({ seq, keys })
   }
 
   /** Under another number, so that what the first asking may still become is not taken for this one. */

@@ -113,7 +113,7 @@ const REFUSED: [string, object | undefined][] = [
   ["a responseTimeout of 0", { connectionString: "postgres://localhost", responseTimeout: 0 }],
   ["a responseTimeout that is none", { connectionString: "postgres://localhost", responseTimeout: "5s" }],
 ]
-it.each(REFUSED)("refuses %s at once, without a word of what may be secret", (_, options) => {
+it.each(REFUSED)("refuses %s at once, and shows nothing that may be secret", (_, options) => {
   const attempt = () => postgresStore(options as never)
   expect(attempt).toThrow(expect.objectContaining({ code: "LOCK_INVALID_ARGUMENT" }))
   expect(attempt).not.toThrow("secret")

@@ -37,7 +37,7 @@ it("connects with a client that it is given, and ends it", async () => {
   await drop()
 })
 
-it("reads its answers right, whatever parsers of types the application has set", async () => {
+it("reads its answers right, though the application has set type parsers of its own", async () => {
   const { schema, connectionString, drop } = await postgres.space()
   const types = [16, 20, 21, 23, 26, 701]
   const parsers = types.map((type) => [type, pg.types.getTypeParser(type)] as const)

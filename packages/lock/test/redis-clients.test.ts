@@ -198,7 +198,7 @@ describe("redisStore", () => {
     ["an empty prefix", { url: "redis://x", prefix: "" }],
     ["a prefix with a brace", { url: "redis://x", prefix: "a{b" }],
   ]
-  it.each(REFUSED)("refuses %s at once, without a word of what may be secret", (_, options) => {
+  it.each(REFUSED)("refuses %s at once, and shows nothing that may be secret", (_, options) => {
     const attempt = () => redisStore(options as never)
     expect(attempt).toThrow(expect.objectContaining({ code: "LOCK_INVALID_ARGUMENT" }))
     expect(attempt).not.toThrow("secret")

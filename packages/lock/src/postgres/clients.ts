@@ -179,7 +179,7 @@ async function take(
       return client
     } catch (error) {
       client.release(true)
-      // Of others that are idle each may be as old. What has just been connected is as good as any.
+      // Of others that are idle each may be as old. A connection that was just made needs no check.
       if (rest() < CHECK_WITHIN || !wasIdle) throw error
     }
   }

@@ -1,4 +1,12 @@
-import type { Cluster, Redis } from "ioredis"
+import type { Cluster, Redis, RedisOptions } from "ioredis"
+
+/** Settings of a connection beside a client's, which never reconnects by itself. */
+export const ONE_ATTEMPT: RedisOptions = {
+  lazyConnect: true,
+  retryStrategy: () => null,
+  enableOfflineQueue: true,
+  connectionName: "holdfast-lock",
+}
 
 /** The connections of a user's client that are in use: several of a Cluster's. */
 export function nodesOf(client: Redis | Cluster): Redis[] {
@@ -16,12 +24,7 @@ export async function replaceIfDead(node: Redis, ms: number): Promise<boolean> {
     alive = true
   }
   void node.ping().then(hear, hear)
-  const other = node.duplicate({
-    lazyConnect: true,
-    retryStrategy: () => null,
-    enableOfflineQueue: true,
-    connectionName: "holdfast-lock",
-  })
+  const other = node.duplicate(ONE_ATTEMPT)
   other.on("error", () => undefined)
   const timer = setTimeout(() => void end(other), ms)
   try {

@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import type { Cluster, Redis } from "ioredis"
 import { KEEP_ALIVE } from "../store.js"
-import { end, nodesOf, replaceIfDead } from "./dead-connection.js"
+import { end, nodesOf, ONE_ATTEMPT, replaceIfDead } from "./dead-connection.js"
 import type { Listening, RedisDriver } from "./driver.js"
 
 /** A Redis or Cluster of ioredis. */
@@ -69,13 +69,10 @@ export class IoredisDriver implements RedisDriver {
     // Reconnecting is ours, so that nothing is missed between the connection and the subscription.
     return new IoredisListener(
       node.duplicate({
-        lazyConnect: true,
-        retryStrategy: () => null,
+        ...ONE_ATTEMPT,
         readOnly: false,
-        enableOfflineQueue: true,
         commandTimeout: undefined,
         maxRetriesPerRequest: null,
-        connectionName: "holdfast-lock",
         keepAlive: KEEP_ALIVE,
       }),
     )
