@@ -203,17 +203,12 @@ describe("an order whose payment is authorized first", () => {
       await expectAnnouncedOnce([{ order_id: order.id }])
       return { intentId: bought.intentId, order }
     }
-    const become = (id: string, state: string) =>
-      shop.until(`the payment to be ${state}`, async () => {
-        const row = await shop.payment(id)
-        return row.status === state ? row : undefined
-      })
 
     describe.each(["the plugin", "Medusa"])("and %s made it", (maker) => {
       it("in the admin", async () => {
         const { intentId, order } = await placed(maker)
         await captureInAdmin(order)
-        await become(intentId, "completed")
+        await shop.become(intentId, "completed")
         await expectCapturedOnce([intentId])
         await expectAnnouncedOnce([{ order_id: order.id }])
       })
@@ -221,7 +216,7 @@ describe("an order whose payment is authorized first", () => {
       it("in Stripe", async () => {
         const { intentId, order } = await placed(maker)
         await shop.client.paymentIntents.capture(intentId)
-        await become(intentId, "completed")
+        await shop.become(intentId, "completed")
         await expectCapturedOnce([intentId])
         await captureInAdmin(order)
         await expectCapturedOnce([intentId])
@@ -231,7 +226,7 @@ describe("an order whose payment is authorized first", () => {
       it("and goes to review when the authorization is canceled meanwhile", async () => {
         const { intentId, order } = await placed(maker)
         await shop.client.paymentIntents.cancel(intentId)
-        const { reason } = await become(intentId, "review")
+        const { reason } = await shop.become(intentId, "review")
         expect(reason).toBe(
           `order ${order.id} was made, but its payment can't be captured: it is canceled in Stripe`,
         )
@@ -242,7 +237,7 @@ describe("an order whose payment is authorized first", () => {
     it("and goes to review when Stripe captured a part only, which is not booked as the whole", async () => {
       const { intentId, order } = await placed("the plugin")
       await shop.client.paymentIntents.capture(intentId, { amount_to_capture: 500 })
-      const { reason } = await become(intentId, "review")
+      const { reason } = await shop.become(intentId, "review")
       expect(reason).toBe(`order ${order.id} was made, but Stripe captured 5.00 USD of 19.50 USD`)
       expect(await moneyOf(order.id)).toMatchObject({
         captured: false,
@@ -286,7 +281,7 @@ describe("an order whose payment is authorized first", () => {
           await free()
         }
         expect(await answer).toContain(first === "the admin" ? "captured" : "cannot capture more")
-        await become(intentId, "completed")
+        await shop.become(intentId, "completed")
         await expectCapturedOnce([intentId])
       },
     )

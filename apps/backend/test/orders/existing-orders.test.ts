@@ -83,14 +83,9 @@ describe.each([
     const failedOrder = async () => {
       const bought = await ordered()
       shop.stripe.bank.failPayment(bought.intentId)
-      await become(bought.intentId, failed.status)
+      await shop.become(bought.intentId, failed.status)
       return bought
     }
-    const become = (id: string, status: string) =>
-      shop.until(`the payment to be ${status}`, async () => {
-        const payment = await shop.payment(id)
-        return payment?.status === status ? payment : undefined
-      })
     const payAgain = async (id: string) => {
       await shop.client.paymentIntents.confirm(id, {
         payment_method: "pm_success_de",
@@ -112,7 +107,7 @@ describe.each([
           const intent = await shop.pay({ items: [{ sku: "MUG", quantity: 3 }] })
           const [row] = await shop.settled([intent])
           await shop.admin("POST", `/admin/orders/${row?.order_id}/cancel`)
-          await become(intent, "refunded")
+          await shop.become(intent, "refunded")
           await shop.stripe.idle()
           expect(await shop.stock("MUG")).toEqual({ stocked: 10, reserved: 0, reservations: 0, raw: "10/0" })
           const lines = "(SELECT DISTINCT item_id FROM order_item WHERE order_id = $1) AS lines"
@@ -125,7 +120,7 @@ describe.each([
         const intent = await shop.pay({ items: MUG })
         const [row] = await shop.settled([intent])
         await shop.client.refunds.create({ payment_intent: intent })
-        await become(intent, "refunded")
+        await shop.become(intent, "refunded")
         expect((await orderOf(shop, String(row?.order_id))).status).toBe("canceled")
         expect(await shop.stock("MUG")).toMatchObject({ reserved: 0 })
       })
@@ -133,7 +128,7 @@ describe.each([
       it("is paid where the buyer pays again by the same payment, and shows no failure any more", async () => {
         const { intentId, orderId } = await failedOrder()
         await payAgain(intentId)
-        await become(intentId, "completed")
+        await shop.become(intentId, "completed")
         const order = await orderOf(shop, orderId)
         expect(order).toMatchObject({ payment_status: "captured", summary: { pending_difference: 0 } })
         expect(order.metadata ?? {}).not.toHaveProperty("stripe_payment_failed")
@@ -142,7 +137,7 @@ describe.each([
       it("that the admin canceled keeps no money where the buyer pays again", async () => {
         const { intentId, orderId } = await failedOrder()
         await shop.admin("POST", `/admin/orders/${orderId}/cancel`)
-        await become(intentId, "canceled")
+        await shop.become(intentId, "canceled")
         expect((await shop.client.paymentIntents.retrieve(intentId)).status).toBe("canceled")
       })
 
@@ -158,7 +153,7 @@ describe.each([
           return data[0]
         })
         shop.stripe.bank.settleRefund(refund.id)
-        await become(intentId, "refunded")
+        await shop.become(intentId, "refunded")
         expect((await shop.client.refunds.list({ payment_intent: intentId })).data).toHaveLength(1)
       })
     }

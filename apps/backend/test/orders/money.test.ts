@@ -154,11 +154,6 @@ describe("money that moves after the order", () => {
       await shop.client.paymentIntents.confirm(intent, { payment_method: paymentMethod })
       return intent
     }
-    const become = async (intent: string, status: string) =>
-      await shop.until(`${intent} to be ${status}`, async () => {
-        const row = await shop.payment(intent)
-        return row?.status === status ? row : undefined
-      })
     const refundOf = async (intent: string) =>
       await shop.until("the refund", async () => {
         const { data } = await shop.client.refunds.list({ payment_intent: intent })
@@ -179,9 +174,9 @@ describe("money that moves after the order", () => {
       })
       expect(await shop.payment(intent)).toMatchObject({ status: "refunding" })
       shop.stripe.bank.settleRefund(refund.id)
-      await become(intent, "refunded")
+      await shop.become(intent, "refunded")
       shop.stripe.bank.failRefund(refund.id, "expired_or_canceled_card")
-      const { reason } = await become(intent, "review")
+      const { reason } = await shop.become(intent, "review")
       expect(reason).toContain(`refund ${refund.id} failed in Stripe (expired_or_canceled_card)`)
       await shop.admin("POST", `/admin/stripe-payments/${intent}/retry`)
       const second = await shop.until("another refund", async () => {
@@ -189,7 +184,7 @@ describe("money that moves after the order", () => {
         return data.find(({ id }) => id !== refund.id)
       })
       shop.stripe.bank.settleRefund(second.id)
-      await become(intent, "refunded")
+      await shop.become(intent, "refunded")
       await shop.putStock("MUG", 100)
     })
 
@@ -203,7 +198,7 @@ describe("money that moves after the order", () => {
       await recorded(intent)
       expect(await refundsOf(orderId)).toEqual([2])
       shop.stripe.bank.failRefund(refund.id, "lost_or_stolen_card")
-      const { reason } = await become(intent, "review")
+      const { reason } = await shop.become(intent, "review")
       expect(reason).toContain(`refund ${refund.id} of 2.00 USD failed in Stripe (lost_or_stolen_card)`)
       expect(await refundsOf(orderId)).toEqual([])
     })
@@ -227,11 +222,6 @@ describe("money that moves after the order", () => {
   })
 
   describe("of a payment that a person judges", () => {
-    const untilState = (id: string, status: string) =>
-      shop.until(`${id} to be ${status}`, async () => {
-        const payment = await shop.payment(id)
-        return payment.status === status ? payment : undefined
-      })
     const reviewed = async () => {
       const { intent, orderId } = await bought()
       await shop.rows("UPDATE stripe_payment SET status = 'review', reason = 'why' WHERE id = $1", [intent])
@@ -242,7 +232,7 @@ describe("money that moves after the order", () => {
         "the refund to be shown",
         async () => (await refundsOf(orderId)).length > 0 || undefined,
       )
-      return await untilState(intent, status)
+      return await shop.become(intent, status)
     }
 
     it("a refund is shown on the order, and the review stands", async () => {
@@ -258,10 +248,10 @@ describe("money that moves after the order", () => {
       await shop.client.refunds.create({ payment_intent: intent, amount: 300 })
       expect((await shown(intent, orderId, "dismissed")).reason).toBe("was called")
       const dispute = shop.stripe.buyer.dispute(intent)
-      await untilState(intent, "disputed")
+      await shop.become(intent, "disputed")
       expect((await order(orderId)).metadata).toMatchObject({ stripe_dispute: { status: "needs_response" } })
       shop.stripe.bank.closeDispute(dispute.id, "won")
-      expect((await untilState(intent, "dismissed")).reason).toBe("was called")
+      expect((await shop.become(intent, "dismissed")).reason).toBe("was called")
     })
   })
 

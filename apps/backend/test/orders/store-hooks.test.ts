@@ -34,11 +34,6 @@ describe("a store's own rule", () => {
         [intent],
       )
     ).map(({ text }) => text)
-  const become = (intent: string, state: string) =>
-    shop.until(`the payment to be ${state}`, async () => {
-      const row = await shop.payment(intent)
-      return row?.status === state ? row : undefined
-    })
 
   describe("before the money is captured", () => {
     it("that answers nothing lets it be captured", async () => {
@@ -60,7 +55,7 @@ describe("a store's own rule", () => {
 
     it("sends it to a person, who lets it go on by a retry, which asks again", async () => {
       const intent = await buy({ review: "the risk is high" })
-      const review = await become(intent, "review")
+      const review = await shop.become(intent, "review")
       expect(review).toMatchObject({
         reason: "the store's beforeCapture hook says: the risk is high",
         order_id: expect.any(String),
@@ -75,14 +70,14 @@ describe("a store's own rule", () => {
       // The shop captures it by itself instead.
       await shop.client.paymentIntents.capture(intent)
       await shop.admin("POST", `/admin/stripe-payments/${intent}/retry`)
-      await become(intent, "completed")
+      await shop.become(intent, "completed")
       expect(shop.announcements(review.order_id)).toBe(1)
     })
 
     it("cancels the order: nothing is charged, and the stock comes back", async () => {
       await shop.putStock(HOT, 2)
       const intent = await buy({ cancel: "the buyer is blocked" }, { sku: HOT })
-      const row = await become(intent, "canceled")
+      const row = await shop.become(intent, "canceled")
       expect(row.reason).toBe(
         `the store's beforeCapture hook canceled order ${row.order_id}: the buyer is blocked`,
       )
@@ -102,14 +97,14 @@ describe("a store's own rule", () => {
       await free()
       await forgetTheDead(shop)
       await shop.restart()
-      await become(intent, "canceled")
+      await shop.become(intent, "canceled")
       expect((await inStripe(intent)).status).toBe("canceled")
       expect(await shop.stock(HOT)).toMatchObject({ stocked: 2, reserved: 0 })
     })
 
     it("counts without a StepResponse too", async () => {
       const intent = await buy({ review: "the risk is high", plain: true })
-      expect((await become(intent, "review")).reason).toBe(
+      expect((await shop.become(intent, "review")).reason).toBe(
         "the store's beforeCapture hook says: the risk is high",
       )
       expect((await inStripe(intent)).status).toBe("requires_capture")
@@ -117,7 +112,7 @@ describe("a store's own rule", () => {
 
     it("sends it to review where its answer can't be used", async () => {
       const intent = await buy({ wait: 5 })
-      const { reason } = await become(intent, "review")
+      const { reason } = await shop.become(intent, "review")
       expect(reason).toContain("the store's beforeCapture hook gave an answer that can't be used")
       expect((await inStripe(intent)).status).toBe("requires_capture")
     })
@@ -136,7 +131,7 @@ describe("a store's own rule", () => {
       const waits = "the store's beforeCapture hook says to wait"
       await shop.until("the wait", async () => (await timeline(intent)).includes(waits) || undefined)
       await shop.client.paymentIntents.cancel(intent)
-      const { reason } = await become(intent, "review")
+      const { reason } = await shop.become(intent, "review")
       expect(reason).toContain("can't be captured: it is canceled in Stripe")
     })
   })
@@ -145,7 +140,7 @@ describe("a store's own rule", () => {
     const hung = await shop.pay({ items: MUG, metadata: { items: itemsOf("MUG"), hang: "true" } })
     const other = await shop.pay({ items: MUG })
     expect(await shop.settled([other])).toMatchObject([{ status: "completed" }])
-    expect((await become(hung, "review")).reason).toBe(
+    expect((await shop.become(hung, "review")).reason).toBe(
       "gave up after 2 attempts: the store's orderDraft hook gave no answer within 10 s",
     )
   }, 120_000)

@@ -273,6 +273,14 @@ export class StripeShop {
     return (await this.payments([id]))[0] as PaymentRow
   }
 
+  /** Waits until the payment is in this state, and returns it. */
+  async become(id: string, status: string): Promise<PaymentRow> {
+    return await this.until(`${id} to be ${status}`, async () => {
+      const payment = await this.payment(id)
+      return payment?.status === status ? payment : undefined
+    })
+  }
+
   /** Waits until every payment is settled, and returns them. */
   async settled(ids: string[]): Promise<PaymentRow[]> {
     const open = async () => {

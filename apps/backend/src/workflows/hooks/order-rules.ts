@@ -48,11 +48,10 @@ if (process.env.SHOP_HOOKS_ORDERS === "true") {
   const waited = new Set<string>()
   captureStripePaymentWorkflow.hooks.beforeCapture(({ payment_intent: { id, metadata } }) => {
     const { plain, ...said } = JSON.parse(metadata.before_capture ?? "{}")
-    const answer: BeforeCaptureAnswer = Object.keys(said).length > 0 ? said : undefined
-    if (plain) return answer as never
-    const isToWait = answer && "wait_seconds" in answer && !waited.has(id)
+    const hasWaited = "wait_seconds" in said && waited.has(id)
     waited.add(id)
-    return new StepResponse(answer && "wait_seconds" in answer && !isToWait ? undefined : answer)
+    const answer: BeforeCaptureAnswer = Object.keys(said).length > 0 && !hasWaited ? said : undefined
+    return plain ? (answer as never) : new StepResponse(answer)
   })
 
   const failures = new Map<string, number>()
