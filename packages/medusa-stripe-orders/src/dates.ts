@@ -4,8 +4,12 @@
  */
 export function dateFrom(given: string): Date | null {
   const date = new Date(given)
-  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})/.exec(given) ?? []
-  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
-  const exists = Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1 && Number(day) <= days
-  return exists && !Number.isNaN(date.getTime()) ? date : null
+  const day = given.slice(0, 10)
+  const start = new Date(`${day}T00:00:00Z`)
+  const exists = isValid(start) && start.toISOString().startsWith(day)
+  return exists && isValid(date) ? date : null
+}
+
+function isValid(date: Date): boolean {
+  return !Number.isNaN(date.getTime())
 }

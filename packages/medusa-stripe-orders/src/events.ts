@@ -30,7 +30,7 @@ const FAILED: Meaning = { snapshot: true, news: "progress" }
 /** A session that was paid, or that cost nothing and has no payment intent: an endpoint may send no other event. */
 const SOLD: Meaning = { opens: true, news: "progress" }
 const PROGRESS: Meaning = { news: "progress" }
-/** What its cart held is free. */
+/** The hold of its cart ends. */
 const EXPIRED: Meaning = { news: "progress", isFetched: true }
 const REFUND: Meaning = { news: "refund" }
 const MOVED: Meaning = { news: "money" }

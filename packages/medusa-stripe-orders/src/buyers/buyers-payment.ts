@@ -1,4 +1,5 @@
-import { type BuyersPayment, isSession } from "../medusa/buyers-payments"
+import type { BuyersPayment } from "../medusa/buyers-payments"
+import { isSessionId } from "../order-draft/checkout-session"
 import { answerFor, type BuyerStatus } from "../payments/buyer-answers"
 import { isSecretOf } from "../payments/client-secret"
 
@@ -24,7 +25,7 @@ export function paymentForBuyer(
   row: BuyersPayment | undefined,
   { id: asked, client_secret }: BuyersQuestion,
 ): PaymentForBuyer | null {
-  const hash = isSession(asked) ? row?.session_hash : row?.client_secret_hash
+  const hash = isSessionId(asked) ? row?.session_hash : row?.client_secret_hash
   if (!isSecretOf(hash, client_secret) || !row) {
     return null
   }

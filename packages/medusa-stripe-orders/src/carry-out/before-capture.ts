@@ -84,7 +84,7 @@ function waits(
     logger.warn(`Stripe payment ${payment.id}: ${text}`)
   }
   return outcomeOf(payment, "ordered", lineOf(payment, text), {
-    // What it says of the order, for instance that it is of a part, stands.
+    // The reason may say that the order is of a part.
     reason: payment.reason,
     due_in_ms: Math.min(wait_seconds * 1000, due_in_ms),
   })

@@ -2,7 +2,7 @@ import type Stripe from "stripe"
 import { type CheckoutSession, emailOf, freeIntent, isFreeSession } from "../order-draft/checkout-session"
 import { saysWhatWasBought } from "../order-draft/source"
 import { invoiceOf } from "../order-draft/unsourced"
-import { hashOfSecret } from "../payments/client-secret"
+import { hashOfSecret, withoutSecret } from "../payments/client-secret"
 import { intentFacts } from "../payments/facts"
 import { type Outcome, outcomeOf, type PaymentFacts } from "../payments/payments"
 import type { ClaimedPayment } from "../payments/queue"
@@ -59,19 +59,19 @@ async function freePayment(plugin: Plugin, id: string): Promise<Answered> {
 
 function answered(payment: ClaimedPayment, { intent, checkout }: Answered): Outcome {
   // The client's secret itself is nothing that we may keep.
-  const { lastResponse, client_secret, ...plain } = intent as Stripe.Response<Stripe.PaymentIntent>
+  const plain = withoutSecret(intent)
   if (checkout?.status === "open" && isWaitedFor(payment)) {
     return openSession(payment, checkout)
   }
   const facts = {
     ...intentFacts(parseStorable(JSON.stringify(plain))),
     ...(checkout && sessionFacts(checkout)),
-    client_secret_hash: hashOfSecret(client_secret),
+    client_secret_hash: hashOfSecret(intent.client_secret),
   }
   const line = {
     kind: "stripe_call" as const,
     text: `Stripe answered: the payment is ${intent.status}`,
-    data: { request_id: lastResponse?.requestId },
+    data: { request_id: (intent as Partial<Stripe.Response<object>>).lastResponse?.requestId },
   }
   const isPaid = ["succeeded", "requires_capture", "canceled"].includes(intent.status)
   if (payment.status !== "awaiting_payment" || isPaid) {

@@ -9,6 +9,7 @@ import { inOneTransaction } from "../medusa/shared-transaction"
 import { cancelOrder, releaseCanceled } from "../medusa/take-back"
 import { formatMinorUnits } from "../order-draft/amounts"
 import { isFreeSession } from "../order-draft/checkout-session"
+import { withoutSecret } from "../payments/client-secret"
 import { movedSince } from "../payments/inbox"
 import {
   type Database,
@@ -25,7 +26,7 @@ import type { CarryOut } from "./context"
 import { PENDING_RETRY_MS } from "./refund"
 import { listDisputes, retrieveWithRefunds } from "./stripe-calls"
 
-/** The shop's own cancellation of an order takes less. Stripe tells whole seconds. */
+/** How long the shop's own cancellation may take after its refund. Stripe's times are whole seconds. */
 const CANCELED_WITHIN_MS = 10_000
 
 /** Of these payments, those that a refund, a dispute or a cancellation has come for: their orders must show it. */
@@ -125,7 +126,7 @@ async function recordMoneyOf(work: CarryOut, payment: ClaimedPayment): Promise<O
     if (due_in_ms > 0) {
       const line = {
         kind: "decision" as const,
-        text: "All of the money went back: the order is canceled soon, unless it is by then",
+        text: "All of the money was refunded: the order will be canceled, unless the shop cancels it first",
       }
       return outcomeOf(payment, "money_moved", line, { due_in_ms, reason: payment.reason })
     }
@@ -164,10 +165,9 @@ async function withoutPayment(
     await inOneTransaction(container, (transaction) =>
       clearFlag(transaction, order_id, "stripe_payment_failed"),
     )
-    const { lastResponse, client_secret, ...plain } = intent as Stripe.Response<Stripe.PaymentIntent>
-    // What was known before may be an answer of Stripe's too, of the failure.
+    // The row may have a snapshot of the failure, by which it would be decided again.
     return outcomeOf(payment, "pending", line(`Is decided about again: it is ${intent.status} in Stripe`), {
-      facts: { snapshot: JSON.stringify(plain) },
+      facts: { snapshot: JSON.stringify(withoutSecret(intent)) },
     })
   }
   if (await isPaidFor(db, order_id)) {
@@ -181,7 +181,7 @@ async function withoutPayment(
   )
   if (plugin.options.orderWithoutMoney === "cancel" && (await cancelOrder(container, order_id))) {
     const text = `${reason}; the order was canceled`
-    // The buyer could pay it again: it is canceled in Stripe too.
+    // The buyer could pay it again, so it is canceled in Stripe too.
     return outcomeOf(payment, "refunding", line(text), { reason: text })
   }
   return outcomeOf(payment, "review", line(reason), { reason })
@@ -301,8 +301,8 @@ function lostIn(disputes: Stripe.Dispute[]): number {
 }
 
 /**
- * Until the shop's own cancellation, which refunds first, has come to its end; milliseconds. Two cancellations of Medusa's at
- * once leave the order canceled with its reservations: 4 of 6 did.
+ * Milliseconds until the shop's own cancellation, which refunds first, must have ended. Two cancellations at once left 4 of 6
+ * canceled orders with their reservations.
  */
 function untilCancel(refunds: Stripe.Refund[]): number {
   const newest = Math.max(...refunds.map(({ created }) => created * 1000))

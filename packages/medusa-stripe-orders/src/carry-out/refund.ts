@@ -29,10 +29,6 @@ export async function refundOrCancel(work: CarryOut, payment: ClaimedPayment): P
 
 /** The order was made of what was in stock: what was paid for the rest is refunded. */
 export async function refundRest(work: CarryOut, payment: ClaimedPayment): Promise<Outcome> {
-  if (isFreeSession(payment.id)) {
-    const line = { kind: "decision" as const, text: "Nothing was charged, and nothing goes back" }
-    return outcomeOf(payment, "money_moved", line, { reason: payment.reason })
-  }
   const { intent, refunds } = await retrieveWithRefunds(work.plugin, payment.id)
   const amount = Math.max(0, intent.amount_received - Number(payment.order_amount ?? intent.amount_received))
   return await refund(work, payment, { intent, refunds, amount })

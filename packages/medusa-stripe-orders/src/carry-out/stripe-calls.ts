@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import type Stripe from "stripe"
 import type { CheckoutSession } from "../order-draft/checkout-session"
+import { withoutSecret } from "../payments/client-secret"
 import type { Plugin } from "../plugin"
 import { chargeOf, moneyBack } from "../stripe-objects"
 import type { StripeEndpoint } from "./stripe-budget"
@@ -107,8 +108,7 @@ export async function retrieveSession(plugin: Plugin, id: string): Promise<Check
     lines.push(...page.data)
     more = page.has_more
   }
-  const { lastResponse, client_secret, ...plain } = session as Stripe.Response<CheckoutSession>
-  return plain as CheckoutSession
+  return withoutSecret(session)
 }
 
 /** The Checkout Session that a payment was made in; null where there is none. Since December 2025 a payment names its own. */

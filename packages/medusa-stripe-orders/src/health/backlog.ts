@@ -1,12 +1,12 @@
 import type { Database } from "../payments/payments"
 import { statesOf } from "../payments/states"
-import type { Finding } from "./health"
+import type { HealthReason } from "./health"
 
 /** What is late by less is a rush, not a fault. */
 const LATE_SECONDS = 60
 
 /** What is late in the shop's queues. One statement, by indexes: a million payments make it no slower. */
-export async function readBacklog(db: Database): Promise<Finding[]> {
+export async function readBacklog(db: Database): Promise<HealthReason[]> {
   const { rows } = await db.raw(
     `SELECT (SELECT count(*) FROM stripe_lease WHERE starts_with(id, 'worker:') AND expires_at > clock_timestamp())::int AS workers,
             late.status, late.seconds::int AS seconds,

@@ -12,11 +12,11 @@ import { readBacklog } from "./backlog"
  */
 export interface Health {
   status: "ready" | "degraded" | "unavailable"
-  reasons: Finding[]
+  reasons: HealthReason[]
 }
 
-/** What is wrong, for the one who runs the servers. Neither secrets nor personal data are in it. */
-export interface Finding {
+/** What is wrong, for an operator. It holds neither secrets nor personal data. */
+export interface HealthReason {
   check:
     | "postgres"
     | "tables"
@@ -30,7 +30,7 @@ export interface Finding {
   says: string
 }
 
-/** What is asked at once is answered together: a probe of each of ten balancers costs no more than one. */
+/** Probes within this time share one answer. */
 const KEPT_MS = 1_000
 const ANSWER_WITHIN_MS = 2_000
 
@@ -70,7 +70,7 @@ export class HealthCheck {
       return { status: "unavailable", reasons: [database] }
     }
     const setUp = fault()
-    const reasons: Finding[] = [
+    const reasons: HealthReason[] = [
       ...(setUp ? [{ check: "set-up" as const, says: `no orders are made: ${setUp}` }] : []),
       ...database,
       ...(listener.isDeaf
@@ -87,7 +87,7 @@ export class HealthCheck {
     return { status: reasons.length > 0 ? "degraded" : "ready", reasons }
   }
 
-  async #locks(): Promise<Finding[]> {
+  async #locks(): Promise<HealthReason[]> {
     const locking: ILockingModule = this.#checked.container().resolve(Modules.LOCKING)
     const key = `holdfast-health:${this.#checked.process}`
     const tried = locking.execute([key], async () => {}, { timeout: ANSWER_WITHIN_MS / 1000 })
@@ -101,7 +101,7 @@ export class HealthCheck {
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const MISSING = ["42P01", "42703"]
 
-function faultOfDatabase(error: Error): Finding {
+function faultOfDatabase(error: Error): HealthReason {
   return MISSING.includes((error as { code?: string }).code ?? "")
     ? { check: "tables", says: "the plugin's tables are missing or old: run `npx medusa db:migrate`" }
     : {

@@ -4,6 +4,7 @@ import { Gatherer } from "../gatherer"
 import { isLockBusy } from "../medusa/busy-lock"
 import { cartOfCollection, cartOfSession, readCartContents } from "../medusa/carts"
 import { lockCarts } from "../medusa/order-links"
+import { type CheckoutSession, cartReferredTo } from "../order-draft/checkout-session"
 import { type Database, messageOf } from "../payments/payments"
 import type { HoldOptions, Refusal } from "./limits"
 import { type HoldRequest, type Plan, type Planned, planHolds } from "./plan"
@@ -40,9 +41,8 @@ const CHANGING: Refusal = {
 }
 
 /** What tells whose money will not come. */
-type Canceled =
-  | Pick<Stripe.PaymentIntent, "metadata">
-  | Pick<Stripe.Checkout.Session, "metadata" | "client_reference_id">
+type Canceled = Pick<Stripe.PaymentIntent | CheckoutSession, "metadata"> &
+  Partial<Pick<CheckoutSession, "client_reference_id">>
 
 interface Waiting<T> {
   cart_id: string
@@ -216,11 +216,9 @@ export class Holds {
    * pay in another way.
    */
   async paymentCanceled(canceled: Canceled): Promise<void> {
-    const { metadata } = canceled
-    const { cart_id, session_id } = metadata ?? {}
-    const reference = "client_reference_id" in canceled ? canceled.client_reference_id : null
-    const referred = reference?.startsWith("cart_") ? reference : null
-    const cart = cart_id || referred || (session_id ? await cartOfSession(this.#db, session_id) : null)
+    const { cart_id, session_id } = canceled.metadata ?? {}
+    const named = cart_id || cartReferredTo(canceled)
+    const cart = named || (session_id ? await cartOfSession(this.#db, session_id) : null)
     if (cart) {
       await endHoldSoon(this.#db, cart)
     }

@@ -1,3 +1,4 @@
+import { isSessionId } from "../order-draft/checkout-session"
 import type { BuyersRow } from "../payments/buyer-answers"
 import { hashOfSecret } from "../payments/client-secret"
 import type { Database } from "../payments/payments"
@@ -14,7 +15,7 @@ export interface BuyersPayment extends BuyersRow {
 
 /** By the ids of payment intents, or of Checkout Sessions. One statement, however many buyers ask. */
 export async function readBuyersPayments(db: Database, ids: string[]): Promise<Map<string, BuyersPayment>> {
-  const sessions = new Map(ids.filter(isSession).map((id) => [hashOfSecret(id), id]))
+  const sessions = new Map(ids.filter(isSessionId).map((id) => [hashOfSecret(id), id]))
   const { rows } = await db.raw(
     `SELECT payment.id, payment.status, payment.reason, payment.order_id, payment.order_amount,
             payment.client_secret_hash, payment.session_hash, "order".display_id
@@ -22,7 +23,7 @@ export async function readBuyersPayments(db: Database, ids: string[]): Promise<M
              UNION ALL SELECT * FROM stripe_payment WHERE session_hash = ANY(:sessions)) AS payment
        LEFT JOIN "order" ON "order".id = payment.order_id AND "order".deleted_at IS NULL
       WHERE payment.deleted_at IS NULL`,
-    { intents: ids.filter((id) => !isSession(id)), sessions: [...sessions.keys()] },
+    { intents: ids.filter((id) => !isSessionId(id)), sessions: [...sessions.keys()] },
   )
   // A payment may have been asked for by both.
   return new Map(
@@ -36,9 +37,4 @@ export async function readBuyersPayments(db: Database, ids: string[]): Promise<M
         : [[row.id, row]]
     }),
   )
-}
-
-/** Of Stripe's Checkout the buyer's browser knows the session, whose id can't be guessed. */
-export function isSession(id: string): boolean {
-  return id.startsWith("cs_")
 }

@@ -18,7 +18,7 @@ export async function flagOrder(
   )
 }
 
-/** What the order showed is over: the payment that had failed was paid. */
+/** Removes a flag: the payment that had failed was paid. */
 export async function clearFlag(
   { sql }: SharedTransaction,
   order_id: string | null,

@@ -1,6 +1,7 @@
 import type { IInventoryService, ILockingModule, MedusaContainer } from "@medusajs/framework/types"
 import { Modules } from "@medusajs/framework/utils"
 import { cancelOrderWorkflow } from "@medusajs/medusa/core-flows"
+import { unique } from "../order-draft/shop"
 import { databaseOf } from "../plugin"
 
 /** Cancels an order as the admin does, with its reservations. One that is fulfilled, or canceled already, stays as it is. */
@@ -19,8 +20,8 @@ export async function cancelOrder(container: MedusaContainer, order_id: string |
 }
 
 /**
- * Takes the reservations of a canceled order off. Where two cancellations meet, the one that fails gives the order back what the
- * other has taken off: Medusa's compensation restores every reservation that the lines ever had.
+ * Deletes the reservations that a canceled order still has. When two cancellations run at once, one fails, and its compensation
+ * in Medusa restores every reservation that the order's lines ever had.
  */
 export async function releaseCanceled(container: MedusaContainer, order_id: string | null): Promise<void> {
   const { rows } = await databaseOf(container).raw(
@@ -31,9 +32,9 @@ export async function releaseCanceled(container: MedusaContainer, order_id: stri
     [order_id],
   )
   if (rows.length > 0) {
-    const [lines, items] = ["line_item_id", "inventory_item_id"].map((column) => [
-      ...new Set<string>(rows.map((row: Record<string, string>) => row[column])),
-    ]) as [string[], string[]]
+    const reserved = rows as { line_item_id: string; inventory_item_id: string }[]
+    const lines = unique(reserved.map(({ line_item_id }) => line_item_id))
+    const items = unique(reserved.map(({ inventory_item_id }) => inventory_item_id))
     const inventory: IInventoryService = container.resolve(Modules.INVENTORY)
     const locking: ILockingModule = container.resolve(Modules.LOCKING)
     await locking.execute(items.sort(), () => inventory.deleteReservationItemsByLineItem(lines), {

@@ -5,9 +5,21 @@ import { addressOf } from "./addresses"
 /** What Stripe's Checkout tells of a payment: the session with its line items, their prices and products. */
 export type CheckoutSession = Stripe.Checkout.Session
 
-/** Whether a payment is of a session without a payment intent: nothing was to be paid. */
-export function isFreeSession(id: string): boolean {
+/** Whether it is the id of a Checkout Session, and not of a payment intent. */
+export function isSessionId(id: string): boolean {
   return id.startsWith("cs_")
+}
+
+/** Whether a payment is of a session without a payment intent: nothing was to be paid. */
+export function isFreeSession(payment_id: string): boolean {
+  return isSessionId(payment_id)
+}
+
+/** The cart that a session names as its reference. */
+export function cartReferredTo({
+  client_reference_id,
+}: Partial<Pick<CheckoutSession, "client_reference_id">>): string | null {
+  return client_reference_id?.startsWith("cart_") ? client_reference_id : null
 }
 
 /**

@@ -46,7 +46,7 @@ export function requireRegion(shop: Regions, payment: UncartedPayment): Region {
   throw new NeedsReview(`no region sells in ${payment.currency}${where}`)
 }
 
-/** The customer whom the payment names, who may be Stripe's and not the shop's: both ids begin with `cus_`. */
+/** The customer that the payment names. It may be one of Stripe's, whose ids begin with `cus_` as Medusa's do. */
 export function namedCustomer(
   { customers }: Pick<Shop, "customers">,
   { customer_id }: OrderDetails,

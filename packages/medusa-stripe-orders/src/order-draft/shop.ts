@@ -69,7 +69,7 @@ export async function readShop(container: MedusaContainer, payments: SourcedPaym
         customer_id: payment.source.details.customer_id,
         email: emailOf(payment),
       })),
-      // Prices are Checkout's own: only who is named is looked up.
+      // Checkout has its own prices: only the named customer is read.
       ...ofCheckout.map(({ source }) => ({ customer_id: source.details.customer_id })),
     ]),
   ])

@@ -2,7 +2,7 @@ import { z } from "@medusajs/framework/zod"
 import type Stripe from "stripe"
 import { type Item, MOST_ITEMS, readItems } from "../items-metadata"
 import { storableText } from "../payments/storable"
-import { type CheckoutSession, linesOf, referenceOf } from "./checkout-session"
+import { type CheckoutSession, cartReferredTo, linesOf, referenceOf } from "./checkout-session"
 import { NeedsReview, type OrderDetails, type OrderSource, type Query } from "./order-draft"
 
 /** An id that Postgres can be asked for: items are JSON in JSON, which may hold a NUL of its own. */
@@ -115,9 +115,9 @@ function named(metadata: Stripe.Metadata): OrderSource | null {
 /** What a Checkout Session says was bought: in its metadata, by its reference to a cart, or by its own lines. */
 function soldBy(session: CheckoutSession): OrderSource | null {
   const metadata = session.metadata ?? {}
-  const { client_reference_id } = session
-  if (!saysWhatWasBought(metadata) && client_reference_id?.startsWith("cart_")) {
-    return { kind: "cart", cart_id: client_reference_id }
+  const cart_id = cartReferredTo(session)
+  if (!saysWhatWasBought(metadata) && cart_id) {
+    return { kind: "cart", cart_id }
   }
   const source = named(metadata)
   if (source || !linesOf(session).some((line) => referenceOf(line))) {

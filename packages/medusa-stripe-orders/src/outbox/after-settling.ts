@@ -17,9 +17,9 @@ export function isForHook({ name }: OutboxEvent): boolean {
 }
 
 /**
- * Asks the store's hook `afterSettling` about what came of payments. Where it throws, each payment is asked about by itself: one
- * that it can't cope with holds up no other, and comes again. A crash after the hook's answer asks again, by the same
- * `event_id`.
+ * Asks the store's hook `afterSettling` about the outcomes of payments. When it throws, it is asked about each payment by itself:
+ * the one that it fails on is asked about again later, and does not hold up the others. After a crash the hook may be asked
+ * again, with the same `event_id`.
  */
 export async function askAfterSettling(
   container: MedusaContainer,
@@ -27,7 +27,7 @@ export async function askAfterSettling(
   mayGoOn: () => boolean,
 ): Promise<void> {
   const ask = async (events: OutboxEvent[]) => {
-    // A store that has given up its hook has rows left from before.
+    // A store that removed its hook has rows left.
     if (isAsked.afterSettling()) {
       const workflow = settleStripePaymentsWorkflow(container)
       await workflow.run({ input: { payments: events.map(toPayment) } })

@@ -15,6 +15,12 @@ export function isSecretOf(hash: string | null | undefined, client_secret: strin
   return known.length === given.length && timingSafeEqual(known, given)
 }
 
+/** What Stripe answered, as it may be stored. */
+export function withoutSecret<T extends object>(answer: T): T {
+  const { client_secret, ...plain } = answer as T & { client_secret?: unknown }
+  return plain as T
+}
+
 /** The text of an event, or of a payment intent, as it may be stored. */
 export function withoutSecrets(json: string): string {
   return json.replace(SECRETS, '"client_secret":null')

@@ -1,6 +1,6 @@
 import { type News, type StoredEvent, typesThatTell } from "../events"
 import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
-import { AFTER_EVENT, afterEvent, INTERRUPTED } from "./states"
+import { AFTER_EVENT, afterEvent, INTERRUPTED, keepVerdict } from "./states"
 
 export interface IncomingEvent {
   id: string
@@ -37,10 +37,9 @@ const lookAgain = (news: string) => {
   // About an order, a cancellation tells no more than that money moved.
   const told = `(CASE WHEN ${news} = 'canceled' AND payment.order_id IS NOT NULL THEN 'money' ELSE ${news} END)`
   const after = afterEvent(told, { status: "payment.status", order_id: "payment.order_id" })
-  const isInterrupted = `(payment.status = ANY(:interrupted) AND ${after} = 'money_moved')`
+  const verdict = { status: "payment.status", reason: "payment.reason" }
   return `
-  resume_to = CASE WHEN ${isInterrupted} THEN payment.status ELSE payment.resume_to END,
-  resume_reason = CASE WHEN ${isInterrupted} THEN payment.reason ELSE payment.resume_reason END,
+  ${keepVerdict(after, verdict, (column) => `payment.${column}`)},
   revision = payment.revision + 1,
   status = COALESCE(${after}, payment.status),
   status_since = CASE WHEN ${after} <> payment.status THEN clock_timestamp() ELSE payment.status_since END,

@@ -2,7 +2,7 @@ import type { Knex } from "@medusajs/framework/mikro-orm/knex"
 import { typesThatTell } from "../events"
 import { TOLD_VALUES, toldOf } from "../outbox/bus-events"
 import { SETTLING } from "./buyer-answers"
-import { AFTER_EVENT, afterEvent, INTERRUPTED, mayBecome, type PaymentState } from "./states"
+import { AFTER_EVENT, afterEvent, INTERRUPTED, keepVerdict, mayBecome, type PaymentState } from "./states"
 import { parseStorable, storableText } from "./storable"
 
 /** One row of `stripe_payment`: a payment intent, and how far it is on its way to an order. */
@@ -179,10 +179,12 @@ const LATER_NEWS = `(SELECT CASE WHEN bool_or(type = ANY(:canceled)) AND ${ORDER
 const STATE = `CASE WHEN p.revision = o.revision THEN o."to"
                 ELSE COALESCE(${afterEvent(LATER_NEWS, { status: 'o."to"', order_id: ORDER })}, o."to") END`
 
-const IS_INTERRUPTED = `(o."to" = ANY(:interrupted) AND ${STATE} = 'money_moved')`
-
-/** What money did is still being shown on the order: the verdict that it interrupted is kept. */
-const IS_RECORDED = `${STATE} IN ('money_moved', 'disputed', 'refunding_rest')`
+/** While what money did is still being shown on the order, the verdict that it interrupted is kept. */
+const VERDICT = keepVerdict(
+  STATE,
+  { status: 'o."to"', reason: "o.reason" },
+  (column) => `CASE WHEN ${STATE} IN ('money_moved', 'disputed', 'refunding_rest') THEN p.${column} END`,
+)
 
 /**
  * The one writer: rows, timeline lines and events for the store's bus of a whole batch, in one statement. Gives the claims
@@ -219,8 +221,7 @@ export async function applyOutcomes(db: Database, actor: string, outcomes: Outco
               told = COALESCE(${toldOf(STATE, "o.reason")}, p.told),
               status_since = CASE WHEN p.status = o."to" THEN p.status_since ELSE clock_timestamp() END,
               reason = o.reason,
-              resume_to = CASE WHEN ${IS_INTERRUPTED} THEN o."to" WHEN ${IS_RECORDED} THEN p.resume_to END,
-              resume_reason = CASE WHEN ${IS_INTERRUPTED} THEN o.reason WHEN ${IS_RECORDED} THEN p.resume_reason END,
+              ${VERDICT},
               due_at = clock_timestamp() +
                 CASE WHEN p.revision > o.revision THEN interval '0' ELSE o.due_in_ms * interval '1 millisecond' END,
               claim = NULL, claimed_by = NULL, claimed_until = NULL,

@@ -193,8 +193,8 @@ export function mayBecome(state: PaymentState): PaymentState[] {
 }
 
 /**
- * What an event makes of each state that it moves, by what it tells; for SQL: `{ progress: { void: "pending", … }, … }`. Of a
- * payment that has an order: `review with order`.
+ * What an event makes of each state that it moves, by what it tells; for SQL: `{ progress: { void: "pending", … }, … }`. The
+ * states of payments that have an order have keys of their own: `review with order`.
  */
 export const AFTER_EVENT: Readonly<Record<News, Readonly<Record<string, string>>>> = {
   progress: nextStates(({ onEvent }) => onEvent),
@@ -209,23 +209,38 @@ type Next = (row: StateRow) => string | null | undefined
 function nextStates(next: Next, withOrder: Next = () => null): Record<string, string> {
   return Object.fromEntries(
     PAYMENT_STATES.flatMap((state) => {
-      const [to, ordered] = [next(states[state]), withOrder(states[state])]
-      return [
-        ...(to && to !== state ? [[state, to]] : []),
-        ...(ordered ? [[`${state}${ORDERED}`, ordered]] : []),
+      const to = next(states[state])
+      const ways = [
+        [state, to],
+        [`${state}${ORDERED}`, withOrder(states[state]) ?? to],
       ]
+      return ways.filter(([, to]) => to && to !== state)
     }),
   )
 }
 
 /** Where an event that tells `news` takes a payment; null: it stays. All are expressions of SQL; `:afterEvent` is `AFTER_EVENT`. */
 export function afterEvent(news: string, { status, order_id }: { status: string; order_id: string }): string {
-  const after = `(CAST(:afterEvent AS jsonb) -> ${news})`
-  return `COALESCE(CASE WHEN ${order_id} IS NOT NULL THEN ${after} ->> (${status} || '${ORDERED}') END, ${after} ->> ${status})`
+  return `(CAST(:afterEvent AS jsonb) -> ${news} ->> (${status} || CASE WHEN ${order_id} IS NULL THEN '' ELSE '${ORDERED}' END))`
 }
 
-/** A person's verdict that an event of money interrupts, until the order shows it. */
+/** A person's verdicts, which an event of money interrupts until the order shows it. */
 export const INTERRUPTED: readonly PaymentState[] = PAYMENT_STATES.filter((state) => states[state].withOrder)
+
+/**
+ * The columns that keep the verdict, where an event takes a payment from `status` to `next`; else they become `others`.
+ * Expressions of SQL; `:interrupted` is `INTERRUPTED`.
+ */
+export function keepVerdict(
+  next: string,
+  { status, reason }: { status: string; reason: string },
+  others: (column: string) => string,
+): string {
+  const isInterrupted = `${status} = ANY(:interrupted) AND ${next} = 'money_moved'`
+  const kept = (column: string, value: string) =>
+    `${column} = CASE WHEN ${isInterrupted} THEN ${value} ELSE ${others(column)} END`
+  return `${kept("resume_to", status)}, ${kept("resume_reason", reason)}`
+}
 
 /** What a person may take up again: what waits for one, and what a person or the plugin has put aside. */
 export const RETRIED: readonly PaymentState[] = [...statesOf("person"), "dismissed", "ignored"]

@@ -1,5 +1,5 @@
 import { type Database, FACT_COLUMNS, FACTS, type PaymentFacts, searchable } from "./payments"
-import { AFTER_EVENT, afterEvent, INTERRUPTED, type PaymentState, statesOf } from "./states"
+import { AFTER_EVENT, afterEvent, INTERRUPTED, keepVerdict, type PaymentState, statesOf } from "./states"
 import { storableText } from "./storable"
 
 /** A payment that a person's reconciliation found in Stripe and not here. */
@@ -86,8 +86,7 @@ export async function lookAgainAtOrders(db: Database, orderIds: string[]): Promi
   await db.raw(
     `UPDATE stripe_payment AS payment
         SET status = ${after}, status_since = clock_timestamp(), due_at = clock_timestamp(),
-            resume_to = CASE WHEN status = ANY(:interrupted) THEN status ELSE resume_to END,
-            resume_reason = CASE WHEN status = ANY(:interrupted) THEN reason ELSE resume_reason END,
+            ${keepVerdict(after, { status: "status", reason: "reason" }, (column) => column)},
             claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
       WHERE order_id = ANY(:orderIds) AND ${after} IS NOT NULL AND deleted_at IS NULL`,
     { orderIds, afterEvent: JSON.stringify(AFTER_EVENT), interrupted: INTERRUPTED },

@@ -3,7 +3,7 @@ import { accountsToRead } from "../accounts"
 import { listPayments } from "../carry-out/stripe-calls"
 import { readShownMoney } from "../medusa/shown-money"
 import { oldestFirst, type Span } from "../oldest-first"
-import { hashOfSecret } from "../payments/client-secret"
+import { hashOfSecret, withoutSecret } from "../payments/client-secret"
 import { intentFacts } from "../payments/facts"
 import { type Database, readPayments } from "../payments/payments"
 import { parseStorable } from "../payments/storable"
@@ -114,13 +114,9 @@ async function readKnown(db: Database, intents: Stripe.PaymentIntent[]): Promise
 }
 
 /** Stripe has just told how it stands: the decision needs no read of its own. */
-function found(
-  { client_secret, ...intent }: Stripe.PaymentIntent,
-  text: string,
-  account: string | undefined,
-) {
-  const snapshot = JSON.stringify(intent)
-  const client_secret_hash = hashOfSecret(client_secret)
+function found(intent: Stripe.PaymentIntent, text: string, account: string | undefined) {
+  const snapshot = JSON.stringify(withoutSecret(intent))
+  const client_secret_hash = hashOfSecret(intent.client_secret)
   const facts = { ...intentFacts(parseStorable(snapshot)), client_secret_hash, account: account ?? null }
   return { id: intent.id, text: `Found by reconcile: ${text}`, facts, snapshot }
 }

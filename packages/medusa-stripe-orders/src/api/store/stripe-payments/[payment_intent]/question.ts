@@ -31,7 +31,7 @@ export function questionOf({ params, headers, query }: MedusaRequest): BuyersQue
   return { id, client_secret }
 }
 
-/** Its id is known to the browser that Stripe sent back alone: 58 random characters. */
+/** A Checkout Session's id has 58 random characters, which only the buyer's browser and the shop know. */
 const SESSION = /^cs_[A-Za-z0-9_]{20,252}$/
 
 const SECRET_HEADER = "x-stripe-client-secret"
