@@ -8,5 +8,6 @@ export default defineConfig({
     // Another process needs several seconds to load Medusa, and more where the machine is busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -27,7 +27,7 @@ export interface Purchase {
    */
   checkout: "cart" | "items" | "session" | "link"
   /** What the store's own hooks answer about it; without, it is refunded where it is not in stock, and captured. */
-  outOfStock?: "partial" | "review"
+  outOfStock?: "backorder" | "partial" | "review"
   beforeCapture?: "wait" | "cancel"
   /** The storefront holds the cart's stock while its buyer pays. */
   holds: boolean
@@ -69,23 +69,29 @@ export function planOf({ seed, payments, kills, redis }: Size): Plan {
 }
 
 function purchaseOf(random: Random, index: number): Purchase {
+  const lines = linesOf(random)
   const checkout = random.chance(0.25)
     ? "cart"
     : random.pick(["session", "link", "items", "items", "items"] as const)
   return {
     email: `buyer${random.chance(0.05) ? Math.max(0, index - 1) : index}@torture.example`,
-    lines: linesOf(random),
+    lines,
     currency: checkout === "cart" ? random.pick(["usd", "usd", "eur", "jpy"] as const) : "usd",
     capture: random.chance(0.5) ? "manual" : "automatic",
     checkout,
     holds: checkout === "cart" && random.chance(0.5),
     completes: checkout === "cart" && random.chance(0.4),
     ...(random.chance(0.3) && { aftermath: random.pick(AFTERMATHS) }),
-    ...(checkout !== "cart" &&
-      random.chance(0.4) && { outOfStock: random.pick(["partial", "review"] as const) }),
+    ...(checkout !== "cart" && random.chance(0.4) && { outOfStock: random.pick(answersFor(lines)) }),
     ...(checkout !== "cart" &&
       random.chance(0.1) && { beforeCapture: random.pick(["wait", "cancel"] as const) }),
   }
+}
+
+/** An item that is backordered leaves nothing to others, however much the admin adds: the hot one is left to the race. */
+function answersFor(lines: Line[]) {
+  const isHot = lines.some(({ sku }) => sku === HOT_SKU)
+  return isHot ? (["partial", "review"] as const) : (["backorder", "partial", "review"] as const)
 }
 
 const OTHERS = ["MUG", "MUG-PAIR", "SHIRT-S", "SHIRT-M", "SHIRT-L", "LANTERN-STANDARD"]

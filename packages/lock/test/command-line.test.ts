@@ -11,8 +11,6 @@ import { server } from "./postgres-server.js"
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url))
 
-const PATIENT = { timeout: 20_000 }
-
 /** Runs the built program. */
 async function cli(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH, ...env } })
@@ -70,7 +68,7 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
     const lease = await locks.acquire(["item:2", "item:1"], { owner: "me" })
     const waiting = locks.acquire("item:1", { owner: "you" }).catch(() => undefined)
     const waiters = async () => (await locks.inspect()).flatMap((state) => state.waiters)
-    await expect.poll(waiters, PATIENT).toHaveLength(1)
+    await expect.poll(waiters).toHaveLength(1)
 
     const { stdout } = await cli(["list", ...args])
     const lines = stdout.trimEnd().split("\n")
@@ -98,7 +96,7 @@ describe.each(Object.entries(STORES))("on %s", (_, open) => {
       stdout: `Released a, which me held with token ${token}, and with it b\n`,
       stderr: "",
     })
-    await expect.poll(() => lease.loss?.code, PATIENT).toBe("LOCK_LOST")
+    await expect.poll(() => lease.loss?.code).toBe("LOCK_LOST")
     expect(await cli(["release", "a", ...args])).toEqual({
       status: 1,
       stdout: "",

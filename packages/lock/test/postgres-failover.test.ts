@@ -52,8 +52,6 @@ async function ask<T>(server: LocalPostgres, sql: string): Promise<T> {
   return rows[0]?.[0]
 }
 
-const eventually = <T>(look: () => Promise<T>) => expect.poll(look, { timeout: 20_000 })
-
 it("a failover to a standby doubles no lease and sets no token back, and who waits is served after it", async () => {
   const [one, two] = [locksOnCurrent(), locksOnCurrent()]
   const before = await one.acquire("key")
@@ -61,9 +59,9 @@ it("a failover to a standby doubles no lease and sets no token back, and who wai
     before.signal.addEventListener("abort", () => resolve(performance.now())),
   )
   const waiting = two.acquire("key").then((lease) => ({ lease, at: performance.now() }))
-  await eventually(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
+  await expect.poll(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
   const written = await ask<string>(primary, "SELECT pg_current_wal_lsn()")
-  await eventually(() => ask(standby, `SELECT pg_last_wal_replay_lsn() >= '${written}'`)).toBe(true)
+  await expect.poll(() => ask(standby, `SELECT pg_last_wal_replay_lsn() >= '${written}'`)).toBe(true)
 
   process.kill(primary.pid, "SIGKILL")
   expect(await ask(standby, "SELECT pg_promote()")).toBe(true)

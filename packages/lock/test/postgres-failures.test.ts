@@ -35,13 +35,11 @@ function locksOn(defaults: LockDefaults = {}, options: Partial<PostgresOptions> 
   return locks
 }
 
-const eventually = <T>(look: () => T | Promise<T>) => expect.poll(look, { timeout: 20_000 })
-
 /** All of the server dies at one moment, as by a power cut, and it comes back. */
 async function crash(): Promise<void> {
   const processes = [server.pid, ...childrenOf(server.pid)]
   for (const pid of processes.filter(isAlive)) process.kill(pid, "SIGKILL")
-  await eventually(() => processes.filter(isAlive)).toEqual([])
+  await expect.poll(() => processes.filter(isAlive)).toEqual([])
   server = await start(server.port)
 }
 
@@ -66,7 +64,7 @@ describe("a crash of the server", () => {
     const before = await one.acquire("key")
     const lost = aborted(before.signal)
     const waiting = two.acquire("key").then((lease) => ({ lease, at: performance.now() }))
-    await eventually(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
+    await expect.poll(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
     await crash()
     const back = performance.now()
     const other = three.acquire("another").then((lease) => ({ lease, at: performance.now() }))
@@ -89,12 +87,14 @@ describe("a crash of the server", () => {
           last = token
         })
       await crash()
-      await eventually(() =>
-        locks.tryAcquire("warm").then(
-          (it) => it?.release(),
-          () => null,
-        ),
-      ).toBe(true)
+      await expect
+        .poll(() =>
+          locks.tryAcquire("warm").then(
+            (it) => it?.release(),
+            () => null,
+          ),
+        )
+        .toBe(true)
     }
   })
 
@@ -105,12 +105,14 @@ describe("a crash of the server", () => {
     const ended = await one.acquire("ended", { ttl: Number.POSITIVE_INFINITY })
     await ended.release()
     await crash()
-    await eventually(() =>
-      two.tryAcquire("ended").then(
-        (it) => it?.release(),
-        () => null,
-      ),
-    ).toBe(true)
+    await expect
+      .poll(() =>
+        two.tryAcquire("ended").then(
+          (it) => it?.release(),
+          () => null,
+        ),
+      )
+      .toBe(true)
     expect(await two.tryAcquire("long")).toBe(null)
     expect(await two.tryAcquire("endless")).toBe(null)
     expect(await long.release()).toBe(true)
@@ -124,16 +126,18 @@ describe("a server that is restarted", () => {
     const [one, two] = [locksOn({ ttl: 20_000 }), locksOn()]
     const lease = await one.acquire("key")
     const waiting = two.acquire("key")
-    await eventually(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
+    await expect.poll(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
     await server.stop()
     await expect(one.acquire("other")).rejects.toMatchObject({ code: "LOCK_STORE_FAILED" })
     server = await start(server.port)
-    await eventually(() =>
-      one.inspect().then(
-        (states) => states.length,
-        () => 0,
-      ),
-    ).toBe(1)
+    await expect
+      .poll(() =>
+        one.inspect().then(
+          (states) => states.length,
+          () => 0,
+        ),
+      )
+      .toBe(1)
     expect(lease.loss).toBe(undefined)
     expect(await lease.release()).toBe(true)
     const next = await waiting
@@ -157,7 +161,7 @@ describe("a server that hangs", () => {
     expect((await two.inspect()).map(({ holders }) => holders.length)).toEqual([1])
     await lease.release()
     // The next batch cancels what was given up, and may come after the late one was read.
-    await eventually(() => two.inspect()).toEqual([])
+    await expect.poll(() => two.inspect()).toEqual([])
   })
 
   it("does nothing of a batch that was given up, if it comes to it after the next one", async () => {
@@ -185,7 +189,7 @@ describe("an answer that is lost", () => {
     const [one, two, three] = [locksOn(), locksOn({}, { connectionString, responseTimeout: 500 }), locksOn()]
     const lease = await one.acquire("key")
     const heard = two.acquire("key", { renew: false })
-    await eventually(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
+    await expect.poll(async () => (await one.inspect())[0]?.waiters.length).toBe(1)
     proxy.loses = () => true
     await lease.release()
     await expect(two.tryAcquire("other")).rejects.toMatchObject({ code: "LOCK_STORE_FAILED" })
@@ -247,7 +251,7 @@ describe("a pool", () => {
     await watched.run("key", async () => {
       const only = await pool.connect()
       await only.query("SELECT 1")
-      await eventually(() => renewals).toBeGreaterThan(5)
+      await expect.poll(() => renewals).toBeGreaterThan(5)
       await locks.run("other", () => 1)
       only.release()
     })
@@ -301,7 +305,7 @@ describe("a server that takes no writes for a moment, as while it becomes the pr
     const lease = await locks.acquire("key", { ttl: 20_000 })
     const waiting = locks.acquire("key")
     waiting.catch(() => undefined)
-    await eventually(async () => (await locks.inspect())[0]?.waiters.length).toBe(1)
+    await expect.poll(async () => (await locks.inspect())[0]?.waiters.length).toBe(1)
     await database("SET default_transaction_read_only = on")
     await endOthers()
     await expect(locks.acquire("other")).rejects.toMatchObject({ code: "LOCK_STORE_FAILED" })

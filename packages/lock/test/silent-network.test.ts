@@ -55,7 +55,7 @@ describe.each(everyRun(stores, KINDS))("%s, where the network forgets the connec
     behind.proxy.forget()
     await vi.advanceTimersByTimeAsync(60_000)
     const turn = locks.acquire("key", { timeout: 10_000 })
-    await expect.poll(async () => (await other.inspect())[0]?.waiters.length, { timeout: 8_000 }).toBe(1)
+    await expect.poll(async () => (await other.inspect())[0]?.waiters.length).toBe(1)
     await held.release()
     expect(await (await turn).release()).toBe(true)
   })

@@ -7,6 +7,7 @@ const ITEM = "iitem_1"
 
 type Fate =
   | "ordered"
+  | "backordered"
   | "refunded"
   | "canceled"
   | "partly refunded"
@@ -28,7 +29,7 @@ function sale(id: number, fate: Fate, amount: number, units: number) {
     refunded,
     held: 0,
     disputes: fate === "disputed" ? ["needs_response"] : fate === "lost dispute" ? ["lost"] : [],
-    outOfStock: fate === "sold out, in review" ? "review" : null,
+    outOfStock: { "sold out, in review": "review", backordered: "backorder" }[fate as string] ?? null,
   }
   const row: PaymentRow = {
     id: payment.id,
@@ -60,13 +61,18 @@ function reasonOf(fate: Fate): string | null {
   return fate === "lost dispute" ? "the dispute du_1 is lost: the bank gave the buyer 1.00 USD back" : null
 }
 
+/** Nothing is left of the stock, and what was backordered was never there. */
 function shopOf(sales: ReturnType<typeof sale>[]): Snapshot {
   const orders = sales.flatMap((one) => one.orders)
-  const sold = orders.reduce((sum, { canceled, units }) => sum + (canceled ? 0 : (units[ITEM] ?? 0)), 0)
+  const unitsIn = (some: Order[]) =>
+    some.reduce((sum, { canceled, units }) => sum + (canceled ? 0 : (units[ITEM] ?? 0)), 0)
+  const sold = unitsIn(orders)
+  const backordered = sales.filter(({ payment }) => payment.outOfStock === "backorder")
+  const stocked = sold - unitsIn(backordered.flatMap((one) => one.orders))
   const level = {
     item: ITEM,
     sku: "MUG",
-    stocked: sold,
+    stocked,
     reserved: sold,
     reservations: sold,
     held: 0,
@@ -76,7 +82,7 @@ function shopOf(sales: ReturnType<typeof sale>[]): Snapshot {
     payments: sales.map(({ payment }) => payment),
     rows: sales.map(({ row }) => row),
     orders,
-    levels: [{ ...level, explained: [sold] }],
+    levels: [{ ...level, explained: [stocked] }],
     announcements: Object.fromEntries(orders.map(({ id }) => [id, 1])),
   }
 }
@@ -94,6 +100,7 @@ const brokenIn = (snapshot: Snapshot) => [...new Set(audit(snapshot).violations.
 
 const fates = fc.constantFrom<Fate>(
   "ordered",
+  "backordered",
   "refunded",
   "canceled",
   "partly refunded",
@@ -165,6 +172,13 @@ const BROKEN: [string, Snapshot, Rule[]][] = [
   ],
   ["a second order of a cart", change("orders", "order_5", { cartIds: ["cart_1"] }), ["doubled"]],
   ["more units in orders than in stock", withLevel({ stocked: 2, explained: [2] }), ["oversold"]],
+  [
+    "more units in orders than in stock, beside what may be backordered",
+    editOf([sale(1, "ordered", 100, 2), sale(2, "backordered", 100, 1)], 1, ({ payment }) =>
+      Object.assign(payment, { outOfStock: "partial" }),
+    ),
+    ["oversold"],
+  ],
   ["more units reserved than in stock", withLevel({ reserved: 4 }), ["oversold", "stock"]],
   ["a charge that is kept, said to be refunded", change("payments", "pi_2", { refunded: 0 }), ["kept"]],
   ["an authorization that is held, said to be canceled", change("payments", "pi_3", { held: 300 }), ["kept"]],

@@ -16,6 +16,8 @@ it("plans every kind of trouble and of payment, and Redis's only where it is use
   const shapes = new Set(purchases.map(({ checkout, capture }) => `${checkout}, ${capture}`))
   expect(shapes.size).toBe(8)
   expect(purchases.some(({ completes }) => completes)).toBe(true)
+  const answers = new Set(purchases.flatMap(({ outOfStock }) => outOfStock ?? []))
+  expect([...answers].sort()).toEqual(["backorder", "partial", "review"])
   expect(planOf({ ...size, redis: false }).troubles.some(({ kind }) => kind === "redis")).toBe(false)
 })
 

@@ -43,7 +43,7 @@ export function audit(snapshot: Snapshot): Audit {
       ...snapshot.payments.flatMap((payment) => [...lost(payment, books), ...kept(payment, books)]),
       ...doubled(snapshot, books),
       ...snapshot.orders.flatMap((order) => amounts(order, books)),
-      ...snapshot.levels.flatMap((level) => [...oversold(level, snapshot.orders), ...sums(level, snapshot)]),
+      ...snapshot.levels.flatMap((level) => [...oversold(level, snapshot, books), ...sums(level, snapshot)]),
       ...snapshot.orders.flatMap(reservations),
       ...stuck(snapshot),
       ...snapshot.rows.flatMap((row) => untrue(row, books)),
@@ -75,6 +75,11 @@ export class Books {
   ordersOf(intent: string): Order[] {
     const remembered = this.#orders.get(this.row(intent)?.orderId ?? "")
     return [...new Set([...(this.#ofIntent.get(intent) ?? []), ...(remembered ? [remembered] : [])])]
+  }
+
+  /** The store's own hook says so of its payment. */
+  mayBackorder({ payments }: Order): boolean {
+    return payments.some(({ intent }) => this.payment(intent)?.outOfStock === "backorder")
   }
 
   carts(): [cart: string, orders: Order[]][] {
@@ -160,11 +165,15 @@ function amounts(order: Order, books: Books): Violation[] {
   return [...shown, ...rows]
 }
 
-function oversold({ item, sku, stocked, reserved }: Level, orders: Order[]): Violation[] {
-  const sold = unitsOf(orders, item)
+/** What the store lets its buyers backorder is sold though it is not there, and isn't counted. */
+function oversold({ item, sku, stocked, reserved }: Level, { orders }: Snapshot, books: Books): Violation[] {
+  const fromStock = orders.filter((order) => !books.mayBackorder(order))
+  const backordered = sumOf(orders, (order) => (books.mayBackorder(order) ? (order.reserved[item] ?? 0) : 0))
+  const sold = unitsOf(fromStock, item)
+  const taken = reserved - backordered
   return [
     ...(sold > stocked ? [violation("oversold", sku, `${sold} units are in orders, of ${stocked}`)] : []),
-    ...(reserved > stocked ? [violation("oversold", sku, `${reserved} are reserved, of ${stocked}`)] : []),
+    ...(taken > stocked ? [violation("oversold", sku, `${taken} are reserved, of ${stocked}`)] : []),
   ]
 }
 
@@ -188,7 +197,11 @@ function sums(level: Level, { orders }: Snapshot): Violation[] {
 
 /** Units of an item in living orders. */
 function unitsOf(orders: Order[], item: string): number {
-  return orders.reduce((sum, { canceled, units }) => sum + (canceled ? 0 : (units[item] ?? 0)), 0)
+  return sumOf(orders, ({ canceled, units }) => (canceled ? 0 : (units[item] ?? 0)))
+}
+
+function sumOf(orders: Order[], quantityOf: (order: Order) => number): number {
+  return orders.reduce((sum, order) => sum + quantityOf(order), 0)
 }
 
 function reservations({ id, canceled, units, reserved }: Order): Violation[] {
