@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { searchPayments } from "../src/payments/search"
-import { retryKind } from "../src/payments/waiting"
+import { dismissPayments, retryKind, retryReviews } from "../src/payments/waiting"
 import { ALL, Tables } from "./tables"
 
 let tables: Tables
@@ -65,6 +65,24 @@ describe("payments that wait for a person", () => {
     expect(retried.flat()).toHaveLength(2_300)
     expect(new Set(retried.flat()).size).toBe(2_300)
     expect(await tables.rows("SELECT count(*)::int FROM stripe_timeline")).toEqual([{ count: 2_300 }])
+  })
+
+  it("may be acted on while news of their money interrupts the wait", async () => {
+    const interrupted = { status: "money_moved", resume_to: "review", resume_reason: "why", order_id: "o" }
+    for (const id of ["pi_a", "pi_b"])
+      await tables.insert(id, { ...interrupted, claim: "c", claimed_by: "w" })
+    await tables.insert("pi_other", { status: "money_moved", resume_to: "completed", order_id: "o" })
+
+    expect(await retryReviews(tables.db, "user_1", ["pi_a", "pi_other"])).toEqual(["pi_a"])
+    expect(await tables.payment("pi_a")).toMatchObject({ status: "ordered", resume_to: null, claim: null })
+    expect(await dismissPayments(tables.db, "user_1", ["pi_b", "pi_other"], "settled")).toEqual(["pi_b"])
+    const dismissed = {
+      status: "money_moved",
+      reason: null,
+      resume_to: "dismissed",
+      resume_reason: "settled",
+    }
+    expect(await tables.payment("pi_b")).toMatchObject({ ...dismissed, claim: null })
   })
 
   it("are found by a part of their reason, together with other conditions", async () => {

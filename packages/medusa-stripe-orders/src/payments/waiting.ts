@@ -57,7 +57,7 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
               reason = NULL, resume_to = NULL, resume_reason = NULL, told = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
               claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
               updated_at = now()
-        WHERE id = ANY(:ids) AND status = ANY(:retried) AND deleted_at IS NULL
+        WHERE id = ANY(:ids) AND ${waits(":retried")}
         RETURNING id, status)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
      SELECT id, 'action', :person, status, 'Taken up again' FROM retried
@@ -65,6 +65,11 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
     { ...AFTER_RETRY, retried: RETRIED, person, ids: ids.map(storableText) },
   )
   return rows.map(({ id }: { id: string }) => id)
+}
+
+/** Also while news of its money interrupts the wait, which ends before a person could see it. */
+function waits(states: string): string {
+  return `(status = ANY(${states}) OR (status = 'money_moved' AND resume_to = ANY(${states}))) AND deleted_at IS NULL`
 }
 
 /** Puts payments that wait for a person aside, each with its reason and as that person's action, and returns their ids. */
@@ -77,10 +82,13 @@ export async function dismissPayments(
   const { rows } = await db.raw(
     `WITH dismissed AS (
        UPDATE stripe_payment
-          SET status = :dismissed, status_since = clock_timestamp(), reason = :reason,
-              resume_to = NULL, resume_reason = NULL, attempts = 0, last_error = NULL,
+          SET status = CASE WHEN status = ANY(:waiting) THEN :dismissed ELSE status END, status_since = clock_timestamp(),
+              reason = CASE WHEN status = ANY(:waiting) THEN :reason END,
+              resume_to = CASE WHEN status = ANY(:waiting) THEN NULL ELSE :dismissed END,
+              resume_reason = CASE WHEN status = ANY(:waiting) THEN NULL ELSE :reason END,
+              attempts = 0, last_error = NULL,
               claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
-        WHERE id = ANY(:ids) AND status = ANY(:waiting) AND deleted_at IS NULL
+        WHERE id = ANY(:ids) AND ${waits(":waiting")}
         RETURNING id, status)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
      SELECT id, 'action', :person, status, 'Dismissed: ' || :reason FROM dismissed
