@@ -1,6 +1,7 @@
 import assert from "node:assert/strict"
 import type { Batch, BatchResult, KeyState, Session, Store } from "../src/store.js"
 import { type Asked, Invariants, isLive } from "./invariants.js"
+import { isNightly } from "./nightly.js"
 import { Transcript } from "./transcript.js"
 
 /** What may happen, in any order. Numbers pick among what there is at that time. */
@@ -36,6 +37,21 @@ export interface Disaster {
   keeps(ttl: number): boolean
   /** Whether nothing is granted for as long as a forgotten lease may last. */
   readonly recovers: boolean
+}
+
+/** A machine that is busy plays fewer of them, in the time that there is. */
+const PLAYED_FOR_MS = isNightly ? 100_000 : 10_000
+
+/**
+ * Plays the histories of one property until its time is over. fast-check's own limit leaves the last one at play, which
+ * then disturbs the next test's.
+ */
+export function inTime(play: (steps: Step[]) => Promise<void>): (steps: Step[]) => Promise<void> {
+  let end: number | undefined
+  return async (steps) => {
+    end ??= performance.now() + PLAYED_FOR_MS
+    if (performance.now() < end) await play(steps)
+  }
 }
 
 /**

@@ -10,16 +10,12 @@ import { LONGEST_FORGOTTEN } from "../src/postgres/rules.js"
 import { PostgresSession } from "../src/postgres/session.js"
 import type { Batch, BatchResult, Session, Store } from "../src/store.js"
 import { histories } from "./generators.js"
-import { History, SESSIONS, type Step, type Subject } from "./history.js"
+import { History, inTime, SESSIONS, type Step, type Subject } from "./history.js"
 import { isNightly } from "./nightly.js"
 import { server } from "./postgres-server.js"
 
 const postgres = server()
-/** A machine that is busy plays fewer of them, in the time that there is. */
-const SETTINGS = {
-  numRuns: Number(process.env.HOLDFAST_RUNS ?? (isNightly ? 100 : 40)),
-  interruptAfterTimeLimit: isNightly ? 100_000 : 10_000,
-}
+const SETTINGS = { numRuns: Number(process.env.HOLDFAST_RUNS ?? (isNightly ? 100 : 40)) }
 const names = namesOf("histories", "(SELECT c.now FROM histories.clock c)")
 /** One for each session and one for the witness; to plan anew for each history would take most of the time. */
 const clients: pg.Client[] = []
@@ -52,20 +48,26 @@ const WANTS_MORE: Step[] = [
 
 describe("any history of requests, on Postgres", () => {
   it("keeps the promises, and shows every session what memory shows it", async () => {
-    const property = fc.asyncProperty(histories, async (steps) => {
+    const play = inTime(async (steps) => {
       await forget()
       const seen = await History.play(steps, onPostgres)
       assert.deepEqual(seen, await History.play(steps, (now) => alike(memoryStore({ clock: now }), now)))
     })
-    await fc.assert(property, { ...SETTINGS, examples: [[RE_ENTERED], [WANTS_MORE]] })
+    await fc.assert(fc.asyncProperty(histories, play), {
+      ...SETTINGS,
+      examples: [[RE_ENTERED], [WANTS_MORE]],
+    })
   }, 120_000)
 
   it("keeps the promises when the server crashes, and forgets what wasn't on the disk", async () => {
-    const property = fc.asyncProperty(histories, async (steps) => {
+    const play = inTime(async (steps) => {
       await forget()
       await History.play(steps, (now) => ({ ...onPostgres(now), disaster }))
     })
-    await fc.assert(property, { ...SETTINGS, examples: [[RE_ENTERED], [WANTS_MORE]] })
+    await fc.assert(fc.asyncProperty(histories, play), {
+      ...SETTINGS,
+      examples: [[RE_ENTERED], [WANTS_MORE]],
+    })
   }, 120_000)
 })
 

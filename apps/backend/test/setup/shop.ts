@@ -108,4 +108,5 @@ export function openScript(
 export async function closeShops() {
   await Promise.all([...running].map((shop) => shop.kill("SIGKILL")))
   if (logs) rmSync(logs, { recursive: true, force: true })
+  logs = undefined
 }

@@ -14,7 +14,7 @@ import { type AuditedShop, torture } from "../../torture/torture.ts"
 it("the whole shop keeps its promises while everything fails, and the auditor sees one that does not", async () => {
   const seed = randomInt(1_000_000)
   const folder = join(tmpdir(), `holdfast-torture-shop-${seed}-${process.pid}`)
-  const size = { payments: 40, kills: 2, minutes: 0.4, shops: 2 }
+  const size = { payments: 30, kills: 2, minutes: 0.3, shops: 2 }
   const broken = new Map<string, Rule[]>()
   const report = await torture({
     ...{ store: "postgres", seed, folder, ...size },
