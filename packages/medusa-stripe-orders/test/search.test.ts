@@ -71,7 +71,7 @@ describe("searching payments", () => {
 
   it("keeps to the kind that is asked for", async () => {
     const kinds = await Tables.open(...ALL)
-    const rows: [string, object][] = [
+    const rows: [string, Record<string, unknown>][] = [
       ["pi_sold_out", { status: "refunded", reason: "out of stock: 1 of Mug wanted, 0 available" }],
       ["pi_refunded", { status: "refunded", reason: "refunded in Stripe" }],
       ["pi_retrying", { status: "lookup", attempts: 3 }],
