@@ -42,7 +42,6 @@ test.runIf(isNightly)(
     expect(await contents(url)).toEqual(await contents(urlOf(TEMPLATE)))
     await drop()
   },
-  240_000,
 )
 
 const USED = `SELECT price_set_id FROM product_variant_price_set WHERE deleted_at IS NULL

@@ -40,4 +40,4 @@ test("--once --json opens the sale, prints its figures and nothing else, and lea
   await expect(fetch(`http://localhost:${port}/health`)).rejects.toThrow()
   expect(await connectionsTo(url)).toBe(0)
   await drop()
-}, 240_000)
+})

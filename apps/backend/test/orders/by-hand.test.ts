@@ -74,7 +74,7 @@ describe("the workflow that is run by hand", () => {
       expect(refunds.data.map(({ amount }) => amount)).toEqual([PRICE])
     }
     expect(await shop.stock(HOT)).toEqual({ stocked: 2, reserved: 2, reservations: 2, raw: "2/2" })
-  }, 120_000)
+  })
 
   it("gives its payments back to the worker at once when it can't begin", async () => {
     await shop.putStock(HOT, 2)

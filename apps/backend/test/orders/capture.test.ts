@@ -145,20 +145,16 @@ describe("an order whose payment is authorized first", () => {
         },
       ],
       ...(isNightly ? [rightAfter] : []),
-    ])(
-      "%s",
-      async (_, count, buy) => {
-        const all = await carts(count)
-        await buy(all)
-        const rows = await expectCapturedOnce(all.map(({ intentId }) => intentId))
-        for (const { cartId, intentId } of all) {
-          const links = await shop.rows("SELECT order_id FROM order_cart WHERE cart_id = $1", [cartId])
-          expect(links).toEqual([{ order_id: rows.find(({ id }) => id === intentId)?.order_id }])
-        }
-        await expectAnnouncedOnce(rows)
-      },
-      120_000,
-    )
+    ])("%s", async (_, count, buy) => {
+      const all = await carts(count)
+      await buy(all)
+      const rows = await expectCapturedOnce(all.map(({ intentId }) => intentId))
+      for (const { cartId, intentId } of all) {
+        const links = await shop.rows("SELECT order_id FROM order_cart WHERE cart_id = $1", [cartId])
+        expect(links).toEqual([{ order_id: rows.find(({ id }) => id === intentId)?.order_id }])
+      }
+      await expectAnnouncedOnce(rows)
+    })
 
     it("when Medusa had authorized the payment and Stripe has captured it since, before there was an order", async () => {
       const bought = await cart()

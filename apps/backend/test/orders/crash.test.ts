@@ -408,5 +408,5 @@ describe("killed on the way from the 200 to the order", () => {
     expect(await shop.stock(HOT)).toEqual({
       ...{ stocked: half, reserved: half, reservations: half, raw: `${half}/${half}` },
     })
-  }, 120_000)
+  })
 })

@@ -80,7 +80,7 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
       await shop.until("everything to be back", async () => (await left()) === 30 || undefined, 20)
       await buyers.audit(HOT)
     }
-  }, 120_000)
+  })
 
   it("lose no reservation of Medusa's own flows, which write quantities that they read before", async () => {
     await shop.putStock(HOT, 500)
@@ -101,7 +101,7 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
     await buyers.audit(HOT)
     expect(await left()).toBe(500 - 20 - 40)
     await shop.rows(`UPDATE stripe_hold SET kept_until = now()`)
-  }, 120_000)
+  })
 
   type Way =
     | "hold, paid"
@@ -241,7 +241,7 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
       { numRuns: RUNS, endOnFailure: true },
     )
     shop.stripe.delivery = {}
-  }, 240_000)
+  })
 
   it("a shop that is killed between hold and order gives the unit to its buyer when it is back", async () => {
     await shop.putStock(HOT, 1)
@@ -255,5 +255,5 @@ describe("two processes of a shop whose buyers hold what they buy", () => {
     expect((await buyers.hold(rival)).status).toBe(409)
     expect(await shop.settled([intentId])).toMatchObject([{ status: "completed" }])
     expect(await shop.stock(HOT)).toEqual({ stocked: 1, reserved: 1, reservations: 1, raw: "1/1" })
-  }, 120_000)
+  })
 })

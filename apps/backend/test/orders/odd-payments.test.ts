@@ -158,5 +158,5 @@ describe("odd payments", () => {
     expect(await shop.payment(intent)).toMatchObject({ status: "pending", attempts: 0 })
     await shop.restart({ HOLDFAST_PAYMENT_PROVIDER: "pp_stripe_stripe" })
     expect(await shop.settled([intent])).toMatchObject([{ status: "completed" }])
-  }, 180_000)
+  })
 })

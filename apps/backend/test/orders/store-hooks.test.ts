@@ -143,7 +143,7 @@ describe("a store's own rule", () => {
     expect((await shop.become(hung, "review")).reason).toBe(
       "gave up after 2 attempts: the store's orderDraft hook gave no answer within 10 s",
     )
-  }, 120_000)
+  })
 
   it("leaves a Checkout Session of 0 whose order is of a part as it is", async () => {
     await shop.putStock(HOT, 1)

@@ -300,7 +300,7 @@ export class StripeShop {
   async until<T>(
     what: string,
     condition: () => Promise<T | undefined> | T | undefined,
-    seconds = 50,
+    seconds = 150,
   ): Promise<T> {
     const end = Date.now() + seconds * 1000
     for (;;) {

@@ -74,7 +74,7 @@ describe.each(PLACES)("two processes of one shop, with their locks in %s", (plac
     expect(await shop.count(`"order"`)).toBe(earlier + 20)
     expect(await shop.stock(HOT)).toEqual({ stocked: 20, reserved: 20, reservations: 20, raw: "20/20" })
     shop.stripe.delivery = {}
-  }, 180_000)
+  })
 
   describe("count a promotion", () => {
     const LANTERN = "LANTERN-STANDARD"
@@ -172,7 +172,6 @@ describe.each(PLACES)("two processes of one shop, with their locks in %s", (plac
         )
         expect(await usedOf(code)).toMatchObject(raise.of === "campaigns" ? { budget: 2 } : { orders: 2 })
       },
-      180_000,
     )
 
     it("by what it took off, where its campaign has a budget of money", async () => {
@@ -241,5 +240,5 @@ describe.each(PLACES)("two processes of one shop, with their locks in %s", (plac
     expect(await sold(intents)).toBe(10)
     expect(await shop.count(`"order"`)).toBe(earlier + 10)
     expect(await shop.stock(HOT)).toEqual({ stocked: 10, reserved: 10, reservations: 10, raw: "10/10" })
-  }, 180_000)
+  })
 })
