@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { AxeBuilder } from "@axe-core/playwright"
-import { type Browser, chromium, type Page } from "playwright-core"
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
 import { templateAdmin } from "../../launch/template.ts"
 
 /** Debian's, and where Ubuntu and others have it. */
@@ -18,22 +18,38 @@ export interface View {
   language?: string
 }
 
-/** A person in front of the shop's admin. */
+type Cookies = Awaited<ReturnType<BrowserContext["storageState"]>>
+
+/** An administrator who is logged in, in a browser of its own. */
 export class Operator {
   private constructor(
     private readonly browser: Browser,
-    readonly page: Page,
     private readonly url: string,
+    private readonly storageState: Cookies,
   ) {}
 
-  static async logIn(
-    url: string,
-    { width = 1440, height = 900, dark, language = "en" }: View = {},
-  ): Promise<Operator> {
+  static async logIn(url: string): Promise<Operator> {
+    // Chromium has no sandbox for root.
     const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] })
-    const context = await browser.newContext({
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    await page.goto(`${url}/app/login`)
+    await page.locator('input[name="email"]').fill(templateAdmin.email)
+    await page.locator('input[name="password"]').fill(templateAdmin.password)
+    await page.locator('button[type="submit"]').click()
+    await page.waitForURL((at) => !at.pathname.endsWith("/login"))
+    const { cookies } = await context.storageState()
+    await context.close()
+    // The language is in a cookie of its own.
+    const session = cookies.filter(({ name }) => name === "connect.sid")
+    return new Operator(browser, url, { cookies: session, origins: [] })
+  }
+
+  /** A page of the admin, when it has loaded. */
+  async open(path: string, { width = 1440, height = 900, dark, language = "en" }: View = {}): Promise<Page> {
+    const context = await this.browser.newContext({
+      storageState: this.storageState,
       viewport: { width, height },
-      colorScheme: dark ? "dark" : "light",
       timezoneId: "Europe/Berlin",
     })
     await context.addInitScript(
@@ -44,35 +60,25 @@ export class Operator {
       [language, dark ? "dark" : "light"],
     )
     const page = await context.newPage()
-    page.setDefaultTimeout(20_000)
-    await page.goto(`${url}/app/login`)
-    await page.locator('input[name="email"]').fill(templateAdmin.email)
-    await page.locator('input[name="password"]').fill(templateAdmin.password)
-    await page.locator('button[type="submit"]').click()
-    await page.waitForURL((at) => !at.pathname.endsWith("/login"))
-    return new Operator(browser, page, url)
-  }
-
-  /** Opens a page of the admin, and waits until it has loaded. */
-  async open(path: string): Promise<void> {
-    await this.page.goto(`${this.url}/app${path}`)
-    await this.page.getByRole("heading").first().waitFor()
-  }
-
-  /** What axe finds in the part of the page that is the plugin's: serious and critical only. */
-  async seriousFindings(part = "main"): Promise<string[]> {
-    const { violations } = await new AxeBuilder({ page: this.page }).include(part).analyze()
-    return violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 300)}`))
-  }
-
-  /** By how many pixels the page is wider than the screen. */
-  async overflow(): Promise<number> {
-    return await this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+    await page.goto(`${this.url}/app${path}`)
+    await page.locator("main").getByRole("heading").or(page.getByRole("alert")).first().waitFor()
+    return page
   }
 
   close(): Promise<void> {
     return this.browser.close()
   }
+}
+
+/** What axe finds in the page's content: serious and critical only. */
+export async function seriousFindings(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).include("main").analyze()
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 300)}`))
+}
+
+/** By how many pixels the page is wider than the screen. */
+export async function overflow(page: Page): Promise<number> {
+  return await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
 }

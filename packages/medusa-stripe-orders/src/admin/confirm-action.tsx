@@ -1,5 +1,5 @@
 import { Button, Hint, Label, Prompt, Textarea, toast } from "@medusajs/ui"
-import { useState } from "react"
+import { useRef, useState } from "react"
 import type { PaymentAction } from "../payments/actions"
 import { type Done, useAct } from "./stripe-payments"
 import { useWords } from "./words"
@@ -21,6 +21,8 @@ export function ConfirmAction({ action, ids, onEnd }: ConfirmActionProps) {
   const { mutate, isPending } = useAct()
   const [reason, setReason] = useState("")
   const [isMissing, setMissing] = useState(false)
+  // A second click comes before the button shows that it is at work.
+  const wasSent = useRef(false)
   const wantsReason = WITH_REASON.includes(action)
   const count = ids.length
 
@@ -29,6 +31,10 @@ export function ConfirmAction({ action, ids, onEnd }: ConfirmActionProps) {
       setMissing(true)
       return
     }
+    if (wasSent.current) {
+      return
+    }
+    wasSent.current = true
     mutate(
       { action, ids, ...(wantsReason && { reason: reason.trim() }) },
       {
@@ -60,7 +66,7 @@ export function ConfirmAction({ action, ids, onEnd }: ConfirmActionProps) {
               maxLength={1_000}
               value={reason}
               aria-invalid={isMissing}
-              onChange={({ target }) => setReason(target.value)}
+              onChange={({ currentTarget }) => setReason(currentTarget.value)}
             />
             {isMissing && <Hint variant="error">{t("actions.reasonMissing")}</Hint>}
           </div>

@@ -324,7 +324,7 @@ const MOST_EVENTS = 100
 export async function readEvents(db: Database, id: string): Promise<EventView[]> {
   const { rows } = await db.raw(
     `SELECT id, type, created, status, deliveries, payload FROM stripe_event
-      WHERE payment_intent_id = ? ORDER BY created DESC, id DESC LIMIT ?`,
+      WHERE payment_intent_id = ? ORDER BY created DESC, created_at DESC, id LIMIT ?`,
     [storableText(id), MOST_EVENTS],
   )
   return rows.map((row: EventView) => ({ ...row, payload: row.payload && JSON.parse(String(row.payload)) }))

@@ -24,6 +24,9 @@ export const de: Words = {
     amount: "Betrag",
     paid: "Vom",
     why: "Warum",
+    all: "Alles",
+    select: "{{id}} auswählen",
+    selectAll: "Alle auswählen",
     selected: "{{count}} ausgewählt",
   },
   kinds: {

@@ -23,6 +23,9 @@ export const en = {
     amount: "Amount",
     paid: "Made",
     why: "Why",
+    all: "Everything",
+    select: "Select {{id}}",
+    selectAll: "Select all",
     selected: "{{count}} selected",
   },
   kinds: {

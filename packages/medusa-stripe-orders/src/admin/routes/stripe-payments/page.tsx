@@ -2,24 +2,25 @@ import { defineRouteConfig } from "@medusajs/admin-sdk"
 import { CurrencyDollar } from "@medusajs/icons"
 import {
   Button,
+  Checkbox,
   Container,
   createDataTableColumnHelper,
   createDataTableCommandHelper,
-  createDataTableFilterHelper,
   DataTable,
   type DataTableRowSelectionState,
   Heading,
+  Input,
+  Select,
   Text,
   useDataTable,
 } from "@medusajs/ui"
-import { useMemo, useState } from "react"
+import { useEffect, useMemo, useState } from "react"
 import { useNavigate, useSearchParams } from "react-router-dom"
 import type { PaymentAction } from "../../../payments/actions"
 import { PAYMENT_KINDS, type PaymentKind } from "../../../payments/kinds"
 import { PAYMENT_STATES, type PaymentState } from "../../../payments/states"
 import { ConfirmAction } from "../../confirm-action"
 import { Failure } from "../../failure"
-import { NAMESPACE } from "../../i18n"
 import { StateBadge } from "../../state-badge"
 import { type Payment, type Search, usePayments } from "../../stripe-payments"
 import { useWords } from "../../words"
@@ -27,7 +28,6 @@ import { useWords } from "../../words"
 const SHORTCUTS: Record<PaymentAction, string> = { retry: "r", backorder: "b", refund: "g", dismiss: "d" }
 
 const column = createDataTableColumnHelper<Payment>()
-const filter = createDataTableFilterHelper<Payment>()
 const command = createDataTableCommandHelper()
 
 export default function StripePaymentsPage() {
@@ -42,18 +42,11 @@ export default function StripePaymentsPage() {
   const table = useDataTable({
     data: data?.stripe_payments ?? [],
     columns: useColumns(),
-    filters: useFilters(),
     commands: useCommands((action, ids) => setAsked({ action, ids })),
     getRowId: ({ id }) => id,
     rowCount: data?.count ?? 0,
     isLoading,
     onRowClick: (_, { id }) => navigate(`/stripe-payments/${id}`),
-    search: { state: search.q ?? "", onSearchChange: (q) => change({ ...search, q }) },
-    filtering: {
-      state: { ...(search.kind && { kind: search.kind }), ...(search.status && { status: search.status }) },
-      onFilteringChange: ({ kind, status }) =>
-        change({ ...search, kind: kind as PaymentKind, status: status as PaymentState[] }),
-    },
     rowSelection: {
       state: selection,
       onRowSelectionChange: setSelection,
@@ -64,18 +57,7 @@ export default function StripePaymentsPage() {
   return (
     <Container className="divide-y p-0">
       <DataTable instance={table}>
-        <DataTable.Toolbar className="flex flex-col items-start justify-between gap-2 md:flex-row md:items-center">
-          <div>
-            <Heading>{t("payments.title")}</Heading>
-            <Text size="small" className="text-ui-fg-subtle">
-              {t("payments.subtitle")}
-            </Text>
-          </div>
-          <div className="flex w-full items-center gap-2 md:w-auto">
-            <DataTable.FilterMenu />
-            <DataTable.Search placeholder={t("payments.search")} className="w-full md:w-72" />
-          </div>
-        </DataTable.Toolbar>
+        <Toolbar search={search} change={change} />
         {error ? (
           <Failure title={t("payments.failed")} error={error} onRetry={() => void refetch()} />
         ) : (
@@ -105,10 +87,93 @@ export default function StripePaymentsPage() {
   )
 }
 
-interface PagesProps {
-  data: { count: number; count_is_capped: boolean; next: number | null }
+interface SearchProps {
   search: Search
   change: (search: Search) => void
+}
+
+const EVERYTHING = "everything"
+const TYPED_FOR_MS = 300
+
+function Toolbar({ search, change }: SearchProps) {
+  const { t } = useWords()
+  const [typed, setTyped] = useState(search.q ?? "")
+  const isNew = typed.trim() !== (search.q ?? "")
+  useEffect(() => {
+    if (!isNew) {
+      return
+    }
+    const typing = setTimeout(() => change({ ...search, q: typed.trim() }), TYPED_FOR_MS)
+    return () => clearTimeout(typing)
+  }, [isNew, typed, search, change])
+  return (
+    <div className="flex flex-col justify-between gap-3 px-6 py-4 md:flex-row md:items-center">
+      <div>
+        <Heading>{t("payments.title")}</Heading>
+        <Text size="small" className="text-ui-fg-subtle">
+          {t("payments.subtitle")}
+        </Text>
+      </div>
+      <div className="flex flex-col gap-2 sm:flex-row">
+        <Kinds search={search} change={change} />
+        <Input
+          size="small"
+          className="w-full sm:w-72"
+          aria-label={t("payments.search")}
+          placeholder={t("payments.search")}
+          value={typed}
+          onChange={({ target }) => setTyped(target.value)}
+        />
+      </div>
+    </div>
+  )
+}
+
+/** What operators ask for most, and each state by itself. */
+function Kinds({ search, change }: SearchProps) {
+  const { t, stateName } = useWords()
+  const choose = (value: string) => {
+    const [by, name] = value.split(":")
+    change({
+      ...search,
+      kind: by === "kind" ? (name as PaymentKind) : undefined,
+      status: by === "state" ? [name as PaymentState] : undefined,
+    })
+  }
+  const chosen = search.kind
+    ? `kind:${search.kind}`
+    : search.status
+      ? `state:${search.status[0]}`
+      : EVERYTHING
+  return (
+    <Select size="small" value={chosen} onValueChange={choose}>
+      <Select.Trigger aria-label={t("payments.kind")} className="w-full sm:w-48">
+        <Select.Value />
+      </Select.Trigger>
+      <Select.Content>
+        <Select.Item value={EVERYTHING}>{t("payments.all")}</Select.Item>
+        <Select.Separator />
+        {PAYMENT_KINDS.map((kind) => (
+          <Select.Item key={kind} value={`kind:${kind}`}>
+            {t(`kinds.${kind}`)}
+          </Select.Item>
+        ))}
+        <Select.Separator />
+        <Select.Group>
+          <Select.Label>{t("payments.state")}</Select.Label>
+          {PAYMENT_STATES.map((state) => (
+            <Select.Item key={state} value={`state:${state}`}>
+              {stateName(state)}
+            </Select.Item>
+          ))}
+        </Select.Group>
+      </Select.Content>
+    </Select>
+  )
+}
+
+interface PagesProps extends SearchProps {
+  data: { count: number; count_is_capped: boolean; next: number | null }
 }
 
 /** By the last payment of the page, not by its number: the next page begins there however many have come meanwhile. */
@@ -154,7 +219,7 @@ function useSearch() {
     before: params.get("before") ?? undefined,
   }
   const change = (next: Search) => {
-    const isSame = next.q === search.q && next.kind === search.kind && next.status === search.status
+    const isSame = next.q === search.q && next.kind === search.kind && next.status?.[0] === search.status?.[0]
     const kept = new URLSearchParams()
     if (next.q) kept.set("q", next.q)
     if (next.kind) kept.set("kind", next.kind)
@@ -168,10 +233,34 @@ function useSearch() {
 function useColumns() {
   const { t, money, time } = useWords()
   return [
-    column.select(),
+    column.display({
+      id: "select",
+      header: ({ table }) => (
+        <Checkbox
+          aria-label={t("payments.selectAll")}
+          checked={table.getIsSomePageRowsSelected() ? "indeterminate" : table.getIsAllPageRowsSelected()}
+          onCheckedChange={(checked) => table.toggleAllPageRowsSelected(Boolean(checked))}
+        />
+      ),
+      cell: ({ row }) => (
+        <Checkbox
+          aria-label={t("payments.select", { id: row.original.id })}
+          checked={row.getIsSelected()}
+          disabled={!row.getCanSelect()}
+          onClick={(event) => event.stopPropagation()}
+          onCheckedChange={(checked) => row.toggleSelected(Boolean(checked))}
+        />
+      ),
+    }),
     column.accessor("status", {
       header: t("payments.state"),
       cell: ({ getValue }) => <StateBadge state={getValue()} />,
+    }),
+    column.accessor("amount", {
+      header: t("payments.amount"),
+      cell: ({ row: { original } }) => (
+        <span className="whitespace-nowrap tabular-nums">{money(original.amount, original.currency)}</span>
+      ),
     }),
     column.accessor("order_number", {
       header: t("payments.order"),
@@ -181,18 +270,9 @@ function useColumns() {
       header: t("payments.buyer"),
       cell: ({ row }) => row.original.email ?? row.original.name ?? "–",
     }),
-    column.accessor("amount", {
-      header: t("payments.amount"),
-      headerAlign: "right",
-      cell: ({ row: { original } }) => (
-        <div className="text-right tabular-nums">{money(original.amount, original.currency)}</div>
-      ),
-    }),
     column.accessor("created", {
       header: t("payments.paid"),
-      cell: ({ row: { original } }) => (
-        <span className="whitespace-nowrap">{time(original.created)}</span>
-      ),
+      cell: ({ row: { original } }) => <span className="whitespace-nowrap">{time(original.created)}</span>,
     }),
     column.accessor("reason", {
       header: t("payments.why"),
@@ -202,26 +282,6 @@ function useColumns() {
           {original.reason ?? original.last_error ?? "–"}
         </span>
       ),
-    }),
-  ]
-}
-
-function useFilters() {
-  const { t, stateName } = useWords()
-  return [
-    filter.accessor(
-      "kind" as "status",
-      {
-        id: "kind",
-        type: "radio",
-        label: t("payments.kind"),
-        options: PAYMENT_KINDS.map((kind) => ({ label: t(`kinds.${kind}`), value: kind })),
-      } as never,
-    ),
-    filter.accessor("status", {
-      type: "select",
-      label: t("payments.state"),
-      options: PAYMENT_STATES.map((state) => ({ label: stateName(state), value: state })),
     }),
   ]
 }
@@ -241,6 +301,7 @@ function useCommands(ask: (action: PaymentAction, ids: string[]) => void) {
   )
 }
 
-export const config = defineRouteConfig({ label: "nav", translationNs: NAMESPACE, icon: CurrencyDollar })
+// Medusa reads these from the source, so they are written out.
+export const config = defineRouteConfig({ label: "nav", translationNs: "holdfast", icon: CurrencyDollar })
 
 export const handle = { breadcrumb: () => "Stripe" }

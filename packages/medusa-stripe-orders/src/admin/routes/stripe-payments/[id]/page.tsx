@@ -98,7 +98,6 @@ function stripeUrl({ id, livemode }: Payment): string {
 
 function Details({ payment }: { payment: Payment }) {
   const { t, money, time } = useWords()
-  const buyer = [payment.name, payment.email].filter(Boolean).join(", ")
   const order = payment.order_id ? (
     <Link className="text-ui-fg-interactive" to={`/orders/${payment.order_id}`}>
       {payment.order_number ?? payment.order_id}
@@ -113,7 +112,10 @@ function Details({ payment }: { payment: Payment }) {
       </Heading>
       <dl>
         <Detail name={t("payment.order")}>{order}</Detail>
-        <Detail name={t("payment.buyer")}>{buyer || "–"}</Detail>
+        <Detail name={t("payment.buyer")}>
+          <span className="block">{payment.name ?? "–"}</span>
+          <span className="block">{payment.email}</span>
+        </Detail>
         <Detail name={t("payment.amount")}>{money(payment.amount, payment.currency)}</Detail>
         <Detail name={t("payment.method")}>{payment.payment_method_type ?? "–"}</Detail>
         <Detail name={t("payment.made")}>{time(payment.created)}</Detail>
@@ -132,7 +134,7 @@ function Detail({ name, children }: { name: string; children: ReactNode }) {
       <Text asChild size="small" weight="plus">
         <dt>{name}</dt>
       </Text>
-      <Text asChild size="small" className="text-ui-fg-subtle break-all">
+      <Text asChild size="small" className="text-ui-fg-subtle break-words">
         <dd>{children}</dd>
       </Text>
     </div>
