@@ -108,8 +108,7 @@ async function main(): Promise<void> {
       .orderBy("arrival")
       .offset(payments / 2)
       .limit(1)
-    const search = (q: Partial<PaymentSearch>) => (db: Database) =>
-      searchPayments(db, { limit: 50, offset: 0, ...q })
+    const search = (q: Partial<PaymentSearch>) => (db: Database) => searchPayments(db, { limit: 50, ...q })
     const lane = (name: "announce" | "stripe") => (db: Database) =>
       claimToCarryOut(db, "worker", name, { limit: 50, capturesAfterStock: true })
     const questions: [string, (db: Database) => Promise<unknown>][] = [
@@ -129,7 +128,9 @@ async function main(): Promise<void> {
       ["review, by e-mail prefix", search({ states: ["review"], q: "grace" })],
       ["completed, newest first", search({ states: ["completed"] })],
       ["all, newest first", search({})],
-      ["all, page 20", search({ offset: 1_000 })],
+      ["all, half-way", search({ before: Number(sample.arrival) })],
+      ["sold out, newest first", search({ kind: "sold_out" })],
+      ["retrying, newest first", search({ kind: "retrying" })],
     ]
     for (const [title, ask] of questions) {
       for (const plan of await explain(db, title, ask)) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type PaymentSearch, searchPayments, viewPayments } from "../src/payments/search"
+import { PAYMENT_KINDS } from "../src/payments/kinds"
+import { MOST_COUNTED, type PaymentSearch, searchPayments, viewPayments } from "../src/payments/search"
 import { ALL, Tables } from "./tables"
 
 let tables: Tables
@@ -25,8 +26,8 @@ beforeAll(async () => {
 afterAll(() => tables?.close())
 
 const find = async (search: Partial<PaymentSearch>) => {
-  const { stripe_payments, count } = await searchPayments(tables.db, { limit: 50, offset: 0, ...search })
-  return { ids: stripe_payments.map(({ id }) => id), count }
+  const { stripe_payments, count, next } = await searchPayments(tables.db, { limit: 50, ...search })
+  return { ids: stripe_payments.map(({ id }) => id), count, ...(next !== null && { next }) }
 }
 
 describe("searching payments", () => {
@@ -68,16 +69,66 @@ describe("searching payments", () => {
     expect(await find({ states: [] })).toEqual({ ids: [], count: 0 })
   })
 
+  it("keeps to the kind that is asked for", async () => {
+    const kinds = await Tables.open(...ALL)
+    const rows: [string, Record<string, unknown>][] = [
+      ["pi_sold_out", { status: "refunded", reason: "out of stock: 1 of Mug wanted, 0 available" }],
+      ["pi_refunded", { status: "refunded", reason: "refunded in Stripe" }],
+      ["pi_retrying", { status: "lookup", attempts: 3 }],
+      ["pi_captured", { status: "ordered" }],
+      ["pi_review", { status: "review", attempts: 20 }],
+      ["pi_disputed", { status: "disputed" }],
+      ["pi_ignored", { status: "ignored" }],
+    ]
+    for (const [id, row] of rows) await kinds.insert(id, row)
+    const found = Object.fromEntries(
+      await Promise.all(
+        PAYMENT_KINDS.map(async (kind) => {
+          const { stripe_payments } = await searchPayments(kinds.db, { limit: 50, kind })
+          return [kind, stripe_payments.map(({ id }) => id)] as const
+        }),
+      ),
+    )
+    expect(found).toEqual({
+      needs_review: ["pi_review"],
+      disputed: ["pi_disputed"],
+      sold_out: ["pi_sold_out"],
+      retrying: ["pi_retrying"],
+      being_captured: ["pi_captured"],
+      refunded: ["pi_refunded", "pi_sold_out"],
+      ignored: ["pi_ignored"],
+    })
+    await kinds.close()
+  })
+
+  it("counts no further than a person reads", async () => {
+    const many = await Tables.open(...ALL)
+    await many.rows(
+      `INSERT INTO stripe_payment (id, status) SELECT 'pi_' || n, 'review' FROM generate_series(1, 1001) AS n`,
+    )
+    const search = () => searchPayments(many.db, { limit: 1, states: ["review"] })
+    expect(await search()).toMatchObject({ count: MOST_COUNTED, count_is_capped: true })
+    await many.rows("DELETE FROM stripe_payment WHERE id = 'pi_1'")
+    expect(await search()).toMatchObject({ count: MOST_COUNTED, count_is_capped: false })
+    await many.close()
+  })
+
   it("goes through all pages without a gap, and counts all", async () => {
-    const pages = [0, 2, 4, 6, 8].map((offset) => find({ limit: 2, offset }))
-    expect(await Promise.all(pages)).toEqual([
+    const pages = []
+    for (let before: number | undefined; ; ) {
+      const { ids, count, next } = await find({ limit: 2, before })
+      pages.push({ ids, count })
+      if (next === undefined) break
+      before = next
+    }
+    expect(pages).toEqual([
       { ids: ["pi_7", "pi_6"], count: 7 },
       { ids: ["pi_5", "pi_4"], count: 7 },
       { ids: ["pi_3", "pi_2"], count: 7 },
       { ids: ["pi_1"], count: 7 },
-      { ids: [], count: 7 },
     ])
-    expect(await find({ q: "ada", limit: 1, offset: 1 })).toEqual({ ids: ["pi_3"], count: 3 })
+    const { next } = await find({ q: "ada", limit: 1 })
+    expect(await find({ q: "ada", limit: 1, before: next })).toMatchObject({ ids: ["pi_3"], count: 3 })
   })
 
   it("shows amounts as numbers and states in plain words, and nothing of claims or snapshots", async () => {

@@ -2,9 +2,9 @@ import type { MedusaContainer } from "@medusajs/framework/types"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { readOutbox } from "../src/outbox/outbox"
 import { sendEvents } from "../src/outbox/send-events"
+import { retryReviews } from "../src/payments/actions"
 import { applyOutcomes, type Line, type Outcome } from "../src/payments/payments"
 import type { PaymentState } from "../src/payments/states"
-import { retryReviews } from "../src/payments/waiting"
 import { ALL, Tables } from "./tables"
 
 const LINE: Line = { kind: "decision", text: "Was decided" }

@@ -1,9 +1,9 @@
 import fc from "fast-check"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { dismissPayments, retryReviews } from "../src/payments/actions"
 import { applyOutcomes, type Line, type Outcome } from "../src/payments/payments"
 import { claimToDecide } from "../src/payments/queue"
 import { mayBecome, PAYMENT_STATES, type PaymentState } from "../src/payments/states"
-import { dismissPayments, retryReviews } from "../src/payments/waiting"
 import { ALL, receiveOne, Tables } from "./tables"
 
 const LINE: Line = { kind: "decision", text: "Was decided" }

@@ -145,21 +145,21 @@ describe("what Stripe has, compared with what became of it", () => {
     shop.stripe.faults.next("POST /v1/refunds", { status: 500, times: Number.POSITIVE_INFINITY })
     const stuck = await times(3, () => shop.pay({ items: [{ sku: HOT, quantity: 1 }] }))
     expect((await shop.settled(stuck)).map(({ status }) => status)).toEqual(["review", "review", "review"])
-    const [done = ""] = (
+    const [completed = ""] = (
       await shop.rows<{ id: string }>("SELECT id FROM stripe_payment WHERE status = 'completed'")
     ).map(({ id }) => id)
     shop.stripe.faults.clear()
 
     const [first = "", ...others] = stuck
-    expect(await retry({ ids: [first, done, "pi_unknown"] })).toEqual({
-      retried: [first],
-      not_retried: [
-        { id: done, status: "completed" },
+    expect(await retry({ ids: [first, completed, "pi_unknown"] })).toEqual({
+      done: [first],
+      not_done: [
+        { id: completed, status: "completed" },
         { id: "pi_unknown", status: null },
       ],
     })
-    const { retried } = await retry({ status: "review", reason: "GAVE UP after 2" })
-    expect([...retried].sort()).toEqual([...others].sort())
+    const { done } = await retry({ status: "review", reason: "GAVE UP after 2" })
+    expect([...done].sort()).toEqual([...others].sort())
     expect((await shop.settled(stuck)).map(({ status }) => status)).toEqual([
       "refunded",
       "refunded",

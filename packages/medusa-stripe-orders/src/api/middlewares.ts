@@ -3,7 +3,12 @@ import {
   validateAndTransformBody,
   validateAndTransformQuery,
 } from "@medusajs/framework/http"
-import { dismissStripePayment, listStripePayments } from "./admin/stripe-payments/query"
+import {
+  dismissStripePayment,
+  listStripePayments,
+  payments,
+  paymentsWithReason,
+} from "./admin/stripe-payments/query"
 import { reconcileStripePayments } from "./admin/stripe-payments/reconcile/body"
 import { retryStripePayments } from "./admin/stripe-payments/retry/body"
 import { renewHoldWhenPaying } from "./store/carts/[id]/hold/renew"
@@ -32,6 +37,21 @@ export default defineMiddlewares({
       matcher: "/admin/stripe-payments/retry",
       methods: ["POST"],
       middlewares: [validateAndTransformBody(retryStripePayments)],
+    },
+    {
+      matcher: "/admin/stripe-payments/refund",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(paymentsWithReason)],
+    },
+    {
+      matcher: "/admin/stripe-payments/dismiss",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(paymentsWithReason)],
+    },
+    {
+      matcher: "/admin/stripe-payments/backorder",
+      methods: ["POST"],
+      middlewares: [validateAndTransformBody(payments)],
     },
     {
       matcher: "/admin/stripe-payments/reconcile",

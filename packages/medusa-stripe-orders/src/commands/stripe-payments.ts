@@ -39,7 +39,7 @@ type Of<Name extends Command["name"]> = Extract<Command, { name: Name }>
 
 async function list(stripeOrders: StripeOrdersModuleService, command: Of<"list">): Promise<void> {
   const { status, reason, q, limit, json } = command
-  const found = await stripeOrders.search({ states: status, reason, q, limit, offset: 0 })
+  const found = await stripeOrders.search({ states: status, reason, q, limit })
   const text = [...found.stripe_payments.map(paymentLine), `${found.count} in all`].join("\n")
   print(json, found, text)
 }

@@ -121,11 +121,15 @@ export class Batch {
     return this.outcome(id, "lookup", { kind: "decision", text }, { attempts: "kept" })
   }
 
-  /** Where the order's stock is to come from, and what becomes of it where there is none: the store's hooks, or its options. */
+  /** Where the order's stock is to come from, and what becomes of it where there is none: the store's hooks, or its options; a person who has looked at it has the last word. */
   stockPolicy({ payment: { id } }: OrderDraft): StockPolicy {
     const { whenOutOfStock } = this.plugin.options
     const own = this.stockPolicies.get(id)
-    return { whenOutOfStock: own?.whenOutOfStock ?? whenOutOfStock, locationIds: own?.locationIds }
+    const ofPerson = this.payment(id).backorders ? "backorder" : undefined
+    return {
+      whenOutOfStock: ofPerson ?? own?.whenOutOfStock ?? whenOutOfStock,
+      locationIds: own?.locationIds,
+    }
   }
 
   /** Takes a payment out of the batch; the others go on. */

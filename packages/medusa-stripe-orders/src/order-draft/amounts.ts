@@ -1,31 +1,6 @@
 import type { BigNumberInput } from "@medusajs/framework/types"
 import { BigNumber, MathBN } from "@medusajs/framework/utils"
-
-/**
- * How many decimal places Stripe gives a currency, where it is not two.
- * Source: https://docs.stripe.com/currencies (zero-decimal, three-decimal and special cases). ISK and UGX have
- * no minor unit but are written with two decimals there, so they are absent here.
- */
-const DECIMALS: ReadonlyMap<string, number> = new Map([
-  ...[
-    "bif",
-    "clp",
-    "djf",
-    "gnf",
-    "jpy",
-    "kmf",
-    "krw",
-    "mga",
-    "pyg",
-    "rwf",
-    "vnd",
-    "vuv",
-    "xaf",
-    "xof",
-    "xpf",
-  ].map((currency) => [currency, 0] as const),
-  ...["bhd", "iqd", "jod", "kwd", "omr", "tnd"].map((currency) => [currency, 3] as const),
-])
+import { decimalsOf } from "./decimals"
 
 /**
  * An amount in Stripe's minor units (cents for usd, yen for jpy), an integer.
@@ -49,8 +24,4 @@ export function fromMinorUnits(minor: number, currency: string): number {
 export function formatMinorUnits(minor: number, currency: string): string {
   const decimals = decimalsOf(currency)
   return `${fromMinorUnits(minor, currency).toFixed(decimals)} ${currency.toUpperCase()}`
-}
-
-function decimalsOf(currency: string): number {
-  return DECIMALS.get(currency.toLowerCase()) ?? 2
 }

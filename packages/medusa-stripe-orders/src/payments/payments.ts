@@ -26,6 +26,8 @@ export interface PaymentRow {
   claim: string | null
   attempts: number
   last_error: string | null
+  /** a person decided that it becomes an order though it is not in stock */
+  backorders: boolean
   captured_at: Date | null
   placed_at: Date | null
   /** the state of a person's verdict that an event has interrupted, and its reason: it stands when the order shows the money */
@@ -302,6 +304,30 @@ export async function readTimeline(db: Database, id: string): Promise<TimelineLi
     [storableText(id)],
   )
   return rows
+}
+
+/** A stored event of Stripe's. */
+export interface EventView {
+  id: string
+  type: string
+  created: Date
+  status: "pending" | "settled" | "ignored"
+  /** how often Stripe delivered it; 0: it was fetched */
+  deliveries: number
+  /** as Stripe signed it, without the client's secret; null where it was pruned */
+  payload: unknown
+}
+
+const MOST_EVENTS = 100
+
+/** Stripe's events about a payment, the newest first. */
+export async function readEvents(db: Database, id: string): Promise<EventView[]> {
+  const { rows } = await db.raw(
+    `SELECT id, type, created, status, deliveries, payload FROM stripe_event
+      WHERE payment_intent_id = ? ORDER BY created DESC, created_at DESC, id LIMIT ?`,
+    [storableText(id), MOST_EVENTS],
+  )
+  return rows.map((row: EventView) => ({ ...row, payload: row.payload && JSON.parse(String(row.payload)) }))
 }
 
 function byId(rows: PaymentRow[]): Map<string, PaymentRow> {

@@ -1,3 +1,5 @@
+import { actionsOf, type PaymentAction } from "./actions"
+import { conditionOf, type PaymentKind } from "./kinds"
 import { type Database, FACTS, type PaymentFacts, type PaymentRow } from "./payments"
 import { type PaymentState, states } from "./states"
 import { storableText } from "./storable"
@@ -6,11 +8,20 @@ import { storableText } from "./storable"
 export interface PaymentView
   extends Omit<
       PaymentRow,
-      "account" | "claim" | "resume_to" | "resume_reason" | "snapshot" | "snapshot_at" | "snapshot_revision"
+      | "account"
+      | "backorders"
+      | "claim"
+      | "resume_to"
+      | "resume_reason"
+      | "snapshot"
+      | "snapshot_at"
+      | "snapshot_revision"
     >,
     Omit<PaymentFacts, (typeof SECRET)[number]> {
   /** the state in plain words */
   says: string
+  /** what a person may do about it */
+  actions: PaymentAction[]
 }
 
 /** Not for people. */
@@ -47,14 +58,29 @@ export async function viewPayments(db: Database, ids: string[]): Promise<Payment
 
 export interface PaymentSearch {
   states?: PaymentState[]
+  kind?: PaymentKind
   /** an id, how an e-mail address begins, or how words of a name begin */
   q?: string
   orderIds?: string[]
   /** a part of the reason; upper and lower case are the same */
   reason?: string
   limit: number
-  offset: number
+  /** the `next` of the page before */
+  before?: number
 }
+
+export interface PaymentPage {
+  stripe_payments: PaymentView[]
+  /** how many there are on all pages, up to `MOST_COUNTED` */
+  count: number
+  /** whether there are more than `count` */
+  count_is_capped: boolean
+  /** `before` of the page that follows; null on the last */
+  next: number | null
+}
+
+/** To count a million rows takes a second, and tells a person no more than this. */
+export const MOST_COUNTED = 1_000
 
 /** What `q` may be; each has an index of its own. */
 const MATCHES = [
@@ -85,12 +111,13 @@ function wordsOf(q: string): string | null {
  */
 export async function searchPayments(
   db: Database,
-  { states: wanted, q: typed, orderIds = [], reason, limit, offset }: PaymentSearch,
-): Promise<{ stripe_payments: PaymentView[]; count: number }> {
+  { states: wanted, kind, q: typed, orderIds = [], reason, limit, before }: PaymentSearch,
+): Promise<PaymentPage> {
   const q = typed && storableText(typed)
   const begins = `${q?.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`
   const conditions = [
     ...(wanted ? ["status = ANY(:wanted)"] : []),
+    ...(kind ? [conditionOf(kind)] : []),
     ...(reason ? ["position(lower(:reason) IN lower(reason)) > 0"] : []),
   ]
   const all = ["SELECT id, arrival FROM stripe_payment WHERE deleted_at IS NULL", ...conditions].join(" AND ")
@@ -100,16 +127,27 @@ export async function searchPayments(
     ...(reason && { reason: storableText(reason) }),
     ...(q && { q, orderIds, begins, words: wordsOf(q) }),
   }
+  const older = before === undefined ? "" : "WHERE arrival < :before"
   const { rows } = await db.raw(
     `WITH page AS MATERIALIZED (
-       SELECT id FROM (${found}) AS found ORDER BY arrival DESC LIMIT :limit OFFSET :offset)
+       SELECT id FROM (${found}) AS found ${older} ORDER BY arrival DESC LIMIT :limit)
      SELECT ${VIEW} FROM stripe_payment WHERE id IN (SELECT id FROM page) ORDER BY stripe_payment.arrival DESC`,
-    { ...values, limit, offset },
+    { ...values, limit: limit + 1, ...(before !== undefined && { before }) },
   )
-  const counted = await db.raw(`SELECT count(*)::int AS count FROM (${found}) AS found`, values)
-  return { stripe_payments: rows.map(withWords), count: counted.rows[0].count }
+  const counted = await db.raw(
+    `SELECT count(*)::int AS count FROM (SELECT 1 FROM (${found}) AS found LIMIT :most) AS counted`,
+    { ...values, most: MOST_COUNTED + 1 },
+  )
+  const { count } = counted.rows[0]
+  const page = rows.slice(0, limit).map(withWords)
+  return {
+    stripe_payments: page,
+    count: Math.min(count, MOST_COUNTED),
+    count_is_capped: count > MOST_COUNTED,
+    next: rows.length > limit ? (page.at(-1)?.arrival ?? null) : null,
+  }
 }
 
-function withWords(row: Omit<PaymentView, "says">): PaymentView {
-  return { ...row, says: states[row.status]?.says ?? row.status }
+function withWords(row: Omit<PaymentView, "says" | "actions">): PaymentView {
+  return { ...row, says: states[row.status]?.says ?? row.status, actions: actionsOf(row) }
 }

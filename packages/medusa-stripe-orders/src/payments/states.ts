@@ -149,7 +149,7 @@ const table = {
   },
   review: {
     actor: "person",
-    next: ["pending", "lookup", "ordered", "money_moved"],
+    next: ["pending", "lookup", "ordered", "money_moved", "refunding"],
     onEvent: null,
     onCanceled: "pending",
     withOrder: "money_moved",
@@ -244,6 +244,11 @@ export function keepVerdict(
 
 /** What a person may take up again: what waits for one, and what a person or the plugin has put aside. */
 export const RETRIED: readonly PaymentState[] = [...statesOf("person"), "dismissed", "ignored"]
+
+/** What a person may give back, where there is no order: what needs review, or was put aside. */
+export const REFUNDED: readonly PaymentState[] = ["review", "dismissed", "ignored"]
+
+export const AFTER_REFUND: PaymentState = "refunding"
 
 /** Where a person's dismissal takes a payment that waits for a person. */
 export const AFTER_DISMISSAL: PaymentState = "dismissed"

@@ -17,11 +17,31 @@ import { tellFlowsTheirCart } from "../../medusa/cart-in-flow"
 import { creditHolds } from "../../medusa/own-hold"
 import { faultOfProvider } from "../../medusa/providers"
 import { parseOptions, type ResolvedOptions } from "../../options"
+import {
+  backorderReviews,
+  dismissPayments,
+  refundReviews,
+  retryKind,
+  retryReviews,
+  type WaitingKind,
+} from "../../payments/actions"
 import { type Received, receiveEvents } from "../../payments/inbox"
-import { messageOf, OUTCOME_CHANNEL, readTimeline, type TimelineLine } from "../../payments/payments"
-import { type PaymentSearch, type PaymentView, searchPayments, viewPayments } from "../../payments/search"
+import {
+  type EventView,
+  messageOf,
+  OUTCOME_CHANNEL,
+  readEvents,
+  readTimeline,
+  type TimelineLine,
+} from "../../payments/payments"
+import {
+  type PaymentPage,
+  type PaymentSearch,
+  type PaymentView,
+  searchPayments,
+  viewPayments,
+} from "../../payments/search"
 import { lookAgainAtOrders } from "../../payments/take-up"
-import { dismissPayments, retryKind, retryReviews, type WaitingKind } from "../../payments/waiting"
 import type { Plugin, ReceivedEvent } from "../../plugin"
 import { type ReconcileReport, reconcile } from "../../reconcile/reconcile"
 import { isLiveKey, receivedOf, verifyWebhook } from "../../webhook"
@@ -236,6 +256,30 @@ export class StripeOrdersModuleService
   }
 
   /**
+   * Gives the money of payments in review back that have no order, or cancels their authorizations.
+   *
+   * @param person who decides it, for the timeline
+   * @returns the ids of those that are on their way back
+   */
+  async refund(paymentIntentIds: string[], reason: string, person = "the store's code"): Promise<string[]> {
+    const refunded = await refundReviews(this.#database, person, paymentIntentIds, reason)
+    this.#worker.wake("anything")
+    return refunded
+  }
+
+  /**
+   * Makes orders of payments in review that are not in stock: what is missing is backordered.
+   *
+   * @param person who decides it, for the timeline
+   * @returns the ids of those whose orders are made
+   */
+  async backorder(paymentIntentIds: string[], person = "the store's code"): Promise<string[]> {
+    const accepted = await backorderReviews(this.#database, person, paymentIntentIds)
+    this.#worker.wake("anything")
+    return accepted
+  }
+
+  /**
    * Holds the stock of a cart while its buyer pays, or renews what it holds.
    *
    * @param address the buyer's, for the limit of holds per address; it is stored as a hash
@@ -312,7 +356,7 @@ export class StripeOrdersModuleService
   }
 
   /** Payments of these states, ids, e-mail addresses or names, the newest first. Amounts are minor units. */
-  async search(search: PaymentSearch): Promise<{ stripe_payments: PaymentView[]; count: number }> {
+  async search(search: PaymentSearch): Promise<PaymentPage> {
     return await searchPayments(this.#database, search)
   }
 
@@ -324,6 +368,11 @@ export class StripeOrdersModuleService
   /** Everything that happened to a payment, oldest first: each with when, what, who and the ids. */
   async timeline(paymentIntentId: string): Promise<TimelineLine[]> {
     return await readTimeline(this.#database, paymentIntentId)
+  }
+
+  /** Stripe's events about a payment, the newest 100 first, without the client's secret. */
+  async events(paymentIntentId: string): Promise<EventView[]> {
+    return await readEvents(this.#database, paymentIntentId)
   }
 }
 

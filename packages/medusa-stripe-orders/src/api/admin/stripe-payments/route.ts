@@ -2,6 +2,7 @@ import type { AuthenticatedMedusaRequest, MedusaResponse } from "@medusajs/frame
 import { ContainerRegistrationKeys } from "@medusajs/framework/utils"
 import { STRIPE_ORDERS_MODULE, type StripeOrdersModuleService } from "../../../modules/stripe-orders"
 import type { ListStripePayments } from "./query"
+import { withOrderNumbers } from "./with-orders"
 
 /** What became of payments, the newest first. For administrators, as every route below /admin. */
 export async function GET(
@@ -9,16 +10,18 @@ export async function GET(
   res: MedusaResponse,
 ): Promise<void> {
   const stripeOrders: StripeOrdersModuleService = req.scope.resolve(STRIPE_ORDERS_MODULE)
-  const { status, q, reason, limit, offset } = req.validatedQuery as ListStripePayments
+  const { status, kind, q, reason, limit, before } = req.validatedQuery as ListStripePayments
   const found = await stripeOrders.search({
     states: status,
+    kind,
     q,
     reason,
     orderIds: await orderIds(req, q),
     limit,
-    offset,
+    before,
   })
-  res.json({ ...found, limit, offset })
+  const stripe_payments = await withOrderNumbers(req.scope, found.stripe_payments)
+  res.json({ ...found, stripe_payments, limit })
 }
 
 /** The orders of this number, which a person reads in the admin: `#1042` or `1042`. */

@@ -8,7 +8,8 @@ export class Migration20261128030000 extends Migration {
   override async up(): Promise<void> {
     this.addSql(`
       ALTER TABLE stripe_payment ADD COLUMN IF NOT EXISTS order_amount bigint, ADD COLUMN IF NOT EXISTS checkout text,
-        ADD COLUMN IF NOT EXISTS resume_to text, ADD COLUMN IF NOT EXISTS resume_reason text;
+        ADD COLUMN IF NOT EXISTS resume_to text, ADD COLUMN IF NOT EXISTS resume_reason text,
+        ADD COLUMN IF NOT EXISTS backorders boolean NOT NULL DEFAULT false;
       DO $$ BEGIN
         -- On a new database Medusa's own tables may be made after ours.
         IF to_regclass('customer') IS NOT NULL THEN
@@ -70,7 +71,8 @@ export class Migration20261128030000 extends Migration {
       UPDATE stripe_payment SET status = 'money_moved' WHERE status = 'refunding_rest';
       ALTER TABLE stripe_payment DROP COLUMN IF EXISTS order_amount, DROP COLUMN IF EXISTS checkout,
         DROP COLUMN IF EXISTS client_secret_hash, DROP COLUMN IF EXISTS session_hash, DROP COLUMN IF EXISTS told,
-        DROP COLUMN IF EXISTS resume_to, DROP COLUMN IF EXISTS resume_reason;
+        DROP COLUMN IF EXISTS resume_to, DROP COLUMN IF EXISTS resume_reason,
+        DROP COLUMN IF EXISTS backorders;
       DROP TABLE IF EXISTS stripe_outbox;
       DROP TABLE IF EXISTS stripe_hold;
       DROP INDEX IF EXISTS "IDX_customer_email_lower";`)

@@ -52,6 +52,8 @@ const StripePayment = model
     claimed_until: model.dateTime().nullable(),
     attempts: model.number().default(0),
     last_error: model.text().nullable(),
+    /** a person decided that it becomes an order though it is not in stock */
+    backorders: model.boolean().default(false),
     captured_at: model.dateTime().nullable(),
     /** minor units: what the order comes to, where it was made of a part of what was paid for; a bigint in the database */
     order_amount: model.float().nullable(),

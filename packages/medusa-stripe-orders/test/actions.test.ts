@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import {
+  actionsOf,
+  backorderReviews,
+  dismissPayments,
+  refundReviews,
+  retryKind,
+  retryReviews,
+} from "../src/payments/actions"
 import { searchPayments } from "../src/payments/search"
-import { dismissPayments, retryKind, retryReviews } from "../src/payments/waiting"
 import { ALL, Tables } from "./tables"
 
 let tables: Tables
@@ -86,7 +93,7 @@ describe("payments that wait for a person", () => {
   })
 
   it("are found by a part of their reason, together with other conditions", async () => {
-    const page = { limit: 10, offset: 0 }
+    const page = { limit: 10 }
     const found = async (search: object) => {
       const { stripe_payments, count } = await searchPayments(tables.db, { ...page, ...search })
       expect(count).toBe(stripe_payments.length)
@@ -95,5 +102,55 @@ describe("payments that wait for a person", () => {
     expect(await found({ reason: "Timeout" })).toEqual(["pi_disputed", "pi_done", "pi_stripe"])
     expect(await found({ reason: "Timeout", states: ["review"] })).toEqual(["pi_stripe"])
     expect(await found({ reason: "Timeout", q: "pi_done" })).toEqual(["pi_done"])
+  })
+})
+
+describe("what a person may do about a payment", () => {
+  const soldOut = { reason: "out of stock: 2 of Mug wanted, 1 available", order_id: null }
+
+  it.each<[string, object, string[]]>([
+    ["pending", soldOut, []],
+    ["completed", { order_id: "o" }, []],
+    ["review", soldOut, ["retry", "backorder", "refund", "dismiss"]],
+    ["review", { reason: "its price differs" }, ["retry", "refund", "dismiss"]],
+    ["review", { reason: soldOut.reason, order_id: "o" }, ["retry", "dismiss"]],
+    ["disputed", { order_id: "o" }, ["retry", "dismiss"]],
+    ["dismissed", {}, ["retry", "refund"]],
+    ["ignored", {}, ["retry", "refund"]],
+    ["refunded", soldOut, []],
+  ])("is told, and nothing else is done: %s %j", async (status, more, expected) => {
+    const row = { status, reason: null, order_id: null, ...more }
+    await tables.insert("pi_1", row)
+    const acts = {
+      retry: () => retryReviews(tables.db, "user_1", ["pi_1"]),
+      backorder: () => backorderReviews(tables.db, "user_1", ["pi_1"]),
+      refund: () => refundReviews(tables.db, "user_1", ["pi_1"], "the buyer asked"),
+      dismiss: () => dismissPayments(tables.db, "user_1", ["pi_1"], "settled"),
+    }
+    expect(actionsOf(row as never)).toEqual(expected)
+    for (const [name, act] of Object.entries(acts)) {
+      await tables.rows("UPDATE stripe_payment SET status = ?, reason = ?", [row.status, row.reason])
+      expect(await act(), name).toEqual(expected.includes(name) ? ["pi_1"] : [])
+    }
+  })
+
+  it("is done once, though two do it at once", async () => {
+    await tables.insert("pi_1", { status: "review", ...soldOut })
+    const done = await Promise.all([
+      refundReviews(tables.db, "user_1", ["pi_1"], "sold out"),
+      refundReviews(tables.db, "user_2", ["pi_1"], "sold out"),
+      backorderReviews(tables.db, "user_3", ["pi_1"]),
+    ])
+    expect(done.flat()).toEqual(["pi_1"])
+    expect(await tables.timeline("pi_1")).toHaveLength(1)
+  })
+
+  it("is forgotten with the next retry: a backorder counts once", async () => {
+    await tables.insert("pi_1", { status: "review", ...soldOut })
+    await backorderReviews(tables.db, "user_1", ["pi_1"])
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "lookup", backorders: true })
+    await tables.rows("UPDATE stripe_payment SET status = 'review'")
+    await retryReviews(tables.db, "user_1", ["pi_1"])
+    expect(await tables.payment("pi_1")).toMatchObject({ status: "lookup", backorders: false })
   })
 })

@@ -1,6 +1,32 @@
-import type { Database } from "./payments"
-import { AFTER_DISMISSAL, AFTER_RETRY, type PaymentState, RETRIED, statesOf } from "./states"
+import type { Database, PaymentRow } from "./payments"
+import { isSoldOut, OUT_OF_STOCK } from "./reasons"
+import {
+  AFTER_DISMISSAL,
+  AFTER_REFUND,
+  AFTER_RETRY,
+  type PaymentState,
+  REFUNDED,
+  RETRIED,
+  statesOf,
+} from "./states"
 import { storableText } from "./storable"
+
+/** What a person may do about a payment; each is a line of its timeline. */
+export type PaymentAction = "retry" | "backorder" | "refund" | "dismiss"
+
+export function actionsOf({
+  status,
+  reason,
+  order_id,
+}: Pick<PaymentRow, "status" | "reason" | "order_id">): PaymentAction[] {
+  const isBackorderable = status === "review" && !order_id && isSoldOut(reason)
+  return [
+    ...(RETRIED.includes(status) ? ["retry" as const] : []),
+    ...(isBackorderable ? ["backorder" as const] : []),
+    ...(REFUNDED.includes(status) && !order_id ? ["refund" as const] : []),
+    ...(statesOf("person").includes(status) ? ["dismiss" as const] : []),
+  ]
+}
 
 /** Payments that wait for a person, of one kind. */
 export interface WaitingKind {
@@ -48,6 +74,23 @@ async function waitingAfter(
  * can no longer write: its claim is gone.
  */
 export async function retryReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
+  return await takeUp(db, { person, ids, text: "Taken up again" })
+}
+
+/** Takes payments in review up again whose orders are not in stock, which are made all the same. */
+export async function backorderReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
+  return await takeUp(db, { person, ids, text: "To be backordered", backorders: true })
+}
+
+interface TakeUp {
+  person: string
+  ids: string[]
+  text: string
+  /** Only what is sold out, and in stock or not. */
+  backorders?: boolean
+}
+
+async function takeUp(db: Database, { person, ids, text, backorders = false }: TakeUp): Promise<string[]> {
   const { rows } = await db.raw(
     `WITH retried AS (
        UPDATE stripe_payment
@@ -56,13 +99,18 @@ export async function retryReviews(db: Database, person: string, ids: string[]):
               status_since = clock_timestamp(),
               reason = NULL, resume_to = NULL, resume_reason = NULL, told = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
               claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
-              updated_at = now()
+              backorders = :backorders, updated_at = now()
         WHERE id = ANY(:ids) AND ${waits(":retried")}
+          AND (NOT :backorders OR (status = 'review' AND order_id IS NULL AND starts_with(reason, :outOfStock)))
         RETURNING id, status)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
-     SELECT id, 'action', :person, status, 'Taken up again' FROM retried
+     SELECT id, 'action', :person, status, :text FROM retried
      RETURNING payment_intent_id AS id`,
-    { ...AFTER_RETRY, retried: RETRIED, person, ids: ids.map(storableText) },
+    {
+      ...AFTER_RETRY,
+      ...{ retried: RETRIED, outOfStock: OUT_OF_STOCK },
+      ...{ person, text, backorders, ids: ids.map(storableText) },
+    },
   )
   return rows.map(({ id }: { id: string }) => id)
 }
@@ -99,6 +147,35 @@ export async function dismissPayments(
       reason: storableText(reason),
       person,
       ids: ids.map(storableText),
+    },
+  )
+  return rows.map(({ id }: { id: string }) => id)
+}
+
+/**
+ * Gives the money of payments without an order back: each with its reason and as that person's action. Returns their ids. A
+ * payment of an order is refunded on that order.
+ */
+export async function refundReviews(
+  db: Database,
+  person: string,
+  ids: string[],
+  reason: string,
+): Promise<string[]> {
+  const { rows } = await db.raw(
+    `WITH refunded AS (
+       UPDATE stripe_payment
+          SET status = :refunding, status_since = clock_timestamp(), reason = :reason,
+              attempts = 0, last_error = NULL, due_at = clock_timestamp(),
+              claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
+        WHERE id = ANY(:ids) AND status = ANY(:refunded) AND order_id IS NULL AND deleted_at IS NULL
+        RETURNING id, status)
+     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
+     SELECT id, 'action', :person, status, 'To be refunded: ' || :reason FROM refunded
+     RETURNING payment_intent_id AS id`,
+    {
+      ...{ refunding: AFTER_REFUND, refunded: REFUNDED },
+      ...{ reason: storableText(reason), person, ids: ids.map(storableText) },
     },
   )
   return rows.map(({ id }: { id: string }) => id)
