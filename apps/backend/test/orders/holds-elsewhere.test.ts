@@ -1,5 +1,6 @@
 import { type LocalRedis, startRedis } from "@holdfast/redis-local"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { isNightly } from "../setup/nightly.ts"
 import { closeShops } from "../setup/shop.ts"
 import { Buyers } from "./buyers.ts"
 import { HOT, StripeShop } from "./stripe-shop.ts"
@@ -147,7 +148,7 @@ describe("holds of a shop that decrements its stock", () => {
     expect(await shop.stock(HOT)).toEqual({ stocked: 0, reserved: 0, reservations: 0, raw: "0/0" })
   })
 
-  it("are not there where the store does without", async () => {
+  it.runIf(isNightly)("are not there where the store does without", async () => {
     await shop.restart({ HOLDFAST_HOLD: "false" })
     await shop.putStock(HOT, 1)
     const { status, body } = await buyers.hold(await buyers.cart(ONE))

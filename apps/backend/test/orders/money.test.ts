@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { isNightly } from "../setup/nightly.ts"
 import { closeShops } from "../setup/shop.ts"
 import { hold, untilStatementWaits } from "./standstill.ts"
 import { costOf, StripeShop, times } from "./stripe-shop.ts"
@@ -128,9 +129,11 @@ describe("money that moves after the order", () => {
   })
 
   describe("when the process dies while a refund is recorded", () => {
+    const uncommitted = ["before its rows are committed", "refund"] as const
+
     it.each([
-      ["before its rows are committed", "refund"],
-      ["between its rows and its credit line", "order_change"],
+      ...(isNightly ? [uncommitted] : []),
+      ["between its rows and its credit line", "order_change"] as const,
     ])("%s, shows it once", async (_, table) => {
       const { intent, orderId } = await bought()
       const free = await hold(shop, `LOCK TABLE ${table} IN SHARE MODE`)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Shop } from "../../launch/shop.ts"
+import { isNightly } from "../setup/nightly.ts"
 import { closeShops } from "../setup/shop.ts"
 import { hold, untilItWaits } from "./standstill.ts"
 import { StripeShop, times } from "./stripe-shop.ts"
@@ -109,7 +110,7 @@ describe("the worker is a process's own matter", () => {
     expect(await shop.count(`"order" WHERE id = ANY($1)`, [orders])).toBe(intents.length)
   })
 
-  it("one that ends in order gives its leases back at once", async () => {
+  it.runIf(isNightly)("one that ends in order gives its leases back at once", async () => {
     first = await worker()
     await second.kill("SIGTERM")
     const took = await seconds(() => decides(first))
