@@ -1,4 +1,4 @@
-import type { Batch, BatchResult, Grant, KeyState, Session } from "../store.js"
+import type { Batch, BatchResult, CircleMember, Deadlock, Grant, KeyState, Session } from "../store.js"
 import { describe } from "./inspect.js"
 import type { Subscriber } from "./listener.js"
 import type { ScriptClient, ScriptReply } from "./script-client.js"
@@ -55,26 +55,29 @@ export class RedisSession implements Session {
         finite(it.ttl),
         it.wait ? 1 : 0,
         it.keys,
+        ...(it.wait && it.holds?.length ? [it.holds.map(({ id, key }) => [id, key])] : []),
       ]),
       this.#waiting.size,
     ])
   }
 
   #decode(reply: ScriptReply, batch: Batch): BatchResult {
-    const [, renewed, released, granted, refused, known, wakeIn] = reply as unknown as RawResult
+    const [, renewed, released, granted, refused, known, wakeIn, deadlocked] = reply as unknown as RawResult
     const news = this.#news
     this.#news = { granted: [], taken: [] }
     const grants = [...news.granted, ...toGrants(granted)]
     for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
     const expected = known ? known.map(Number) : undefined
     this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], batch)
-    for (const { seq } of grants) this.#waiting.delete(seq)
+    const deadlocks = toDeadlocks(deadlocked ?? [])
+    for (const { seq } of [...grants, ...deadlocks]) this.#waiting.delete(seq)
     const dropped = expected ? this.#forgetAllBut(expected, batch) : []
     return {
       renewed: renewed.map(isYes),
       released: released.map(isYes),
       granted: grants,
       refused: toRefusals(refused),
+      deadlocked: deadlocks,
       dropped,
       taken: news.taken,
       wakeIn: Number(wakeIn) < 0 ? undefined : Number(wakeIn) / 1_000,
@@ -150,6 +153,7 @@ type RawResult = [
   refused: unknown[],
   known: unknown[] | null,
   wakeIn: unknown,
+  deadlocked?: unknown[] | null,
 ]
 
 const isYes = (value: unknown) => Number(value) === 1
@@ -159,6 +163,28 @@ function toRefusals(list: readonly unknown[]): { seq: number; key: string }[] {
   const refusals = []
   for (let i = 0; i < list.length; i += 2) refusals.push({ seq: Number(list[i]), key: String(list[i + 1]) })
   return refusals
+}
+
+/** From SEQ and the members of a circle, one after the other. */
+function toDeadlocks(list: readonly unknown[]): Deadlock[] {
+  const deadlocks = []
+  for (let i = 0; i < list.length; i += 2)
+    deadlocks.push({ seq: Number(list[i]), circle: (list[i + 1] as RawMember[]).map(toMember) })
+  return deadlocks
+}
+
+type RawMember = [
+  id: string,
+  owner: string,
+  keys: string[],
+  waitsFor: string,
+  leaseId: string | null,
+  leaseOwner: string | null,
+]
+
+function toMember([id, owner, keys, waitsFor, leaseId, leaseOwner]: RawMember): CircleMember {
+  const heldBy = leaseId === null || leaseOwner === null ? undefined : { id: leaseId, owner: leaseOwner }
+  return { id, owner, keys, waitsFor, heldBy }
 }
 
 /** Infinity has no form in JSON. */
