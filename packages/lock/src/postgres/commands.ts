@@ -14,7 +14,8 @@ const execute = (names: Names) => `
 -- Executes all of a batch at one instant, as \`Session.execute\` in store.ts says. Each list has one element for each
 -- key of each of its members; \`…_of\` says which member, counted from 1. \`alone\`: no other request of the batch
 -- shares a key with it, and it has no second one. \`given_up_turn\`: that of the last batch whose answer never came.
--- \`recall\`: the session's waiting requests, after such a batch. Returns the result as JSON.
+-- \`recall\`: the session's waiting requests, after such a batch. \`hold_…\`: leases that a request holds, by the
+-- request's seq; with defaults, for processes of version 6. Returns the result as JSON.
 CREATE OR REPLACE FUNCTION ${names.schema}.execute(
   caller text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
@@ -22,7 +23,8 @@ CREATE OR REPLACE FUNCTION ${names.schema}.execute(
   cancel_seq bigint[], cancel_key text[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
   acquire_ttl double precision[], acquire_wait boolean[], acquire_alone boolean[],
-  recall_seq bigint[], recall_key text[]
+  recall_seq bigint[], recall_key text[],
+  hold_seq bigint[] DEFAULT '{}', hold_key text[] DEFAULT '{}', hold_id text[] DEFAULT '{}'
 ) RETURNS text LANGUAGE plpgsql ${PLANNING} AS $$
 DECLARE
   now double precision;
@@ -37,6 +39,7 @@ DECLARE
   numbers bigint[];
   granted bigint[];
   refused json;
+  deadlocked json;
   recalled bigint[];
   wake_in double precision;
 BEGIN${takeAdvisoryLock(names)}
@@ -105,10 +108,11 @@ BEGIN${takeAdvisoryLock(names)}
     SELECT array_agg(p.seq), array_agg(p.number) INTO placed, numbers FROM placing_rows p;
   END IF;
   IF cardinality(acquire_of) > coalesce(cardinality(placed), 0) THEN
-    SELECT granted || a.held, a.busy, a.waits, numbers || a.last_one
-      INTO granted, refused, is_waiting, numbers
+    SELECT granted || a.held, a.busy, a.circles, a.waits, numbers || a.last_one
+      INTO granted, refused, deadlocked, is_waiting, numbers
       FROM ${names.schema}.acquire(caller, now, coalesce(recovering, false), coalesce(placed, '{}'), acquire_of, acquire_key,
-        acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait) a(held, busy, waits, last_one);
+        acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait, hold_seq, hold_key, hold_id)
+        a(held, busy, circles, waits, last_one);
   END IF;
   IF numbers[cardinality(numbers)] > state.number THEN
     PERFORM ${names.schema}.widen(0, numbers[cardinality(numbers)] + ${NUMBERS});
@@ -142,7 +146,7 @@ BEGIN${takeAdvisoryLock(names)}
   RETURN concat('{"renewed":', coalesce(array_to_json(renewed), '[]'), ',"released":', coalesce(array_to_json(released), '[]'),
     ',"placed":', coalesce(array_to_json(placed), '[]'), ',"numbers":', coalesce(array_to_json(numbers), '[]'),
     ',"granted":', CASE WHEN cardinality(granted) > 0 THEN coalesce(${names.schema}.grants_of(granted), '[]') ELSE '[]' END,
-    ',"refused":', coalesce(refused, '[]'), ',"ended":', coalesce(array_to_json(state.ended), '[]'),
+    ',"refused":', coalesce(refused, '[]'), ',"deadlocked":' || deadlocked, ',"ended":', coalesce(array_to_json(state.ended), '[]'),
     ',"recalled":', coalesce(array_to_json(recalled), '[]'), ',"lost":', CASE WHEN lost THEN 'true' ELSE 'false' END,
     ',"wakeIn":', CASE WHEN wake_in < 'Infinity' THEN wake_in::text ELSE 'null' END, '}');
 END $$;
@@ -153,13 +157,16 @@ const acquire = ({ schema }: Names) => `
 CREATE OR REPLACE FUNCTION ${schema}.acquire(
   caller text, now double precision, recovering boolean, placed bigint[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
-  acquire_ttl double precision[], acquire_wait boolean[],
-  OUT granted bigint[], OUT refused json, OUT is_waiting boolean, OUT last_number bigint
+  acquire_ttl double precision[], acquire_wait boolean[], hold_seq bigint[], hold_key text[], hold_id text[],
+  OUT granted bigint[], OUT refused json, OUT deadlocked json, OUT is_waiting boolean, OUT last_number bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
   request record;
   busy text;
   refusals json[] := '{}';
+  held bigint[];
+  circle json;
+  circles json[] := '{}';
 BEGIN
   is_waiting := false;
   FOR request IN
@@ -181,13 +188,18 @@ BEGIN
       CONTINUE;
     END IF;
     last_number := nextval('${schema}.number');
+    held := NULL;
+    IF busy IS NOT NULL AND request.seq = ANY (hold_seq) THEN
+      SELECT array_agg(DISTINCT q.number) INTO held FROM unnest(hold_seq, hold_key, hold_id) h(seq, key, id)
+        JOIN ${schema}.queue q ON ${sameKey("q", "h.key")} AND NOT q.waits AND q.id = h.id WHERE h.seq = request.seq;
+    END IF;
     -- It may re-enter what its owner holds for as long as that is held: it shares the token.
     INSERT INTO ${schema}.queue
       SELECT k.key, busy IS NOT NULL, last_number, coalesce(holds.token, last_number),
         max(coalesce(holds.token, last_number)) OVER (), busy IS NULL,
         CASE WHEN busy IS NULL THEN now + request.ttl END, now, request.ttl,
         busy IS NULL AND request.ttl > ${LONGEST_FORGOTTEN}, cardinality(request.keys) > 1,
-        caller, request.seq, request.id, request.owner
+        caller, request.seq, request.id, request.owner, held
       FROM unnest(request.keys) k(key)
       LEFT JOIN LATERAL (
         SELECT h.token FROM ${schema}.queue h
@@ -195,8 +207,16 @@ BEGIN
     IF busy IS NULL THEN
       PERFORM ${schema}.take_over(last_number, now);
       granted := granted || last_number;
-    ELSE
+      CONTINUE;
+    END IF;
+    circle := CASE WHEN held IS NOT NULL THEN ${schema}.circle_closed_by(last_number, held) END;
+    IF circle IS NULL THEN
       is_waiting := true;
+    ELSE
+      -- No other session has seen it in the queue.
+      DELETE FROM ${schema}.queue q WHERE q.number = last_number;
+      circles := circles || json_build_array(request.seq, circle);
+      deadlocked := array_to_json(circles);
     END IF;
   END LOOP;
   refused := array_to_json(refusals);
@@ -227,7 +247,9 @@ DECLARE
 BEGIN${takeAdvisoryLock(names)}
   PERFORM ${names.schema}.advance_and_wake(now, ${names.schema}.recover_and_expire(now));
   RETURN (SELECT coalesce(json_agg(json_build_object('key', q.key, 'number', q.number, 'waits', q.waits, 'token', q.token,
-      'id', q.id, 'owner', q.owner, 'age', now - q.since, 'expiresIn', CASE WHEN q.due < 'Infinity' THEN q.due - now END)
+      'id', q.id, 'owner', q.owner, 'age', now - q.since, 'expiresIn', CASE WHEN q.due < 'Infinity' THEN q.due - now END,
+      'holds', CASE WHEN q.waits AND q.holds IS NOT NULL THEN (
+        SELECT json_agg(DISTINCT l.id) FROM ${names.schema}.queue l WHERE l.number = ANY (q.holds) AND NOT l.waits) END)
       ORDER BY q.key, q.waits, q.number), '[]') FROM ${names.schema}.queue q);
 END $$;
 

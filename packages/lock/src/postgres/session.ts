@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { LockError } from "../errors.js"
+import { type RawMember, toMember } from "../raw-circle.js"
 import {
   type Batch,
   type BatchResult,
@@ -52,6 +53,7 @@ interface ExecuteReply {
   numbers: number[]
   granted: [seq: number, token: number, tokens?: Record<string, number>][]
   refused: [seq: number, key: string][]
+  deadlocked: [seq: number, circle: RawMember[]][]
   ended: [seq: number, token: number, taken: boolean][]
   /** Whether the server knows none of the session's waiting requests. */
   lost: boolean
@@ -148,7 +150,7 @@ export class PostgresSession implements Session {
 
   #whole(batch: Batch, turn: number, recall: readonly Cancellation[]): Statement {
     const session = [this.#name, turn, this.#givenUp, this.#waiting.size > 0]
-    return this.#call("execute", [...session, ...argumentsOf(batch, recall)])
+    return this.#call("execute", [...session, ...argumentsOf(batch, recall), ...holds(batch.acquire)])
   }
 
   /** The fast path for a batch of one request or one release of one key. */
@@ -163,7 +165,8 @@ export class PostgresSession implements Session {
     }
     if (waits || wanted?.keys.length !== 1) return undefined
     const { seq, keys, id, owner, ttl, wait } = wanted
-    return this.#call("acquire_one", [this.#name, turn, seq, keys[0], id, owner, ttl, wait])
+    const values = [this.#name, turn, seq, keys[0], id, owner, ttl, wait, ...holds([wanted]).slice(1)]
+    return this.#call("acquire_one", values)
   }
 
   #call(name: string, values: unknown[]): Statement {
@@ -171,7 +174,7 @@ export class PostgresSession implements Session {
     const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
     // A prepared statement stays with its connection, and a shared one is another one each time.
     return this.#listener.listens
-      ? { text, values, name: `holdfast_${name}_${this.#names.advisoryLock}` }
+      ? { text, values, name: `holdfast_${name}_${values.length}_${this.#names.advisoryLock}` }
       : { text, values }
   }
 
@@ -185,7 +188,8 @@ export class PostgresSession implements Session {
     for (const { seq } of granted) this.#waiting.delete(seq)
     const dropped = this.#dropped(reply, recall)
     const refused = reply.refused.map(([seq, key]) => ({ seq, key }))
-    const settled = new Set([...granted, ...refused].map(({ seq }) => seq))
+    const deadlocked = reply.deadlocked.map(([seq, circle]) => ({ seq, circle: circle.map(toMember) }))
+    const settled = new Set([...granted, ...refused, ...deadlocked].map(({ seq }) => seq))
     for (const { seq, keys, wait } of batch.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
     // With a pool nothing else goes over the connection that hears of the turn.
@@ -195,6 +199,7 @@ export class PostgresSession implements Session {
       released: countReleased(batch.release, reply.released),
       granted,
       refused,
+      deadlocked,
       dropped,
       taken: reply.ended.flatMap(([seq, , taken]) => (taken ? [seq] : [])),
       wakeIn: this.#wakeIn(reply.wakeIn ?? undefined),
@@ -256,6 +261,8 @@ export class PostgresSession implements Session {
   }
 }
 
+const NONE: never[] = []
+
 const NOTHING: ExecuteReply = {
   renewed: [],
   released: [],
@@ -263,6 +270,7 @@ const NOTHING: ExecuteReply = {
   numbers: [],
   granted: [],
   refused: [],
+  deadlocked: [],
   ended: [],
   recalled: [],
   lost: false,
@@ -341,6 +349,16 @@ function requests(acquire: readonly Request[]): unknown[][] {
     each(acquire, ({ wait }) => wait),
     each(acquire, isAlone),
   ]
+}
+
+/** Nothing where no request holds any: an argument costs, be it empty. */
+function holds(acquire: readonly Request[]): unknown[][] {
+  if (!acquire.some(({ holds }) => holds)) return NONE
+  const all = acquire.flatMap(({ seq, wait, holds = [] }) =>
+    wait ? holds.map((it) => ({ seq, ...it })) : [],
+  )
+  if (all.length === 0) return NONE
+  return [all.map(({ seq }) => seq), all.map(({ key }) => key), all.map(({ id }) => id)]
 }
 
 function countReleased(release: readonly Release[], released: readonly number[]): boolean[] {

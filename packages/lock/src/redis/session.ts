@@ -1,4 +1,5 @@
-import type { Batch, BatchResult, CircleMember, Deadlock, Grant, KeyState, Session } from "../store.js"
+import { type RawMember, toMember } from "../raw-circle.js"
+import type { Batch, BatchResult, Deadlock, Grant, KeyState, Session } from "../store.js"
 import { describe } from "./inspect.js"
 import type { Subscriber } from "./listener.js"
 import type { ScriptClient, ScriptReply } from "./script-client.js"
@@ -171,20 +172,6 @@ function toDeadlocks(list: readonly unknown[]): Deadlock[] {
   for (let i = 0; i < list.length; i += 2)
     deadlocks.push({ seq: Number(list[i]), circle: (list[i + 1] as RawMember[]).map(toMember) })
   return deadlocks
-}
-
-type RawMember = [
-  id: string,
-  owner: string,
-  keys: string[],
-  waitsFor: string,
-  leaseId: string | null,
-  leaseOwner: string | null,
-]
-
-function toMember([id, owner, keys, waitsFor, leaseId, leaseOwner]: RawMember): CircleMember {
-  const heldBy = leaseId === null || leaseOwner === null ? undefined : { id: leaseId, owner: leaseOwner }
-  return { id, owner, keys, waitsFor, heldBy }
 }
 
 /** Infinity has no form in JSON. */
