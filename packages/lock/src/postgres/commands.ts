@@ -14,8 +14,8 @@ const execute = (names: Names) => `
 -- Executes all of a batch at one instant, as \`Session.execute\` in store.ts says. Each list has one element for each
 -- key of each of its members; \`…_of\` says which member, counted from 1. \`alone\`: no other request of the batch
 -- shares a key with it, and it has no second one. \`given_up_turn\`: that of the last batch whose answer never came.
--- \`recall\`: the session's waiting requests, after such a batch. \`hold_…\`: leases that a request holds, by the
--- request's seq; with defaults, for processes of version 6. Returns the result as JSON.
+-- \`recall\`: the session's waiting requests, after such a batch. An \`acquire_of\` below 0 is no key of a request, but a
+-- lease that the request of the same number above 0 holds: its id and one of its keys. Returns the result as JSON.
 CREATE OR REPLACE FUNCTION ${names.schema}.execute(
   caller text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
@@ -23,8 +23,7 @@ CREATE OR REPLACE FUNCTION ${names.schema}.execute(
   cancel_seq bigint[], cancel_key text[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
   acquire_ttl double precision[], acquire_wait boolean[], acquire_alone boolean[],
-  recall_seq bigint[], recall_key text[],
-  hold_seq bigint[] DEFAULT '{}', hold_key text[] DEFAULT '{}', hold_id text[] DEFAULT '{}'
+  recall_seq bigint[], recall_key text[]
 ) RETURNS text LANGUAGE plpgsql ${PLANNING} AS $$
 DECLARE
   now double precision;
@@ -39,7 +38,6 @@ DECLARE
   numbers bigint[];
   granted bigint[];
   refused json;
-  deadlocked json;
   recalled bigint[];
   wake_in double precision;
 BEGIN${takeAdvisoryLock(names)}
@@ -108,11 +106,10 @@ BEGIN${takeAdvisoryLock(names)}
     SELECT array_agg(p.seq), array_agg(p.number) INTO placed, numbers FROM placing_rows p;
   END IF;
   IF cardinality(acquire_of) > coalesce(cardinality(placed), 0) THEN
-    SELECT granted || a.held, a.busy, a.circles, a.waits, numbers || a.last_one
-      INTO granted, refused, deadlocked, is_waiting, numbers
+    SELECT granted || a.held, a.busy, a.waits, numbers || a.last_one
+      INTO granted, refused, is_waiting, numbers
       FROM ${names.schema}.acquire(caller, now, coalesce(recovering, false), coalesce(placed, '{}'), acquire_of, acquire_key,
-        acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait, hold_seq, hold_key, hold_id)
-        a(held, busy, circles, waits, last_one);
+        acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait) a(held, busy, waits, last_one);
   END IF;
   IF numbers[cardinality(numbers)] > state.number THEN
     PERFORM ${names.schema}.widen(0, numbers[cardinality(numbers)] + ${NUMBERS});
@@ -146,19 +143,20 @@ BEGIN${takeAdvisoryLock(names)}
   RETURN concat('{"renewed":', coalesce(array_to_json(renewed), '[]'), ',"released":', coalesce(array_to_json(released), '[]'),
     ',"placed":', coalesce(array_to_json(placed), '[]'), ',"numbers":', coalesce(array_to_json(numbers), '[]'),
     ',"granted":', CASE WHEN cardinality(granted) > 0 THEN coalesce(${names.schema}.grants_of(granted), '[]') ELSE '[]' END,
-    ',"refused":', coalesce(refused, '[]'), ',"deadlocked":' || deadlocked, ',"ended":', coalesce(array_to_json(state.ended), '[]'),
+    ',"refused":', coalesce(refused, '[]'), ',"ended":', coalesce(array_to_json(state.ended), '[]'),
     ',"recalled":', coalesce(array_to_json(recalled), '[]'), ',"lost":', CASE WHEN lost THEN 'true' ELSE 'false' END,
     ',"wakeIn":', CASE WHEN wake_in < 'Infinity' THEN wake_in::text ELSE 'null' END, '}');
 END $$;
 `
 
 const acquire = ({ schema }: Names) => `
--- Places the requests that \`execute\` couldn't place on free keys, one after the other.
+-- Places the requests that \`execute\` couldn't place on free keys, one after the other. Those that are refused are
+-- reported with the key that is busy, and where they would have waited for themselves with the circle.
 CREATE OR REPLACE FUNCTION ${schema}.acquire(
   caller text, now double precision, recovering boolean, placed bigint[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
-  acquire_ttl double precision[], acquire_wait boolean[], hold_seq bigint[], hold_key text[], hold_id text[],
-  OUT granted bigint[], OUT refused json, OUT deadlocked json, OUT is_waiting boolean, OUT last_number bigint
+  acquire_ttl double precision[], acquire_wait boolean[],
+  OUT granted bigint[], OUT refused json, OUT is_waiting boolean, OUT last_number bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
   request record;
@@ -166,7 +164,6 @@ DECLARE
   refusals json[] := '{}';
   held bigint[];
   circle json;
-  circles json[] := '{}';
 BEGIN
   is_waiting := false;
   FOR request IN
@@ -174,7 +171,7 @@ BEGIN
       bool_or(r.wait) AS wait, array_agg(r.key ORDER BY r.place) AS keys
     FROM unnest(acquire_of, acquire_key, acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait)
       WITH ORDINALITY r(of, key, seq, id, owner, ttl, wait, place)
-    WHERE r.seq <> ALL (placed)
+    WHERE r.seq <> ALL (placed) AND r.of > 0
     GROUP BY r.of ORDER BY r.of
   LOOP
     SELECT k.key INTO busy FROM unnest(request.keys) WITH ORDINALITY k(key, place)
@@ -189,9 +186,9 @@ BEGIN
     END IF;
     last_number := nextval('${schema}.number');
     held := NULL;
-    IF busy IS NOT NULL AND request.seq = ANY (hold_seq) THEN
-      SELECT array_agg(DISTINCT q.number) INTO held FROM unnest(hold_seq, hold_key, hold_id) h(seq, key, id)
-        JOIN ${schema}.queue q ON ${sameKey("q", "h.key")} AND NOT q.waits AND q.id = h.id WHERE h.seq = request.seq;
+    IF busy IS NOT NULL AND -request.of = ANY (acquire_of) THEN
+      SELECT array_agg(DISTINCT q.number) INTO held FROM unnest(acquire_of, acquire_key, acquire_id) h(of, key, id)
+        JOIN ${schema}.queue q ON ${sameKey("q", "h.key")} AND NOT q.waits AND q.id = h.id WHERE h.of = -request.of;
     END IF;
     -- It may re-enter what its owner holds for as long as that is held: it shares the token.
     INSERT INTO ${schema}.queue
@@ -215,8 +212,7 @@ BEGIN
     ELSE
       -- No other session has seen it in the queue.
       DELETE FROM ${schema}.queue q WHERE q.number = last_number;
-      circles := circles || json_build_array(request.seq, circle);
-      deadlocked := array_to_json(circles);
+      refusals := refusals || json_build_array(request.seq, busy, circle);
     END IF;
   END LOOP;
   refused := array_to_json(refusals);

@@ -26,7 +26,7 @@ const single = (names: Names) => `
 -- Returns the number of the request, or the result of \`execute\`.
 CREATE OR REPLACE FUNCTION ${names.schema}.acquire_one(
   caller text, this_turn bigint, asked_seq bigint, target text, lease_id text, lease_owner text,
-  lease_ttl double precision, may_wait boolean, hold_key text[] DEFAULT '{}', hold_id text[] DEFAULT '{}'
+  lease_ttl double precision, may_wait boolean
 ) RETURNS text LANGUAGE plpgsql ${BY_INDEX} AS $$
 DECLARE
   now double precision;
@@ -46,7 +46,7 @@ BEGIN${takeAdvisoryLock(names)}
     CASE WHEN lease_ttl <= ${LONGEST_FORGOTTEN} THEN lease_ttl ELSE 0 END,
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
     ARRAY[1], ARRAY[target], ARRAY[asked_seq], ARRAY[lease_id], ARRAY[lease_owner], ARRAY[lease_ttl], ARRAY[may_wait],
-    ARRAY[true], '{}', '{}', array_fill(asked_seq, ARRAY[cardinality(hold_key)]), hold_key, hold_id);
+    ARRAY[true], '{}', '{}');
 END $$;
 
 -- Returns true, or the result of \`execute\`.

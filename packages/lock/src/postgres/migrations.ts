@@ -44,14 +44,11 @@ const MIGRATIONS: readonly { readonly to: number; readonly sql: (schema: string)
   },
   {
     to: 7,
-    // A request may say what its caller holds. The new parameters have defaults, so that processes of version 6 go on.
+    // A request may say what its caller holds. No function has other parameters for that: with DROP FUNCTION the batches
+    // of version 6 that waited for the advisory lock just then would have failed.
     sql: (schema) => `
     ALTER TABLE ${schema}.queue ADD COLUMN holds bigint[];
-    ALTER TABLE ${schema}.lasting ADD COLUMN holds bigint[];
-    FOR old IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = to_regnamespace('${schema}')
-      AND p.proname IN ('execute', 'acquire', 'acquire_one') LOOP
-      EXECUTE format('DROP FUNCTION %s', old);
-    END LOOP;`,
+    ALTER TABLE ${schema}.lasting ADD COLUMN holds bigint[];`,
   },
 ]
 

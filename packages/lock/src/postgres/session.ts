@@ -52,8 +52,8 @@ interface ExecuteReply {
   placed: number[]
   numbers: number[]
   granted: [seq: number, token: number, tokens?: Record<string, number>][]
-  refused: [seq: number, key: string][]
-  deadlocked: [seq: number, circle: RawMember[]][]
+  /** With the circle where the request would have waited for itself. */
+  refused: [seq: number, key: string, circle?: RawMember[]][]
   ended: [seq: number, token: number, taken: boolean][]
   /** Whether the server knows none of the session's waiting requests. */
   lost: boolean
@@ -150,7 +150,7 @@ export class PostgresSession implements Session {
 
   #whole(batch: Batch, turn: number, recall: readonly Cancellation[]): Statement {
     const session = [this.#name, turn, this.#givenUp, this.#waiting.size > 0]
-    return this.#call("execute", [...session, ...argumentsOf(batch, recall), ...holds(batch.acquire)])
+    return this.#call("execute", [...session, ...argumentsOf(batch, recall)])
   }
 
   /** The fast path for a batch of one request or one release of one key. */
@@ -163,10 +163,9 @@ export class PostgresSession implements Session {
       const name = waits ? "hand_off" : "release_one"
       return this.#call(name, [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
     }
-    if (waits || wanted?.keys.length !== 1) return undefined
+    if (waits || wanted?.keys.length !== 1 || wanted.holds?.length) return undefined
     const { seq, keys, id, owner, ttl, wait } = wanted
-    const values = [this.#name, turn, seq, keys[0], id, owner, ttl, wait, ...holds([wanted]).slice(1)]
-    return this.#call("acquire_one", values)
+    return this.#call("acquire_one", [this.#name, turn, seq, keys[0], id, owner, ttl, wait])
   }
 
   #call(name: string, values: unknown[]): Statement {
@@ -174,7 +173,7 @@ export class PostgresSession implements Session {
     const text = `SELECT ${this.#names.schema}.${name}(${parameters}) AS reply`
     // A prepared statement stays with its connection, and a shared one is another one each time.
     return this.#listener.listens
-      ? { text, values, name: `holdfast_${name}_${values.length}_${this.#names.advisoryLock}` }
+      ? { text, values, name: `holdfast_${name}_${this.#names.advisoryLock}` }
       : { text, values }
   }
 
@@ -187,9 +186,7 @@ export class PostgresSession implements Session {
     const granted = this.#granted(batch, reply)
     for (const { seq } of granted) this.#waiting.delete(seq)
     const dropped = this.#dropped(reply, recall)
-    const refused = reply.refused.map(([seq, key]) => ({ seq, key }))
-    const deadlocked = reply.deadlocked.map(([seq, circle]) => ({ seq, circle: circle.map(toMember) }))
-    const settled = new Set([...granted, ...refused, ...deadlocked].map(({ seq }) => seq))
+    const settled = new Set([...granted.map(({ seq }) => seq), ...reply.refused.map(([seq]) => seq)])
     for (const { seq, keys, wait } of batch.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
     // With a pool nothing else goes over the connection that hears of the turn.
@@ -198,8 +195,10 @@ export class PostgresSession implements Session {
       renewed: batch.renew.map((_, i) => reply.renewed.includes(i + 1)),
       released: countReleased(batch.release, reply.released),
       granted,
-      refused,
-      deadlocked,
+      refused: reply.refused.flatMap(([seq, key, circle]) => (circle ? [] : [{ seq, key }])),
+      deadlocked: reply.refused.flatMap(([seq, , circle]) =>
+        circle ? [{ seq, circle: circle.map(toMember) }] : [],
+      ),
       dropped,
       taken: reply.ended.flatMap(([seq, , taken]) => (taken ? [seq] : [])),
       wakeIn: this.#wakeIn(reply.wakeIn ?? undefined),
@@ -261,8 +260,6 @@ export class PostgresSession implements Session {
   }
 }
 
-const NONE: never[] = []
-
 const NOTHING: ExecuteReply = {
   renewed: [],
   released: [],
@@ -270,7 +267,6 @@ const NOTHING: ExecuteReply = {
   numbers: [],
   granted: [],
   refused: [],
-  deadlocked: [],
   ended: [],
   recalled: [],
   lost: false,
@@ -339,7 +335,7 @@ function requests(acquire: readonly Request[]): unknown[][] {
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
   const isAlone = ({ keys }: Request) => keys.length === 1 && counts.get(keys[0] ?? "") === 1
-  return [
+  const lists = [
     each(acquire, (_, of) => of),
     keys,
     each(acquire, ({ seq }) => seq),
@@ -349,16 +345,13 @@ function requests(acquire: readonly Request[]): unknown[][] {
     each(acquire, ({ wait }) => wait),
     each(acquire, isAlone),
   ]
+  for (const [i, { wait, seq, holds = [] }] of acquire.entries())
+    if (wait) for (const { key, id } of holds) addTo(lists, [-(i + 1), key, seq, id, id, 0, wait, false])
+  return lists
 }
 
-/** Nothing where no request holds any: an argument costs, be it empty. */
-function holds(acquire: readonly Request[]): unknown[][] {
-  if (!acquire.some(({ holds }) => holds)) return NONE
-  const all = acquire.flatMap(({ seq, wait, holds = [] }) =>
-    wait ? holds.map((it) => ({ seq, ...it })) : [],
-  )
-  if (all.length === 0) return NONE
-  return [all.map(({ seq }) => seq), all.map(({ key }) => key), all.map(({ id }) => id)]
+function addTo(lists: unknown[][], values: unknown[]): void {
+  for (const [i, value] of values.entries()) lists[i]?.push(value)
 }
 
 function countReleased(release: readonly Release[], released: readonly number[]): boolean[] {
