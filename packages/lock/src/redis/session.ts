@@ -1,5 +1,5 @@
 import { type RawMember, toMember } from "../raw-circle.js"
-import type { Batch, BatchResult, Deadlock, Grant, KeyState, Session } from "../store.js"
+import type { Batch, BatchResult, Deadlock, Grant, KeyState, Request, Session } from "../store.js"
 import { describe } from "./inspect.js"
 import type { Subscriber } from "./listener.js"
 import type { ScriptClient, ScriptReply } from "./script-client.js"
@@ -49,15 +49,7 @@ export class RedisSession implements Session {
       renew.map(({ id, keys, token, ttl }) => [id, keys, token ?? 0, finite(ttl)]),
       release.map(({ id, keys, token }) => [id, keys, token ?? 0]),
       [...cancel.map(({ seq, keys }) => [seq, keys]), ...this.#orphans.map((seq) => [seq, []])],
-      acquire.map((it) => [
-        it.seq,
-        it.id,
-        it.owner === it.id ? 0 : it.owner,
-        finite(it.ttl),
-        it.wait ? 1 : 0,
-        it.keys,
-        ...(it.wait && it.holds?.length ? [it.holds.map(({ id, key }) => [id, key])] : []),
-      ]),
+      acquire.map(toFields),
       this.#waiting.size,
     ])
   }
@@ -70,8 +62,9 @@ export class RedisSession implements Session {
     for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
     const expected = known ? known.map(Number) : undefined
     this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], batch)
-    const deadlocks = toDeadlocks(deadlocked ?? [])
-    for (const { seq } of [...grants, ...deadlocks]) this.#waiting.delete(seq)
+    const deadlocks = deadlocked ? toDeadlocks(deadlocked) : []
+    for (const { seq } of grants) this.#waiting.delete(seq)
+    for (const { seq } of deadlocks) this.#waiting.delete(seq)
     const dropped = expected ? this.#forgetAllBut(expected, batch) : []
     return {
       renewed: renewed.map(isYes),
@@ -158,6 +151,13 @@ type RawResult = [
 ]
 
 const isYes = (value: unknown) => Number(value) === 1
+
+/** With a seventh field where the request holds leases. A spread at the end made a pair a quarter slower for the client. */
+function toFields({ seq, id, owner, ttl, wait, keys, holds }: Request): unknown[] {
+  const fields: unknown[] = [seq, id, owner === id ? 0 : owner, finite(ttl), wait ? 1 : 0, keys]
+  if (wait && holds && holds.length > 0) fields.push(holds.map((it) => [it.id, it.key]))
+  return fields
+}
 
 /** From SEQ and KEY, one after the other. */
 function toRefusals(list: readonly unknown[]): { seq: number; key: string }[] {
