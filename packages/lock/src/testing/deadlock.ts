@@ -3,7 +3,7 @@ import type { LockDeadlockError, Locks } from "../index.js"
 import type { Case } from "./case.js"
 import { stateOf, type Trial } from "./trial.js"
 
-/** 14: a request that would wait for itself is refused when it would begin to, and no other request ever is. */
+/** 13: a request that would wait for itself is refused when it would begin to, and no other request ever is. */
 export const deadlock: Record<string, Case> = {
   async "refuses a request for a key that its caller holds itself"(trial) {
     const locks = trial.locks()
