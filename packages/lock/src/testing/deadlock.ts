@@ -112,6 +112,38 @@ export const deadlock: Record<string, Case> = {
     await (await trial.soon("the second", second)).release()
   },
 
+  async "refuses none for what waits for a key that its owner holds, since it passes that queue"(trial) {
+    const [one, two] = [trial.locks(), trial.locks()]
+    const owner = "the same owner"
+    const [a, b, c] = [await one.acquire("a", { owner }), await one.acquire("b"), await two.acquire("c")]
+    const both = two.acquire(["a", "b"])
+    await trial.waiters("b", 1)
+    const again = one.acquire(["a", "c"], { owner, holding: b })
+    await trial.waiters("c", 1)
+    await c.release()
+    await (await trial.soon("re-entry", again)).release()
+    await Promise.all([a.release(), b.release()])
+    await (await trial.soon("both keys", both)).release()
+  },
+
+  async "doesn't take a request that was served for one that waits"(trial) {
+    const [one, two] = [trial.locks(), trial.locks()]
+    const [a, b] = [await one.acquire("a"), await two.acquire("b")]
+    const served = one.acquire("b", { holding: a })
+    await trial.waiters("b", 1)
+    await b.release()
+    const inner = await trial.soon("the inner key", served)
+    const behind = two.acquire("b")
+    await trial.waiters("b", 1)
+    // Nothing keeps "a" any more.
+    const last = two.acquire("a", { holding: inner })
+    await trial.waiters("a", 1)
+    await a.release()
+    await (await trial.soon("the key that was not kept", last)).release()
+    await inner.release()
+    await (await trial.soon("its turn", behind)).release()
+  },
+
   async "forgets what a lease was kept for when it is lost, and what a request held when it gives up"(trial) {
     const [one, two, three] = [trial.locks(), trial.locks(), trial.locks()]
     const [a, b] = [await one.acquire("a"), await two.acquire("b")]
