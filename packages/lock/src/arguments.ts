@@ -1,5 +1,6 @@
 import { LockArgumentError } from "./errors.js"
-import type { Store } from "./store.js"
+import type { Lease } from "./lease.js"
+import type { Hold, Store } from "./store.js"
 
 export const MAX_KEYS = 10_000
 export const MAX_KEY_LENGTH = 1_024
@@ -62,10 +63,20 @@ export function checkSignal(signal: unknown): AbortSignal {
   throw new LockArgumentError(`signal must be an AbortSignal, not ${hint}`)
 }
 
-export function checkRenew(renew: unknown): boolean {
-  if (typeof renew !== "boolean")
-    throw new LockArgumentError(`renew must be true or false, not ${show(renew)}`)
-  return renew
+/** The leases that a caller holds. They may come from another instance, and from the other build of this package. */
+export function checkHolding(holding: unknown): readonly Hold[] {
+  const leases: readonly Partial<Lease>[] = Array.isArray(holding) ? holding : [holding]
+  return leases.map((lease) => {
+    if (typeof lease !== "object" || lease === null || !Array.isArray(lease.keys))
+      throw new LockArgumentError(`holding must be a lease or a list of leases, not ${show(lease)}`)
+    return { id: checkName("the id of a lease", lease.id), key: checkName("its key", lease.keys[0]) }
+  })
+}
+
+export function checkFlag(what: string, flag: unknown): boolean {
+  if (typeof flag !== "boolean")
+    throw new LockArgumentError(`${what} must be true or false, not ${show(flag)}`)
+  return flag
 }
 
 export function checkOptions<T extends object>(what: string, options: T): T {

@@ -242,7 +242,9 @@ export class Coordinator implements LeaseManager {
       // A waiter that has given up in the meantime is being cancelled, granted or not.
       if (waiter) this.#hold(waiter, new KeptLease(this, waiter, grant, waiter.request.renews, batch.sentAt))
     }
-    for (const { seq, key } of result.refused) this.#refuse(seq, key, batch)
+    for (const { seq, key } of result.refused) this.#end(seq, batch, (waiter) => waiter.refuse(key))
+    for (const { seq, circle } of result.deadlocked ?? [])
+      this.#end(seq, batch, (waiter) => waiter.deadlock(circle))
     for (const seq of result.dropped) this.#requeue(seq)
     if (result.taken.length > 0) this.#lose(result.taken)
     this.#scheduleNextCheck(result.wakeIn)
@@ -267,11 +269,11 @@ export class Coordinator implements LeaseManager {
     waiter.grant(lease)
   }
 
-  #refuse(seq: number, key: string, batch: PendingBatch): void {
+  #end(seq: number, batch: PendingBatch, how: (waiter: Waiter) => void): void {
     const waiter = this.#waiter(seq, batch)
     if (!waiter) return
     this.#stopWaiting(waiter)
-    waiter.refuse(key)
+    how(waiter)
   }
 
   #lose(taken: readonly number[]): void {

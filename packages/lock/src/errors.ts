@@ -1,6 +1,10 @@
+import { tell } from "./circle-text.js"
+import type { CircleMember } from "./store.js"
+
 /** The stable part of an error: compare this, not the message. */
 export type LockErrorCode =
   | "LOCK_TIMEOUT"
+  | "LOCK_DEADLOCK"
   | "LOCK_LOST"
   | "LOCK_ABORTED"
   | "LOCK_CLOSED"
@@ -43,6 +47,22 @@ export class LockTimeoutError extends LockError {
     super(
       `Could not lock ${list(keys)} within ${shown(timeout)} ms${busyKey ? `: ${quote(busyKey)} is busy` : ""}`,
     )
+  }
+}
+
+/**
+ * The request would have waited for itself, so it was not queued: the leases that its caller holds are waited for, through
+ * other requests or at once, by those that it would have waited for. To release them is the caller's part.
+ */
+export class LockDeadlockError extends LockError {
+  override readonly name = "LockDeadlockError"
+  readonly code = "LOCK_DEADLOCK"
+  constructor(
+    readonly keys: readonly string[],
+    /** This request first. Each waits for the next, and the last for this one. */
+    readonly circle: readonly CircleMember[],
+  ) {
+    super(`Could not lock ${list(keys)} without a deadlock: ${tell(circle, quote)}`)
   }
 }
 

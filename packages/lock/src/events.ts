@@ -2,6 +2,7 @@ import {
   type LockAbortedError,
   LockArgumentError,
   type LockClosedError,
+  type LockDeadlockError,
   type LockError,
   type LockLostError,
 } from "./errors.js"
@@ -33,8 +34,8 @@ export interface HoldEvent extends LockEvent {
 
 /**
  * Hears what happens to the requests and leases of one `Locks`, as it happens: for metrics. What isn't listened for
- * costs nothing. Each `requested` is followed by one of `granted`, `timedOut`, `aborted` and `failed`; each `granted`
- * of a lease that is `kept` by one of `released` and `lost`.
+ * costs nothing. Each `requested` is followed by one of `granted`, `timedOut`, `deadlocked`, `aborted` and `failed`; each
+ * `granted` of a lease that is `kept` by one of `released` and `lost`.
  *
  * A listener is called in the middle of the work, so it should be short. What it throws changes nothing for the
  * lock: the first time it is reported as a warning of the process.
@@ -45,6 +46,8 @@ export interface LockListener {
   granted?(event: GrantEvent): void
   /** The keys stayed busy for all of `timeout`, in ms; 0 where the request only tried once. */
   timedOut?(event: WaitEvent & { readonly timeout: number }): void
+  /** The request would have waited for itself, and was refused. */
+  deadlocked?(event: WaitEvent & { readonly error: LockDeadlockError }): void
   /** The caller's signal or `close()` ended the wait. */
   aborted?(event: WaitEvent & { readonly error: LockAbortedError | LockClosedError }): void
   /** The store failed. */
@@ -60,6 +63,7 @@ const EVENTS = [
   "requested",
   "granted",
   "timedOut",
+  "deadlocked",
   "aborted",
   "failed",
   "renewed",

@@ -98,6 +98,11 @@ export class KeptLease implements Lease, TimerEntry {
     return this.#abort.signal
   }
 
+  /** Whether it has neither been released nor lost, as far as this process knows. */
+  get isHeld(): boolean {
+    return this.loss === undefined && this.#ended === undefined
+  }
+
   get loss(): LockLostError | LockClosedError | undefined {
     if (this.#ended === undefined && performance.now() >= this.#trustedUntil) this.giveUp("it expired")
     return this.#ended === "released" ? undefined : this.#ended

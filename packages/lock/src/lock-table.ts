@@ -1,9 +1,12 @@
+import { circleClosedBy } from "./circle.js"
 import { Deadlines } from "./deadlines.js"
 import { Entry, Queue, type SessionState } from "./queue.js"
 import {
   type Batch,
   type BatchResult,
+  type CircleMember,
   CLAIM_WINDOW,
+  type Deadlock,
   type Release,
   type Renewal,
   type Request,
@@ -28,6 +31,8 @@ const toGrant = (entry: Entry) => entry.toGrant()
  *   it. A session that doesn't is taken for dead: all its waiting requests are dropped too, so that it delays a
  *   queue only once.
  * - **The same id again** extends: the newer lease takes over the keys that the older one held.
+ * - **Deadlock.** A request that holds leases while it waits may close a circle of requests that wait for each other.
+ *   It is refused in place of being queued: see `circle.ts`.
  * - **Wakeups.** Each waiting session knows when the first lease may expire, and calls then. So a dead holder is
  *   noticed in time even if the next in the queue is dead too.
  */
@@ -52,15 +57,17 @@ export class LockTable {
     const renewed: boolean[] = []
     const released: boolean[] = []
     const refused: { seq: number; key: string }[] = []
+    const deadlocked: Deadlock[] = []
     for (const renewal of batch.renew) renewed.push(this.#renew(renewal))
     for (const release of batch.release) released.push(this.#release(release))
     for (const { seq, keys } of batch.cancel) this.#cancel(session, seq, keys)
     this.#advance()
     for (const request of batch.acquire) {
-      const busy = this.#acquire(session, request)
-      if (busy !== undefined && !request.wait) refused.push({ seq: request.seq, key: busy })
+      const refusal = this.#acquire(session, request)
+      if (typeof refusal === "string") refused.push({ seq: request.seq, key: refusal })
+      else if (refusal) deadlocked.push({ seq: request.seq, circle: refusal })
     }
-    return this.#collect(session, renewed, released, refused)
+    return this.#collect(session, renewed, released, refused, deadlocked)
   }
 
   /** Removes the leases that have expired since the last call. */
@@ -82,15 +89,16 @@ export class LockTable {
     }
   }
 
-  /** Returns the key that is busy, if one is. */
-  #acquire(session: SessionState, request: Request): string | undefined {
+  /** Returns why the request neither holds nor waits: the key that is busy, or the circle that it would close. */
+  #acquire(session: SessionState, request: Request): string | readonly CircleMember[] | undefined {
     const entry = new Entry(session, request, ++this.#lastNumber, this.#now)
     for (const key of request.keys) entry.arrive(key, this.#queues.get(key))
     const busy = this.#blockerOf(entry)
+    const refusal = busy !== undefined && request.wait ? circleClosedBy(entry, this.#queues) : busy
     if (busy === undefined) this.#grant(entry)
-    else if (request.wait) this.#wait(entry)
+    else if (refusal === undefined) this.#wait(entry)
     this.#advance()
-    return busy
+    return refusal
   }
 
   #blockerOf(entry: Entry): string | undefined {
@@ -158,6 +166,7 @@ export class LockTable {
   #waitNoLonger(entry: Entry): void {
     if (!entry.waits) return
     entry.waits = false
+    entry.keeps = undefined
     if (--entry.session.waiting === 0) this.#waiting.delete(entry.session)
   }
 
@@ -227,6 +236,7 @@ export class LockTable {
     renewed: BatchResult["renewed"],
     released: BatchResult["released"],
     refused: BatchResult["refused"],
+    deadlocked: BatchResult["deadlocked"],
   ): BatchResult {
     const { granted } = session
     for (const entry of granted) if (!entry.claimed && entry.left > 0) this.#claim(entry)
@@ -237,7 +247,7 @@ export class LockTable {
     const next = session.waiting > 0 ? this.#expiries.first : undefined
     session.wakeAt = next?.due ?? Number.POSITIVE_INFINITY
     const wakeIn = next && next.due - this.#now
-    return { renewed, released, refused, granted: granted.map(toGrant), dropped, taken, wakeIn }
+    return { renewed, released, refused, deadlocked, granted: granted.map(toGrant), dropped, taken, wakeIn }
   }
 
   forceRelease(key: string): boolean {

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto"
 import {
+  checkFlag,
   checkFunction,
+  checkHolding,
   checkKeys,
   checkName,
   checkOptions,
-  checkRenew,
   checkSignal,
   checkStore,
   checkTimeout,
@@ -15,7 +16,8 @@ import { asStoreError, LockTimeoutError } from "./errors.js"
 import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
-import type { KeyState, Session, Store } from "./store.js"
+import { heldHere, runHolding } from "./nesting.js"
+import type { Hold, KeyState, Session, Store } from "./store.js"
 import type { AcquireRequest } from "./waiter.js"
 
 export interface LockDefaults {
@@ -28,6 +30,12 @@ export interface LockDefaults {
 export interface LocksOptions extends LockDefaults {
   /** Hears what happens to requests and leases. */
   on?: LockListener | undefined
+  /**
+   * Whether requests that are made in the job of a `run` of this instance hold its lease, and those of the runs around it,
+   * without being told so by `holding`. By an AsyncLocalStorage, which before Node 24 costs at every promise of the
+   * process. False by default.
+   */
+  trackNesting?: boolean | undefined
 }
 
 export interface TryOptions {
@@ -44,12 +52,18 @@ export interface TryOptions {
 export interface AcquireOptions extends TryOptions {
   /** See `LockDefaults`. */
   timeout?: number | undefined
+  /**
+   * Leases that the caller doesn't release before this request is served. If the request would wait for itself through
+   * them, it is rejected with a `LockDeadlockError` at once. Goes before what `trackNesting` knows: `[]` holds nothing.
+   */
+  holding?: Lease | readonly Lease[] | undefined
 }
 
 /** A distributed lock over any store. One instance per process and store is enough, and the cheapest. */
 export class Locks implements AsyncDisposable {
   readonly #coordinator: Coordinator
   readonly #defaults: Required<LockDefaults>
+  readonly #tracksNesting: boolean
   /** Makes the ids of this instance differ from those of any other, without randomness for each. */
   readonly #name = randomBytes(9).toString("base64url")
   #count = 0
@@ -57,7 +71,8 @@ export class Locks implements AsyncDisposable {
 
   /** Throws `LockArgumentError` for what is no store, and for an option that is invalid. */
   constructor(store: Store, options: LocksOptions = {}) {
-    const { on = {}, ttl = 30_000, timeout = 5_000 } = checkOptions("options", options)
+    const { on = {}, ttl = 30_000, timeout = 5_000, trackNesting = false } = checkOptions("options", options)
+    this.#tracksNesting = checkFlag("trackNesting", trackNesting)
     this.#defaults = { ttl: checkTtl(ttl), timeout: checkTimeout(timeout) }
     this.#coordinator = new Coordinator(checkStore(store), guarded(checkOptions("on", on)))
   }
@@ -65,7 +80,7 @@ export class Locks implements AsyncDisposable {
   /**
    * Locks all of `keys`, waiting in the queue for up to `timeout`.
    *
-   * Throws `LockTimeoutError` where they stay busy, `LockAbortedError`, `LockClosedError`, `LockStoreError`, `LockSetupError`,
+   * Throws `LockTimeoutError` where they stay busy, `LockDeadlockError` where it would wait for itself, `LockAbortedError`, `LockClosedError`, `LockStoreError`, `LockSetupError`,
    * or `LockArgumentError`.
    */
   acquire(keys: string | readonly string[], options: AcquireOptions = {}): Promise<Lease> {
@@ -94,7 +109,7 @@ export class Locks implements AsyncDisposable {
     const lease = await this.#acquire(keys, options)
     let result: T
     try {
-      result = await job(lease)
+      result = await (this.#tracksNesting ? runHolding(lease, () => job(lease)) : job(lease))
     } catch (error) {
       await this.#releaseQuietly(lease)
       throw error
@@ -178,7 +193,7 @@ export class Locks implements AsyncDisposable {
 
   /** @param id is given for a lease that is not kept here. */
   #request(keys: string | readonly string[], options: AcquireOptions, id?: string): AcquireRequest {
-    const { owner, ttl, timeout, renew, signal } = checkOptions("options", options)
+    const { owner, ttl, timeout, renew, signal, holding } = checkOptions("options", options)
     const name = id ?? `${this.#name}.${++this.#count}`
     return {
       id: name,
@@ -186,10 +201,16 @@ export class Locks implements AsyncDisposable {
       keys: checkKeys(keys),
       ttl: ttl === undefined ? this.#defaults.ttl : checkTtl(ttl),
       timeout: timeout === undefined ? this.#defaults.timeout : checkTimeout(timeout),
-      renews: renew === undefined || checkRenew(renew),
+      renews: renew === undefined || checkFlag("renew", renew),
       kept: id === undefined,
       signal: signal === undefined ? undefined : checkSignal(signal),
+      holds: this.#holds(holding),
     }
+  }
+
+  #holds(holding: AcquireOptions["holding"]): readonly Hold[] | undefined {
+    if (holding !== undefined) return checkHolding(holding)
+    return this.#tracksNesting ? checkHolding(heldHere()) : undefined
   }
 }
 

@@ -35,6 +35,7 @@ class MemorySession implements Session {
         owner,
         age: now - entry.since,
         keys: keys.filter((key) => queues.get(key)?.has(entry)),
+        ...holdsOf(entry),
       }
       described.set(entry, state)
       return state
@@ -53,6 +54,11 @@ class MemorySession implements Session {
   close(): void {
     this.#table.closeSession(this.#state)
   }
+}
+
+function holdsOf({ keeps = [] }: Entry) {
+  const held = keeps.filter(({ left }) => left > 0)
+  return held.length > 0 ? { holds: held.map(({ request }) => request.id) } : undefined
 }
 
 function leaseOf(entry: Entry, key: string, now: number) {

@@ -57,6 +57,7 @@ export function lockMetrics({ meterProvider, classOf }: LockMetricsOptions = {})
       if (event.timeout === 0) waited(event, "busy")
       else to().timeouts.add(1, waited(event, "timed_out"))
     },
+    deadlocked: (event) => to().deadlocks.add(1, waited(event, "deadlocked")),
     aborted: (event) => void waited(event, "aborted"),
     failed: (event) => to().failures.add(1, waited(event, "failed")),
     renewed: (event) => to().renewals.add(1, about(event)),
@@ -91,6 +92,10 @@ function instruments(provider: MeterProvider) {
     }),
     timeouts: meter.createCounter("holdfast.lock.timeouts", {
       description: "Requests whose keys stayed busy for all of their timeout",
+      unit: "{request}",
+    }),
+    deadlocks: meter.createCounter("holdfast.lock.deadlocks", {
+      description: "Requests that were refused since they would have waited for themselves",
       unit: "{request}",
     }),
     failures: meter.createCounter("holdfast.lock.failures", {

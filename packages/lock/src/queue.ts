@@ -12,6 +12,8 @@ export class SessionState {
   constructor(readonly wake: (within: number) => void) {}
 }
 
+const NONE: readonly Entry[] = []
+
 /** A request that waits, then a lease. */
 export class Entry {
   due = Number.POSITIVE_INFINITY
@@ -25,6 +27,10 @@ export class Entry {
   shared: Map<string, number> | undefined
   /** On how many of its keys it is still in the queue. */
   left: number
+  /** Of a request that waits: the leases that are not released before it is served. */
+  keeps: readonly Entry[] | undefined
+  /** Of a lease: the requests that keep it while they wait. */
+  #keptFor: readonly Entry[] = NONE
   constructor(
     readonly session: SessionState,
     readonly request: Request,
@@ -32,6 +38,15 @@ export class Entry {
     public since: number,
   ) {
     this.left = request.keys.length
+  }
+
+  keepFor(request: Entry): void {
+    this.#keptFor = [...this.keepers(request), request]
+  }
+
+  /** Those of the requests that keep this lease which wait, or begin to. */
+  keepers(beginning: Entry): readonly Entry[] {
+    return this.#keptFor.filter((it) => it.waits || it === beginning)
   }
 
   numberOn(key: string): number {
@@ -44,6 +59,12 @@ export class Entry {
     if (holder?.request.owner !== this.request.owner) return
     this.shared ??= new Map()
     this.shared.set(key, holder.numberOn(key))
+  }
+
+  /** Whether it passes the queue of `key`, since its owner holds that. */
+  sharesWith({ holders }: Queue, key: string): boolean {
+    const holder = holders[0]
+    return holder !== undefined && this.shared?.get(key) === holder.numberOn(key)
   }
 
   /** Holds `key`, with `holder` if there is one. */
@@ -69,8 +90,7 @@ export class Queue {
 
   /** Whether no other entry is before `entry`, which waits here or has just arrived. */
   admits(entry: Entry, key: string): boolean {
-    const holder = this.holders[0]
-    if (holder) return entry.shared?.get(key) === holder.numberOn(key)
+    if (this.holders[0]) return entry.sharesWith(this, key)
     return this.waiters.length === 0 || this.waiters[0] === entry
   }
 

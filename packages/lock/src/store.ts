@@ -77,6 +77,18 @@ export interface Request {
   readonly ttl: number
   /** Whether to stay in the queue when the keys are busy. */
   readonly wait: boolean
+  /**
+   * Leases that are not released before this request is served. Where it would wait for them, through whatever chain of
+   * requests and leases, it is refused as `deadlocked` in place of being queued. What isn't held counts for nothing.
+   */
+  readonly holds?: readonly Hold[] | undefined
+}
+
+/** Names a lease. */
+export interface Hold {
+  readonly id: string
+  /** One of its keys, by which a store finds it. */
+  readonly key: string
 }
 
 /** Frees `keys` that are held under `id`; of the lease with that token only, where one is given. */
@@ -106,6 +118,8 @@ export interface BatchResult {
   readonly granted: readonly Grant[]
   /** Requests that don't wait, with the key that was busy. */
   readonly refused: readonly { readonly seq: number; readonly key: string }[]
+  /** Requests that were not queued, since each of them would have waited for itself. */
+  readonly deadlocked?: readonly Deadlock[] | undefined
   /** Waiting requests that are no longer in the queue, since the session was silent when its turn came. */
   readonly dropped: readonly number[]
   /** Leases that `forceRelease` has ended. */
@@ -122,6 +136,24 @@ export interface Grant {
   readonly tokens?: readonly number[] | undefined
 }
 
+export interface Deadlock {
+  readonly seq: number
+  /** The refused request first. Each waits for the next, and the last for the first. */
+  readonly circle: readonly CircleMember[]
+}
+
+/** A request of a circle. */
+export interface CircleMember {
+  readonly id: string
+  readonly owner: string
+  /** All keys that it waits for. */
+  readonly keys: readonly string[]
+  /** The key on which the next member of the circle is before it. */
+  readonly waitsFor: string
+  /** The lease of that key which the next member keeps; undefined where that member is before it in the queue of the key. */
+  readonly heldBy: { readonly id: string; readonly owner: string } | undefined
+}
+
 export interface KeyState {
   readonly key: string
   readonly holders: readonly LeaseState[]
@@ -135,9 +167,11 @@ export interface WaiterState {
   readonly keys: readonly string[]
   /** Since when it has waited, in ms before now. */
   readonly age: number
+  /** The ids of the leases that are kept until it is served; left out where there are none. */
+  readonly holds?: readonly string[] | undefined
 }
 
-export interface LeaseState extends WaiterState {
+export interface LeaseState extends Omit<WaiterState, "holds"> {
   readonly token: bigint
   /** `Infinity` where the lease has no end. */
   readonly expiresIn: number

@@ -1,9 +1,9 @@
 import { onAbort } from "./abort-listeners.js"
 import { Deferred } from "./deferred.js"
-import type { LockAbortedError, LockClosedError, LockError } from "./errors.js"
+import { type LockAbortedError, type LockClosedError, LockDeadlockError, type LockError } from "./errors.js"
 import type { LockListener, WaitEvent } from "./events.js"
 import type { KeptLease } from "./kept-lease.js"
-import type { Request } from "./store.js"
+import type { CircleMember, Hold, Request } from "./store.js"
 import type { TimerEntry } from "./timer-queue.js"
 
 /** The outcome of a request whose time is up: a value, not an error. */
@@ -37,6 +37,7 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   readonly keys: readonly string[]
   readonly ttl: number
   readonly wait: boolean
+  readonly holds: readonly Hold[] | undefined
   #stopListening: (() => void) | undefined
 
   constructor(
@@ -54,6 +55,7 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
     this.keys = request.keys
     this.ttl = request.ttl
     this.wait = request.timeout > 0
+    this.holds = request.holds
     on.requested?.({ id: request.id, owner: request.owner, keys: request.keys })
   }
 
@@ -75,6 +77,13 @@ export class Waiter extends Deferred<KeptLease | Busy> implements Request, Timer
   refuse(busyKey: string | undefined): void {
     this.resolve(new Busy(busyKey))
     this.on.timedOut?.({ ...this.#event(), timeout: this.request.timeout })
+  }
+
+  /** It was not queued, since it would have waited for itself. */
+  deadlock(circle: readonly CircleMember[]): void {
+    const error = new LockDeadlockError(this.keys, circle)
+    this.reject(error)
+    this.on.deadlocked?.({ ...this.#event(), error })
   }
 
   abort(error: LockAbortedError | LockClosedError): void {

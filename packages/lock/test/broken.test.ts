@@ -143,6 +143,42 @@ const BROKEN: Record<string, { store: () => Store; noticedBy: string }> = {
     store: () => broken((execute) => (batch) => ({ ...execute(batch), wakeIn: undefined })),
     noticedBy: "frees the keys of a process that died when their ttl ends, and not before",
   },
+  "never looks for circles": {
+    store: () =>
+      broken(
+        (execute) => (batch) =>
+          execute({ ...batch, acquire: each(batch.acquire, (it) => ({ ...it, holds: undefined })) }),
+      ),
+    noticedBy:
+      "refuses the last of two processes that lock the same keys in opposite order, and says who holds what",
+  },
+  "takes what an owner holds for what its request holds": {
+    store: () =>
+      broken((execute, space) => (batch) => {
+        const acquire = each(batch.acquire, (it) => {
+          const held = [...space].filter(([, owner]) => owner === it.owner)
+          for (const key of it.keys) space.set(`${it.id} ${key}`, it.owner)
+          const holds = held.map(([name]) => ({
+            id: name.split(" ")[0] ?? "",
+            key: name.split(" ")[1] ?? "",
+          }))
+          return { ...it, holds }
+        })
+        return execute({ ...batch, acquire })
+      }),
+    noticedBy: "takes requests of one owner for no circle, unless they say what they hold",
+  },
+  "refuses each request that would wait and holds a lease": {
+    store: () =>
+      broken((execute) => (batch) => {
+        const holding = batch.acquire.filter(({ holds = [] }) => holds.length > 0).map(({ seq }) => seq)
+        const acquire = each(batch.acquire, (it) => (holding.includes(it.seq) ? { ...it, wait: false } : it))
+        const result = execute({ ...batch, acquire })
+        const deadlocked = holding.map((seq) => ({ seq, circle: [] }))
+        return { ...result, refused: result.refused.filter(({ seq }) => !holding.includes(seq)), deadlocked }
+      }),
+    noticedBy: "refuses none that waits for another which goes on by itself",
+  },
   "doesn't let an owner in again": {
     store: () =>
       broken(

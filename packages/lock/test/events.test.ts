@@ -8,6 +8,7 @@ const NAMES = [
   "requested",
   "granted",
   "timedOut",
+  "deadlocked",
   "aborted",
   "failed",
   "renewed",
@@ -77,6 +78,20 @@ describe("a listener hears", () => {
       { timeout: 0, keys: ["key"] },
     ])
     expect(timedOut[0]?.waited).toBeGreaterThanOrEqual(19)
+    await lease.release()
+  })
+
+  it("of a request that would have waited for itself", async () => {
+    const { locks, events, names } = open()
+    const lease = await locks.acquire("key")
+    await locks.acquire(["key", "other"], { holding: lease }).catch(() => undefined)
+    expect(names()).toEqual(["requested", "granted", "requested", "deadlocked"])
+    expect(events.at(-1)).toMatchObject({
+      id: events.at(-2)?.id,
+      keys: ["key", "other"],
+      waited: expect.any(Number),
+      error: { code: "LOCK_DEADLOCK", circle: [{ waitsFor: "key", heldBy: { id: lease.id } }] },
+    })
     await lease.release()
   })
 

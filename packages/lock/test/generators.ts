@@ -6,6 +6,8 @@ interface Mix {
   readonly owner: fc.Arbitrary<string | null>
   readonly ttl: fc.Arbitrary<number>
   readonly wait: fc.Arbitrary<boolean>
+  /** Which of what is held the caller of a request keeps. */
+  readonly holds: fc.Arbitrary<number[]>
   /** How often nothing out of the ordinary happens, for each time that something does. */
   readonly calm: number
 }
@@ -13,11 +15,11 @@ interface Mix {
 const session = fc.nat(SESSIONS - 1)
 const pick = fc.nat(50)
 
-function step({ keys, owner, ttl, wait, calm }: Mix): fc.Arbitrary<Step> {
+function step({ keys, owner, ttl, wait, holds, calm }: Mix): fc.Arbitrary<Step> {
   const often = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight: weight * calm, arbitrary })
   const rarely = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight, arbitrary })
   return fc.oneof(
-    often(8, fc.record({ kind: fc.constant("acquire" as const), session, keys, ttl, owner, wait })),
+    often(8, fc.record({ kind: fc.constant("acquire" as const), session, keys, ttl, owner, wait, holds })),
     often(4, fc.record({ kind: fc.constant("release" as const), pick })),
     often(3, fc.record({ kind: fc.constant("collect" as const), session })),
     rarely(2, fc.record({ kind: fc.constant("cancel" as const), pick })),
@@ -32,13 +34,15 @@ function step({ keys, owner, ttl, wait, calm }: Mix): fc.Arbitrary<Step> {
   )
 }
 
-const history = (mix: Mix) => fc.array(step(mix), { minLength: 1, maxLength: 80 })
+const history = (mix: Mix, size?: "max") =>
+  fc.array(step(mix), { minLength: 1, maxLength: size ? 50 : 80, ...(size && { size }) })
 
 const any: Mix = {
   keys: fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 }),
   owner: fc.constantFrom(null, null, "anna", "ben"),
   ttl: fc.constantFrom(5, 40, 3_000, Number.POSITIVE_INFINITY),
   wait: fc.boolean(),
+  holds: fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, fc.array(pick, { maxLength: 3 })),
   calm: 1,
 }
 
@@ -58,5 +62,16 @@ const relay: Mix = {
   calm: 4,
 }
 
+/** Where jobs hold one key and want another: circles of two and more. */
+const nested: Mix = {
+  ...any,
+  keys: fc.constantFrom(["a"], ["b"], ["c"], ["d"], ["e"], ["f"], ["a", "b"], ["c", "d", "e"]),
+  owner: fc.constantFrom(...Array<null>(10).fill(null), "anna"),
+  ttl: fc.constant(3_000),
+  wait: fc.constant(true),
+  holds: fc.array(pick, { minLength: 0, maxLength: 1 }),
+  calm: 6,
+}
+
 /** Anything that may happen, in any order. */
-export const histories = fc.oneof(history(any), history(hot), history(relay))
+export const histories = fc.oneof(history(any), history(hot), history(relay), history(nested, "max"))

@@ -3,10 +3,11 @@ import type { Batch, BatchResult, KeyState, Session, Store } from "../src/store.
 import { type Asked, Invariants, isLive } from "./invariants.js"
 import { isNightly } from "./nightly.js"
 import { Transcript } from "./transcript.js"
+import { WaitFor } from "./wait-for.js"
 
 /** What may happen, in any order. Numbers pick among what there is at that time. */
 export type Step =
-  | { kind: "acquire"; session: number; keys: string[]; owner: string | null; ttl: number; wait: boolean }
+  | Acquire
   | { kind: "release"; pick: number }
   | { kind: "cancel"; pick: number }
   | { kind: "renew"; pick: number; ttl: number }
@@ -15,6 +16,17 @@ export type Step =
   | { kind: "crash"; session: number }
   | { kind: "disaster" }
   | { kind: "tick"; ms: number }
+
+interface Acquire {
+  kind: "acquire"
+  session: number
+  keys: string[]
+  owner: string | null
+  ttl: number
+  wait: boolean
+  /** Leases that its caller keeps. */
+  holds?: number[]
+}
 
 export const NOTHING: Batch = { renew: [], release: [], cancel: [], acquire: [] }
 export const SESSIONS = 3
@@ -115,7 +127,7 @@ export class History {
     return candidates[pick % candidates.length]
   }
 
-  async #acquire({ session, keys, owner, ttl, wait }: Step & { kind: "acquire" }): Promise<void> {
+  async #acquire({ session, keys, owner, ttl, wait, holds = [] }: Acquire): Promise<void> {
     if (this.#crashed.has(session)) return
     const seq = this.#asked.length + 1
     const id = `request ${seq}`
@@ -133,12 +145,36 @@ export class History {
       tokens: [],
       forgotten: false,
       guest: guest(owner ?? id, keys, states),
+      holds: holds.flatMap((pick) => this.#pick("held", pick) ?? []),
+      circle: undefined,
     }
-    const free = !this.#isRecovering && keys.every((key) => isFreeFor(asked.owner, key, states))
+    const free = this.#isFree(asked, states)
     this.#asked.push(asked)
-    await this.#execute(session, { ...NOTHING, acquire: [{ seq, id, owner: asked.owner, keys, ttl, wait }] })
+    await this.#queue(asked, wait, wait && !free, states)
     assert.equal(asked.state === "held", free, "granted at once if, and only if, no request is before it")
     if (!wait) assert.notEqual(asked.state, "waiting", "a request that doesn't wait has its answer")
+  }
+
+  async #queue(asked: Asked, wait: boolean, waits: boolean, states: readonly KeyState[]): Promise<void> {
+    const { session, seq, id, owner, keys, ttl } = asked
+    const isHeld = (lease: Asked) =>
+      states.some(({ key, holders }) => key === lease.keys[0] && holders.some((it) => it.id === lease.id))
+    const held = asked.holds.filter(isHeld).map((lease) => lease.id)
+    const graph = new WaitFor(states, (other) => this.#guestOf(other), { ...asked, holds: held })
+    asked.circle = undefined
+    const holds = asked.holds.map((lease) => ({ id: lease.id, key: lease.keys[0] ?? "" }))
+    await this.#put(session, { acquire: [{ seq, id, owner, keys, ttl, wait, holds }] })
+    const closes = waits && graph.waitsForItself(id)
+    assert.equal(asked.circle !== undefined, closes, "refused if, and only if, it would wait for itself")
+    if (asked.circle) graph.confirm(asked.circle)
+  }
+
+  #isFree({ owner, keys }: Asked, states: readonly KeyState[]): boolean {
+    return !this.#isRecovering && keys.every((key) => isFreeFor(owner, key, states))
+  }
+
+  #guestOf(id: string): Asked["guest"] {
+    return this.#asked.find((it) => it.id === id)?.guest ?? assert.fail()
   }
 
   async #inspect(): Promise<readonly KeyState[]> {
@@ -229,6 +265,7 @@ export class History {
     for (const grant of result.granted) this.#granted(find(grant.seq), grant.token, grant.tokens)
     for (const seq of result.taken) this.#taken(find(seq))
     for (const { seq } of result.refused) find(seq).state = "over"
+    for (const { seq, circle } of result.deadlocked ?? []) Object.assign(find(seq), { state: "over", circle })
     // As the core does: a dropped request queues again, at the end.
     for (const seq of result.dropped) await this.#queueAgain(find(seq))
   }
@@ -241,9 +278,9 @@ export class History {
   async #queueAgain(request: Asked): Promise<void> {
     if (request.state !== "waiting") return
     request.arrival = ++this.#arrivals
-    request.guest = guest(request.owner, request.keys, await this.#inspect())
-    const { seq, id, owner, keys, ttl } = request
-    await this.#put(request.session, { acquire: [{ seq, id, owner, keys, ttl, wait: true }] })
+    const states = await this.#inspect()
+    request.guest = guest(request.owner, request.keys, states)
+    await this.#queue(request, true, !this.#isFree(request, states), states)
   }
 
   #granted(request: Asked, token: number, tokens?: readonly number[]): void {

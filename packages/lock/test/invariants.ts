@@ -1,5 +1,6 @@
 import assert from "node:assert/strict"
-import { CLAIM_WINDOW, type KeyState } from "../src/store.js"
+import { type CircleMember, CLAIM_WINDOW, type KeyState } from "../src/store.js"
+import { WaitFor } from "./wait-for.js"
 
 /** A request, as its session knows it. */
 export interface Asked {
@@ -17,6 +18,10 @@ export interface Asked {
   forgotten: boolean
   /** The token of what its owner held on a key when it arrived. */
   guest: Map<string, bigint>
+  /** What its caller keeps until it is served. */
+  holds: Asked[]
+  /** Why it was refused. */
+  circle: readonly CircleMember[] | undefined
 }
 
 export const isLive = (lease: Asked, now: number) => lease.state === "held" && lease.until > now
@@ -42,6 +47,7 @@ export class Invariants {
       this.#whoIsTold(seen, state)
     }
     this.#noneIsForgotten(seen, states)
+    this.#noCircleRemains(seen, states)
     this.#whoLooks(seen, states)
   }
 
@@ -91,6 +97,12 @@ export class Invariants {
         `the queue of ${state.key} is in order`,
       )
     }
+  }
+
+  #noCircleRemains(seen: Seen, states: readonly KeyState[]): void {
+    const guestOf = (id: string) => seen.asked.find((it) => it.id === id)?.guest ?? assert.fail()
+    const { circle } = new WaitFor(states, guestOf)
+    assert.equal(circle, undefined, `${circle} waits for itself`)
   }
 
   /** Each live session that waits is going to call no later than a lease that it waits for may end. */

@@ -53,6 +53,7 @@ it("counts what is held and waits, and what it came to", async () => {
   await expect(aborted).rejects.toMatchObject({ code: "LOCK_ABORTED" })
   await locks.acquire("a", { timeout: 5 }).catch(() => undefined)
   await locks.tryAcquire("a")
+  await locks.acquire("a", { holding: lease }).catch(() => undefined)
   await lease.extend()
   await lease.release()
   const next = await waiting
@@ -61,12 +62,19 @@ it("counts what is held and waits, and what it came to", async () => {
   await locks.acquireById("id", "elsewhere")
 
   const { wait_time, hold_time, ...rest } = await values()
-  expect(Object.fromEntries(wait_time)).toEqual({ granted: 3, busy: 1, timed_out: 1, aborted: 1 })
+  expect(Object.fromEntries(wait_time)).toEqual({
+    granted: 3,
+    busy: 1,
+    timed_out: 1,
+    deadlocked: 1,
+    aborted: 1,
+  })
   expect(Object.fromEntries(hold_time)).toEqual({ released: 1, lost: 1 })
   expect(rest).toEqual({
     held: [["", 0]],
     waiting: [["", 0]],
     timeouts: [["", 1]],
+    deadlocks: [["", 1]],
     renewals: [["", 1]],
     losses: [["", 1]],
   })

@@ -169,7 +169,8 @@ function alike(store: Store, now: () => number): Store {
             token,
             tokens: tokens ?? keys.get(seq)?.map(() => token),
           }))
-          for (const { seq } of [...granted, ...result.refused]) waiting.delete(seq)
+          for (const { seq } of [...granted, ...result.refused, ...(result.deadlocked ?? [])])
+            waiting.delete(seq)
           for (const seq of result.dropped) waiting.delete(seq)
           const taken = [...result.taken].sort()
           return {

@@ -19,6 +19,8 @@ interface Take {
   readonly owner: string | null
   readonly ttl: number
   readonly wait: boolean
+  /** A lease that was heard of, and that its caller keeps. */
+  readonly holds?: number | undefined
 }
 
 interface Free {
@@ -49,6 +51,7 @@ const take: fc.Arbitrary<Take> = fc.record({
   owner: mostly<string | null>(null, "anna", "anna", "anna"),
   ttl: mostly(30_000, 500, 10_000, 0, 4_000_000),
   wait: mostly(true, false),
+  holds: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, pick),
 })
 const free: fc.Arbitrary<Free> = fc.record({
   pick,
@@ -159,11 +162,20 @@ class Sessions {
     return [renew, release, cancel, acquire, Math.max(count - cancel.length + off, 0)]
   }
 
-  #take(session: number, { key, second, owner, ttl, wait }: Take): unknown[] {
+  #take(session: number, { key, second, owner, ttl, wait, holds }: Take): unknown[] {
+    const lease = holds === undefined ? undefined : this.#choose("held", holds)
     const seq = this.#asked.length + 1
     const keys = second ? [key, "d"] : [key]
     this.#asked.push({ session, seq, id: `id ${seq}`, keys, token: 0, state: "waiting" })
-    return [seq, `id ${seq}`, owner ?? 0, ttl, wait ? 1 : 0, keys]
+    return [
+      seq,
+      `id ${seq}`,
+      owner ?? 0,
+      ttl,
+      wait ? 1 : 0,
+      keys,
+      ...(lease ? [[[lease.id, lease.keys[0]]]] : []),
+    ]
   }
 
   #free({ pick, held, names, all }: Free): unknown[] {
@@ -187,13 +199,14 @@ class Sessions {
   }
 
   hear({ session }: Step, answer: unknown[]): void {
-    const [, , , granted, refused, known] = answer as number[][]
+    const [, , , granted, refused, known, , deadlocked] = answer as number[][]
     for (let i = 0; i < (granted?.length ?? 0); i += 3) {
       const request = this.#asked[Number(granted?.[i]) - 1]
       if (request?.state === "waiting") Object.assign(request, { token: granted?.[i + 1], state: "held" })
     }
     for (const request of this.#asked) {
       if (request.session !== session || request.state !== "waiting") continue
+      if (deadlocked?.includes(request.seq)) request.state = "over"
       if (refused?.includes(request.seq) || (known && !known.includes(request.seq))) request.state = "over"
     }
   }

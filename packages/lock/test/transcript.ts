@@ -9,13 +9,15 @@ export class Transcript {
   readonly #tokens = new Set<number>()
 
   answered(session: number, result: BatchResult): void {
-    const { granted, refused, ...rest } = result
+    const { granted, refused, deadlocked = [], ...rest } = result
     const grants = granted.map(({ seq, token, tokens = [] }) => ({ seq, tokens: [token, ...tokens] }))
     for (const { tokens } of grants) this.#see(tokens)
     this.#lines.push((rank) => ({
       session,
       ...rest,
       refused: bySeq(refused),
+      // Of several shortest circles, stores may find different ones.
+      deadlocked: deadlocked.map(({ seq, circle }) => ({ seq, length: circle.length })),
       granted: bySeq(grants).map(({ seq, tokens }) => ({ seq, tokens: tokens.map(rank) })),
     }))
   }
@@ -29,6 +31,7 @@ export class Transcript {
         .map((state) => ({
           ...state,
           holders: state.holders.map((lease) => ({ ...lease, token: rank(lease.token) })),
+          waiters: state.waiters.map(({ holds = [], ...it }) => ({ ...it, holds: [...holds].sort() })),
         })),
     )
   }

@@ -48,6 +48,18 @@ it("fits the rows, and leaves out those whom the fewest wait for", () => {
   expect(lines.at(-2)).toMatch(/^key 49 /)
 })
 
+it("tells how many of those who wait hold a lease meanwhile", () => {
+  const busy = holding("busy", 3)
+  const [first, ...others] = busy.waiters
+  const states = [
+    { ...busy, waiters: [{ ...(first ?? expect.fail()), holds: ["1"] }, ...others] },
+    holding("calm", 1),
+  ]
+  const lines = linesOf(frame(view(states), 80, 24))
+  expect(lines.find((line) => line.startsWith("busy"))).toMatch(/ 3, 1 holding +0\.0s$/)
+  expect(lines.find((line) => line.startsWith("calm"))).toMatch(/ 1 +0\.0s$/)
+})
+
 it("measures text as a terminal shows it, and shortens it in the middle", () => {
   expect(["abc", "é", "鍵", "🔑", "👩‍👩‍👧"].map(widthOf)).toEqual([3, 1, 2, 2, 2])
   expect(shorten("cart:01HXYZ", 7)).toBe("car…XYZ")

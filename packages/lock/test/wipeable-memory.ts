@@ -70,7 +70,8 @@ class WipeableSession implements Session {
     const dropped = [...this.#lost.filter((seq) => !cancelled.has(seq)), ...rest.dropped]
     this.#lost = []
     for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
-    for (const seq of [...cancelled, ...dropped, ...granted.map((it) => it.seq)]) this.#waiting.delete(seq)
+    const settled = [...granted, ...(rest.deadlocked ?? [])].map(({ seq }) => seq)
+    for (const seq of [...cancelled, ...dropped, ...settled]) this.#waiting.delete(seq)
     const news = this.#news
     this.#news = { granted: [], taken: [] }
     const grants = [...news.granted, ...granted.map((it) => above(this.#base(), it))]

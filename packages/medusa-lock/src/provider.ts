@@ -242,6 +242,7 @@ function atLeastASecond(seconds: number | undefined, otherwise: number): number 
 
 const TYPES = {
   LOCK_TIMEOUT: MedusaError.Types.CONFLICT,
+  LOCK_DEADLOCK: MedusaError.Types.CONFLICT,
   LOCK_LOST: MedusaError.Types.CONFLICT,
   LOCK_FENCED: MedusaError.Types.CONFLICT,
   LOCK_ABORTED: MedusaError.Types.CONFLICT,

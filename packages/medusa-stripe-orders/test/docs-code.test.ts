@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, 
 const PAGES = [
   "README.md",
   "packages/medusa-stripe-orders/README.md",
-  ...["checkout", "holds", "hooks-and-events", "stock", "storefront", "medusa-lock"].map(
+  ...["checkout", "holds", "hooks-and-events", "stock", "storefront", "medusa-lock", "lock"].map(
     (name) => `docs/${name}.md`,
   ),
 ]
@@ -16,6 +16,9 @@ const PAGES = [
 const READERS = `
 declare const container: import("@medusajs/framework/types").MedusaContainer
 declare const stripe: import("stripe").default
+declare const locks: import("@holdfast/lock").Locks
+declare const client: import("pg").Client
+declare const id: string
 declare const address: import("stripe").default.AddressParam
 declare const cartId: string
 declare const input: { item_id: string }

@@ -37,9 +37,16 @@ function row({ key, holders, waiters }: KeyState): string[] {
     holder ? String(holder.token) : "",
     longest(holders.map(({ age }) => age)),
     longest(holders.map(({ expiresIn }) => expiresIn)),
-    waiters.length > 0 ? String(waiters.length) : "",
+    waiting(waiters),
     waiters[0] ? duration(waiters[0].age) : "",
   ]
+}
+
+/** With how many of them hold leases meanwhile: it is they who can deadlock. */
+function waiting(waiters: KeyState["waiters"]): string {
+  if (waiters.length === 0) return ""
+  const holding = waiters.filter(({ holds = [] }) => holds.length > 0).length
+  return holding > 0 ? `${waiters.length}, ${holding} holding` : String(waiters.length)
 }
 
 /** In JSON there are neither bigints nor infinities: a token is a string, what has no end expires in null. */

@@ -14,7 +14,8 @@ const execute = (names: Names) => `
 -- Executes all of a batch at one instant, as \`Session.execute\` in store.ts says. Each list has one element for each
 -- key of each of its members; \`…_of\` says which member, counted from 1. \`alone\`: no other request of the batch
 -- shares a key with it, and it has no second one. \`given_up_turn\`: that of the last batch whose answer never came.
--- \`recall\`: the session's waiting requests, after such a batch. Returns the result as JSON.
+-- \`recall\`: the session's waiting requests, after such a batch. An \`acquire_of\` below 0 is no key of a request, but a
+-- lease that the request of the same number above 0 holds: its id and one of its keys. Returns the result as JSON.
 CREATE OR REPLACE FUNCTION ${names.schema}.execute(
   caller text, this_turn bigint, given_up_turn bigint, has_waiting boolean, longest_ttl double precision,
   renew_of int[], renew_key text[], renew_id text[], renew_token bigint[], renew_ttl double precision[],
@@ -149,7 +150,8 @@ END $$;
 `
 
 const acquire = ({ schema }: Names) => `
--- Places the requests that \`execute\` couldn't place on free keys, one after the other.
+-- Places the requests that \`execute\` couldn't place on free keys, one after the other. Those that are refused are
+-- reported with the key that is busy, and where they would have waited for themselves with the circle.
 CREATE OR REPLACE FUNCTION ${schema}.acquire(
   caller text, now double precision, recovering boolean, placed bigint[],
   acquire_of int[], acquire_key text[], acquire_seq bigint[], acquire_id text[], acquire_owner text[],
@@ -160,6 +162,8 @@ DECLARE
   request record;
   busy text;
   refusals json[] := '{}';
+  held bigint[];
+  circle json;
 BEGIN
   is_waiting := false;
   FOR request IN
@@ -167,7 +171,7 @@ BEGIN
       bool_or(r.wait) AS wait, array_agg(r.key ORDER BY r.place) AS keys
     FROM unnest(acquire_of, acquire_key, acquire_seq, acquire_id, acquire_owner, acquire_ttl, acquire_wait)
       WITH ORDINALITY r(of, key, seq, id, owner, ttl, wait, place)
-    WHERE r.seq <> ALL (placed)
+    WHERE r.seq <> ALL (placed) AND r.of > 0
     GROUP BY r.of ORDER BY r.of
   LOOP
     SELECT k.key INTO busy FROM unnest(request.keys) WITH ORDINALITY k(key, place)
@@ -181,13 +185,18 @@ BEGIN
       CONTINUE;
     END IF;
     last_number := nextval('${schema}.number');
+    held := NULL;
+    IF busy IS NOT NULL AND -request.of = ANY (acquire_of) THEN
+      SELECT array_agg(DISTINCT q.number) INTO held FROM unnest(acquire_of, acquire_key, acquire_id) h(of, key, id)
+        JOIN ${schema}.queue q ON ${sameKey("q", "h.key")} AND NOT q.waits AND q.id = h.id WHERE h.of = -request.of;
+    END IF;
     -- It may re-enter what its owner holds for as long as that is held: it shares the token.
     INSERT INTO ${schema}.queue
       SELECT k.key, busy IS NOT NULL, last_number, coalesce(holds.token, last_number),
         max(coalesce(holds.token, last_number)) OVER (), busy IS NULL,
         CASE WHEN busy IS NULL THEN now + request.ttl END, now, request.ttl,
         busy IS NULL AND request.ttl > ${LONGEST_FORGOTTEN}, cardinality(request.keys) > 1,
-        caller, request.seq, request.id, request.owner
+        caller, request.seq, request.id, request.owner, held
       FROM unnest(request.keys) k(key)
       LEFT JOIN LATERAL (
         SELECT h.token FROM ${schema}.queue h
@@ -195,8 +204,15 @@ BEGIN
     IF busy IS NULL THEN
       PERFORM ${schema}.take_over(last_number, now);
       granted := granted || last_number;
-    ELSE
+      CONTINUE;
+    END IF;
+    circle := CASE WHEN held IS NOT NULL THEN ${schema}.circle_closed_by(last_number, held) END;
+    IF circle IS NULL THEN
       is_waiting := true;
+    ELSE
+      -- No other session has seen it in the queue.
+      DELETE FROM ${schema}.queue q WHERE q.number = last_number;
+      refusals := refusals || json_build_array(request.seq, busy, circle);
     END IF;
   END LOOP;
   refused := array_to_json(refusals);
@@ -227,7 +243,9 @@ DECLARE
 BEGIN${takeAdvisoryLock(names)}
   PERFORM ${names.schema}.advance_and_wake(now, ${names.schema}.recover_and_expire(now));
   RETURN (SELECT coalesce(json_agg(json_build_object('key', q.key, 'number', q.number, 'waits', q.waits, 'token', q.token,
-      'id', q.id, 'owner', q.owner, 'age', now - q.since, 'expiresIn', CASE WHEN q.due < 'Infinity' THEN q.due - now END)
+      'id', q.id, 'owner', q.owner, 'age', now - q.since, 'expiresIn', CASE WHEN q.due < 'Infinity' THEN q.due - now END,
+      'holds', CASE WHEN q.waits AND q.holds IS NOT NULL THEN (
+        SELECT json_agg(DISTINCT l.id) FROM ${names.schema}.queue l WHERE l.number = ANY (q.holds) AND NOT l.waits) END)
       ORDER BY q.key, q.waits, q.number), '[]') FROM ${names.schema}.queue q);
 END $$;
 

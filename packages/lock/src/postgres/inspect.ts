@@ -10,6 +10,7 @@ export interface Row {
   owner: string
   age: number
   expiresIn: number | null
+  holds: string[] | null
 }
 
 export function describe(rows: readonly Row[]): KeyState[] {
@@ -25,7 +26,7 @@ export function describe(rows: readonly Row[]): KeyState[] {
     states.set(row.key, state)
     const { id, owner, age } = row
     const who = { id, owner, age, keys: keys.get(row.number) ?? [] }
-    if (row.waits) state.waiters.push(who)
+    if (row.waits) state.waiters.push({ ...who, ...(row.holds && { holds: row.holds }) })
     else
       state.holders.push({
         ...who,

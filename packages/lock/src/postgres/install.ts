@@ -1,4 +1,5 @@
 import { LockSetupError } from "../errors.js"
+import { circle } from "./circle.js"
 import type { Query } from "./clients.js"
 import { commands } from "./commands.js"
 import { migrate, NEWER, VERSION } from "./migrations.js"
@@ -17,7 +18,7 @@ export function sqlOf(names: Names): string {
   const version = `
 CREATE OR REPLACE FUNCTION ${names.schema}.version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT ${VERSION}';
 `
-  return `${migrate(names)}${tables(names)}${fenceTable(names)}${rules(names)}${commands(names)}${version}`
+  return `${migrate(names)}${tables(names)}${fenceTable(names)}${rules(names)}${circle(names)}${commands(names)}${version}`
 }
 
 /** Creates or upgrades the lock space, so that it has the version of this code. */

@@ -4,7 +4,7 @@ import type { Names } from "./names.js"
  * Of the tables and functions together; a process that finds a lower one upgrades it to its own. Any change needs a new
  * one, and a migration where tables change, or where a function gets other parameters.
  */
-export const VERSION = 6
+export const VERSION = 7
 
 /** The SQLSTATE of an upgrade that finds a newer version than its own. */
 export const NEWER = "HF003"
@@ -41,6 +41,14 @@ const MIGRATIONS: readonly { readonly to: number; readonly sql: (schema: string)
     to: 6,
     // The index of what waits holds the numbers of the requests as well.
     sql: (schema) => `DROP INDEX ${schema}.queue_unclaimed;`,
+  },
+  {
+    to: 7,
+    // A request may say what its caller holds. No function has other parameters for that: with DROP FUNCTION the batches
+    // of version 6 that waited for the advisory lock just then would have failed.
+    sql: (schema) => `
+    ALTER TABLE ${schema}.queue ADD COLUMN holds bigint[];
+    ALTER TABLE ${schema}.lasting ADD COLUMN holds bigint[];`,
   },
 ]
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { LockError } from "../errors.js"
+import { type RawMember, toMember } from "../raw-circle.js"
 import {
   type Batch,
   type BatchResult,
@@ -51,7 +52,8 @@ interface ExecuteReply {
   placed: number[]
   numbers: number[]
   granted: [seq: number, token: number, tokens?: Record<string, number>][]
-  refused: [seq: number, key: string][]
+  /** With the circle where the request would have waited for itself. */
+  refused: [seq: number, key: string, circle?: RawMember[]][]
   ended: [seq: number, token: number, taken: boolean][]
   /** Whether the server knows none of the session's waiting requests. */
   lost: boolean
@@ -161,7 +163,7 @@ export class PostgresSession implements Session {
       const name = waits ? "hand_off" : "release_one"
       return this.#call(name, [this.#name, turn, freed.keys[0], freed.id, freed.token ?? null])
     }
-    if (waits || wanted?.keys.length !== 1) return undefined
+    if (waits || wanted?.keys.length !== 1 || wanted.holds?.length) return undefined
     const { seq, keys, id, owner, ttl, wait } = wanted
     return this.#call("acquire_one", [this.#name, turn, seq, keys[0], id, owner, ttl, wait])
   }
@@ -184,8 +186,7 @@ export class PostgresSession implements Session {
     const granted = this.#granted(batch, reply)
     for (const { seq } of granted) this.#waiting.delete(seq)
     const dropped = this.#dropped(reply, recall)
-    const refused = reply.refused.map(([seq, key]) => ({ seq, key }))
-    const settled = new Set([...granted, ...refused].map(({ seq }) => seq))
+    const settled = new Set([...granted.map(({ seq }) => seq), ...reply.refused.map(([seq]) => seq)])
     for (const { seq, keys, wait } of batch.acquire)
       if (wait && !settled.has(seq)) this.#waiting.set(seq, keys)
     // With a pool nothing else goes over the connection that hears of the turn.
@@ -194,7 +195,10 @@ export class PostgresSession implements Session {
       renewed: batch.renew.map((_, i) => reply.renewed.includes(i + 1)),
       released: countReleased(batch.release, reply.released),
       granted,
-      refused,
+      refused: reply.refused.flatMap(([seq, key, circle]) => (circle ? [] : [{ seq, key }])),
+      deadlocked: reply.refused.flatMap(([seq, , circle]) =>
+        circle ? [{ seq, circle: circle.map(toMember) }] : [],
+      ),
       dropped,
       taken: reply.ended.flatMap(([seq, , taken]) => (taken ? [seq] : [])),
       wakeIn: this.#wakeIn(reply.wakeIn ?? undefined),
@@ -331,7 +335,7 @@ function requests(acquire: readonly Request[]): unknown[][] {
   const counts = new Map<string, number>()
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1)
   const isAlone = ({ keys }: Request) => keys.length === 1 && counts.get(keys[0] ?? "") === 1
-  return [
+  const lists = [
     each(acquire, (_, of) => of),
     keys,
     each(acquire, ({ seq }) => seq),
@@ -341,6 +345,13 @@ function requests(acquire: readonly Request[]): unknown[][] {
     each(acquire, ({ wait }) => wait),
     each(acquire, isAlone),
   ]
+  for (const [i, { wait, seq, holds = [] }] of acquire.entries())
+    if (wait) for (const { key, id } of holds) addTo(lists, [-(i + 1), key, seq, id, id, 0, wait, false])
+  return lists
+}
+
+function addTo(lists: unknown[][], values: unknown[]): void {
+  for (const [i, value] of values.entries()) lists[i]?.push(value)
 }
 
 function countReleased(release: readonly Release[], released: readonly number[]): boolean[] {

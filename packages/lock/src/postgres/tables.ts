@@ -34,7 +34,8 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.queue (
   session text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
   id text COLLATE "C" NOT NULL,
-  owner text COLLATE "C" NOT NULL
+  owner text COLLATE "C" NOT NULL,
+  holds bigint[]                    -- of what waits: the numbers of the leases that are kept until it is served
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000000);
 -- A key of 1,024 characters is too long for an index: its beginning is in it, and the whole is compared.
@@ -43,6 +44,8 @@ CREATE INDEX IF NOT EXISTS queue_number ON ${schema}.queue (number);
 CREATE INDEX IF NOT EXISTS queue_due ON ${schema}.queue (due) WHERE due IS NOT NULL;
 -- Of what waits, or was granted and not collected; a lease costs nothing here.
 CREATE INDEX IF NOT EXISTS queue_waiting ON ${schema}.queue (session, waits, seq) WHERE NOT claimed;
+-- Of what waits and holds leases meanwhile, which is little.
+CREATE INDEX IF NOT EXISTS queue_holding ON ${schema}.queue (number) WHERE waits AND holds IS NOT NULL;
 
 -- A session that waits, or that has ended leases to acknowledge.
 CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.session (

@@ -47,6 +47,7 @@ local function fetch_batch(renewals, releases, cancellations, acquisitions)
   for _, it in ipairs(acquisitions) do
     fields[#fields + 1] = '\\0e' .. caller .. ':' .. it[1]
     add(it[6])
+    for _, hold in ipairs(it[7] or {}) do fields[#fields + 1] = hold[2] end
   end
   fetch(fields)
   return fields
@@ -136,7 +137,7 @@ local function execute()
   local wake_in = schedule_wakeup()
   write_records()
   publish()
-  return {now, renewed, released, granted(mine, number), refused, known, wake_in}
+  return {now, renewed, released, granted(mine, number), refused, known, wake_in, deadlocked[1] and deadlocked}
 end
 
 local function force_release(key)
@@ -178,7 +179,7 @@ local function describe(ref, due)
   local it = request_of(ref)
   local numbers = {}
   for i, key in ipairs(it.keys) do numbers[i] = number_on(it, key) end
-  return {ref, it.id, it.owner, now - it.since, due and due - now or -1, it.keys, numbers, it.number}
+  return {ref, it.id, it.owner, now - it.since, due and due - now or -1, it.keys, numbers, it.number, it.kept_for}
 end
 
 local function inspect()

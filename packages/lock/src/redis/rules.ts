@@ -6,6 +6,10 @@ export const RULES = `
 local caller
 -- What the caller is granted now, or was granted since its last call.
 local mine, changed = {}, {}
+-- SEQ and circle of what would have waited for itself.
+local deadlocked = {}
+-- In circle.ts.
+local circle_closed_by
 -- For each session: within how many µs to call, and what it has lost.
 local wakes, taken = {}, {}
 
@@ -294,7 +298,7 @@ end
 
 -- Returns the key that is busy, if one is.
 local function acquire(asked)
-  local seq, id, owner, ttl, waits, keys = unpack(asked)
+  local seq, id, owner, ttl, waits, keys, holds = unpack(asked)
   local ref = caller .. ':' .. seq
   local known = request_of(ref)
   if known then
@@ -313,6 +317,12 @@ local function acquire(asked)
     if #queue_of(key).holders > 0 then arrive(request, key) end
   end
   local busy = blocker_of(request)
+  local circle = busy and waits == 1 and holds and circle_closed_by(request, holds)
+  if circle then
+    deadlocked[#deadlocked + 1] = seq
+    deadlocked[#deadlocked + 1] = circle
+    return
+  end
   if not busy or waits == 1 then requests[ref] = request end
   if not busy then grant(request) elseif waits == 1 then wait(request) end
   advance()

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { CLAIM_WINDOW } from "../store.js"
+import { CIRCLE } from "./circle.js"
 import { COMMANDS } from "./commands.js"
 import { FAST_PATHS } from "./fast-paths.js"
 import { RULES } from "./rules.js"
@@ -35,9 +36,9 @@ local batch = ARGV[1] == 'execute' and cjson.decode(ARGV[3])
  *       5 the time in µs, in place of Redis's own; tests only
  * Returns a list that begins with the time in µs; of a call that came too late nothing more.
  */
-export const SCRIPT = `${OPENING}${FAST_PATHS}${TABLES}${RULES}${COMMANDS}`
+export const SCRIPT = `${OPENING}${FAST_PATHS}${TABLES}${RULES}${CIRCLE}${COMMANDS}`
 
 export const SHA = createHash("sha1").update(SCRIPT).digest("hex")
 
 /** Without the fast paths, which differ from the rules in time only; for tests. */
-export const RULES_ALONE = `${OPENING}${TABLES}${RULES}${COMMANDS}`
+export const RULES_ALONE = `${OPENING}${TABLES}${RULES}${CIRCLE}${COMMANDS}`

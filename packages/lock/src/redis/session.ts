@@ -1,4 +1,5 @@
-import type { Batch, BatchResult, Grant, KeyState, Session } from "../store.js"
+import { type RawMember, toMember } from "../raw-circle.js"
+import type { Batch, BatchResult, Deadlock, Grant, KeyState, Request, Session } from "../store.js"
 import { describe } from "./inspect.js"
 import type { Subscriber } from "./listener.js"
 import type { ScriptClient, ScriptReply } from "./script-client.js"
@@ -48,33 +49,29 @@ export class RedisSession implements Session {
       renew.map(({ id, keys, token, ttl }) => [id, keys, token ?? 0, finite(ttl)]),
       release.map(({ id, keys, token }) => [id, keys, token ?? 0]),
       [...cancel.map(({ seq, keys }) => [seq, keys]), ...this.#orphans.map((seq) => [seq, []])],
-      acquire.map((it) => [
-        it.seq,
-        it.id,
-        it.owner === it.id ? 0 : it.owner,
-        finite(it.ttl),
-        it.wait ? 1 : 0,
-        it.keys,
-      ]),
+      acquire.map(toFields),
       this.#waiting.size,
     ])
   }
 
   #decode(reply: ScriptReply, batch: Batch): BatchResult {
-    const [, renewed, released, granted, refused, known, wakeIn] = reply as unknown as RawResult
+    const [, renewed, released, granted, refused, known, wakeIn, deadlocked] = reply as unknown as RawResult
     const news = this.#news
     this.#news = { granted: [], taken: [] }
     const grants = [...news.granted, ...toGrants(granted)]
     for (const { seq, wait } of batch.acquire) if (wait) this.#waiting.add(seq)
     const expected = known ? known.map(Number) : undefined
     this.#disown([...grants.map(({ seq }) => seq), ...(expected ?? [])], batch)
+    const deadlocks = deadlocked ? toDeadlocks(deadlocked) : []
     for (const { seq } of grants) this.#waiting.delete(seq)
+    for (const { seq } of deadlocks) this.#waiting.delete(seq)
     const dropped = expected ? this.#forgetAllBut(expected, batch) : []
     return {
       renewed: renewed.map(isYes),
       released: released.map(isYes),
       granted: grants,
       refused: toRefusals(refused),
+      deadlocked: deadlocks,
       dropped,
       taken: news.taken,
       wakeIn: Number(wakeIn) < 0 ? undefined : Number(wakeIn) / 1_000,
@@ -150,15 +147,31 @@ type RawResult = [
   refused: unknown[],
   known: unknown[] | null,
   wakeIn: unknown,
+  deadlocked?: unknown[] | null,
 ]
 
 const isYes = (value: unknown) => Number(value) === 1
+
+/** With a seventh field where the request holds leases, and else as before there were any. */
+function toFields({ seq, id, owner, ttl, wait, keys, holds }: Request): unknown[] {
+  const fields: unknown[] = [seq, id, owner === id ? 0 : owner, finite(ttl), wait ? 1 : 0, keys]
+  if (wait && holds && holds.length > 0) fields.push(holds.map((it) => [it.id, it.key]))
+  return fields
+}
 
 /** From SEQ and KEY, one after the other. */
 function toRefusals(list: readonly unknown[]): { seq: number; key: string }[] {
   const refusals = []
   for (let i = 0; i < list.length; i += 2) refusals.push({ seq: Number(list[i]), key: String(list[i + 1]) })
   return refusals
+}
+
+/** From SEQ and the members of a circle, one after the other. */
+function toDeadlocks(list: readonly unknown[]): Deadlock[] {
+  const deadlocks = []
+  for (let i = 0; i < list.length; i += 2)
+    deadlocks.push({ seq: Number(list[i]), circle: (list[i + 1] as RawMember[]).map(toMember) })
+  return deadlocks
 }
 
 /** Infinity has no form in JSON. */

@@ -7,6 +7,9 @@
  * waiters   KEY "\0" NUMBER SESSION:SEQ, and "\0" SESSION "\0" NUMBER SESSION:SEQ, in the order of the bytes
  * wakeups   each SESSION that waits, by the time of its next call
  *
+ * A lease that waiting requests hold has one value more than another, a list of those requests. Earlier versions neither
+ * read it nor write it, and leave it out of a lease that they change.
+ *
  * Each sorted set has a member "" that stays, so that none vanishes and comes back without its time to live.
  */
 export const TABLES = `
@@ -63,7 +66,7 @@ local function request_of(ref)
     request = packed and {ref = ref}
     if request then
       request.number, request.id, request.owner, request.ttl, request.since, request.held, request.claimed,
-        request.token, request.endless, request.shared, request.left, request.keys = unpacked(packed)
+        request.token, request.endless, request.shared, request.left, request.keys, request.kept_for = unpacked(packed)
       request.waits = not request.held
     end
     requests[ref] = request
@@ -104,6 +107,12 @@ local function head_of(key)
     queue.head = string.sub(found[1], #key + 18)
   end
   return request_of(queue.head)
+end
+
+local function pack_request(it)
+  local values = {it.number, it.id, it.owner, it.ttl, it.since, it.held, it.claimed, it.token, it.endless, it.shared,
+    it.left, it.keys, it.kept_for}
+  return pack(unpack(values))
 end
 
 local function in_chunks(command, name, arguments)
@@ -173,8 +182,7 @@ local function write_records()
   end
   for ref, it in pairs(requests) do
     if it and it.changed then
-      put('\\0e' .. ref, not it.gone and pack(it.number, it.id, it.owner, it.ttl, it.since, it.held, it.claimed,
-        it.token, it.endless, it.shared, it.left, it.keys))
+      put('\\0e' .. ref, not it.gone and pack_request(it))
     end
   end
   in_chunks('HDEL', RECORDS, gone)

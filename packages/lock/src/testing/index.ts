@@ -1,4 +1,5 @@
 import type { Case } from "./case.js"
+import { deadlock } from "./deadlock.js"
 import { exclusion } from "./exclusion.js"
 import { loss } from "./loss.js"
 import { order } from "./order.js"
@@ -16,6 +17,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
   "timeouts, ttl and renewal": time,
   "loss, and only this lease": loss,
   "re-entry": reentry,
+  deadlocks: deadlock,
   "seen from outside, and cleaned up": outside,
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict"
 import type { Case } from "./case.js"
 import { isPending, stateOf } from "./trial.js"
 
-/** 12 and 13: leases are shown and can be taken away; nothing is left of those that have ended. */
+/** 12 and 14: leases are shown and can be taken away; nothing is left of those that have ended. */
 export const outside: Record<string, Case> = {
   async "shows who holds and who waits, since when and at which place"(trial) {
     const [one, two] = [trial.locks(), trial.locks()]
