@@ -121,6 +121,20 @@ describe("holding", () => {
   })
 })
 
+it("finds no circle that closes since a lease ends which a waiting request shared: it ends by a timeout", async () => {
+  const locks = new Locks(memoryStore())
+  const owner = "anna"
+  const [a, b, c] = [await locks.acquire("a", { owner }), await locks.acquire("b"), await locks.acquire("c")]
+  const both = locks.acquire(["a", "b"], { timeout: 200 })
+  const again = locks.acquire(["a", "c"], { owner, holding: b })
+  // Until now it passed the queue of "a"; from here on it waits for the one that waits for "b".
+  await a.release()
+  await c.release()
+  await expect(both).rejects.toMatchObject({ code: "LOCK_TIMEOUT" })
+  await (await again).release()
+  await b.release()
+})
+
 describe("nesting that is tracked", () => {
   it("finds A then B against B then A, in two instances on one store", async () => {
     const store = memoryStore()
