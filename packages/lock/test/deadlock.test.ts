@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest"
-import { type Lease, LockArgumentError, type LockDeadlockError, Locks } from "../src/index.js"
+import {
+  type Lease,
+  LockArgumentError,
+  type LockDeadlockError,
+  type LockListener,
+  Locks,
+} from "../src/index.js"
 import { memoryStore } from "../src/memory.js"
 import type { Batch, Session, Store } from "../src/store.js"
 
@@ -178,6 +184,19 @@ describe("nesting that is tracked", () => {
     ended.open()
     expect(await late).toEqual([])
     expect(await asked("b")).toEqual([])
+  })
+
+  it("is nothing to a listener, which no job waits for", async () => {
+    const { store, holds } = watched()
+    const reported: Promise<unknown>[] = []
+    const report = (event: string) => {
+      if (reported.length < 2) reported.push(locks.run(`report of ${event}`, () => undefined))
+    }
+    const on = { released: ({ keys }: { keys: readonly string[] }) => keys[0] === "b" && report("b") }
+    const locks: Locks = new Locks(store, { trackNesting: true, on: on as LockListener })
+    await locks.run("a", () => locks.run("b", () => undefined))
+    await Promise.all(reported)
+    expect(holds.map(({ length }) => length)).toEqual([0, 1, 0])
   })
 
   it("is overruled by what a request says", async () => {
