@@ -20,8 +20,12 @@ interface Step {
  * The circle that `entry` closes if it begins to wait now, if it closes one. Remembers what it keeps.
  *
  * On each key that it doesn't share with the holder, a request waits for the leases that hold the key and for the
- * requests before it in the queue. A lease is kept until the requests that hold it are served. So a circle has to pass
- * through a lease that `entry` keeps: where no request waits for one of those, there is nothing to search.
+ * requests before it in the queue. A lease is kept until the requests that hold it are served. No request waits for the
+ * last one in the queues, so a circle has to pass through a lease that it keeps: where no request waits for one of
+ * those, there is nothing to search.
+ *
+ * Whatever else happens takes such reasons to wait away, with one exception that isn't looked for: a request that
+ * shares one of several keys falls back to its place in that queue when the lease ends that it shares.
  */
 export function circleClosedBy(entry: Entry, queues: Queues): readonly CircleMember[] | undefined {
   const { holds = [], keys } = entry.request

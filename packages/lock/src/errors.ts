@@ -51,8 +51,8 @@ export class LockTimeoutError extends LockError {
 }
 
 /**
- * The request would have waited for itself, so it was not queued: the leases that its caller holds are waited for, through
- * other requests or at once, by those that it would have waited for. To release them is the caller's part.
+ * The request would have waited for itself, so it was not queued: what it would have waited for waits, at once or through
+ * other requests, for a lease that its caller holds. None of them goes on before the caller releases that.
  */
 export class LockDeadlockError extends LockError {
   override readonly name = "LockDeadlockError"

@@ -71,8 +71,12 @@ const EVENTS = [
   "lost",
 ] as const satisfies readonly (keyof LockListener)[]
 
-/** A listener that never throws, with a method for each event that `listener` hears and for no other. */
-export function guarded(listener: LockListener): LockListener {
+/**
+ * A listener that never throws, with a method for each event that `listener` hears and for no other.
+ *
+ * @param run calls the listener's method
+ */
+export function guarded(listener: LockListener, run = <T>(call: () => T): T => call()): LockListener {
   const heard: Record<string, (event: never) => void> = {}
   let warned = false
   const warn = (error: unknown) => {
@@ -85,7 +89,7 @@ export function guarded(listener: LockListener): LockListener {
     if (typeof listener[name] !== "function") throw new LockArgumentError(`on.${name} must be a function`)
     heard[name] = (event) => {
       try {
-        const result: unknown = listener[name]?.(event)
+        const result: unknown = run(() => listener[name]?.(event))
         // An async function fits the type, and its rejection would end the process.
         if (result instanceof Promise) result.catch(warn)
       } catch (error) {

@@ -16,7 +16,7 @@ import { asStoreError, LockTimeoutError } from "./errors.js"
 import { guarded, type LockListener } from "./events.js"
 import { KeptLease } from "./kept-lease.js"
 import type { Lease } from "./lease.js"
-import { heldHere, runHolding } from "./nesting.js"
+import { heldHere, runHolding, runHoldingNothing } from "./nesting.js"
 import type { Hold, KeyState, Session, Store } from "./store.js"
 import type { AcquireRequest } from "./waiter.js"
 
@@ -74,7 +74,10 @@ export class Locks implements AsyncDisposable {
     const { on = {}, ttl = 30_000, timeout = 5_000, trackNesting = false } = checkOptions("options", options)
     this.#tracksNesting = checkFlag("trackNesting", trackNesting)
     this.#defaults = { ttl: checkTtl(ttl), timeout: checkTimeout(timeout) }
-    this.#coordinator = new Coordinator(checkStore(store), guarded(checkOptions("on", on)))
+    this.#coordinator = new Coordinator(
+      checkStore(store),
+      guarded(checkOptions("on", on), trackNesting ? runHoldingNothing : undefined),
+    )
   }
 
   /**

@@ -14,6 +14,14 @@ export function runHolding<T>(lease: Lease, job: () => T): T {
   return enclosing.run([...heldHere(), lease], job)
 }
 
+/**
+ * Runs what no job waits for, such as a listener: it is called in the course of whichever job has led to the event, or has
+ * set the timer.
+ */
+export function runHoldingNothing<T>(work: () => T): T {
+  return enclosing.run([], work)
+}
+
 /** The leases of the enclosing tracked runs that have not ended. */
 export function heldHere(): readonly Lease[] {
   return enclosing.getStore()?.filter((lease) => lease instanceof KeptLease && lease.isHeld) ?? []

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest"
-import { type Lease, LockArgumentError, type LockDeadlockError, Locks } from "../src/index.js"
+import {
+  type Lease,
+  LockArgumentError,
+  type LockDeadlockError,
+  type LockListener,
+  Locks,
+} from "../src/index.js"
 import { memoryStore } from "../src/memory.js"
 import type { Batch, Session, Store } from "../src/store.js"
 
@@ -121,6 +127,20 @@ describe("holding", () => {
   })
 })
 
+it("finds no circle that closes since a lease ends which a waiting request shared: it ends by a timeout", async () => {
+  const locks = new Locks(memoryStore())
+  const owner = "anna"
+  const [a, b, c] = [await locks.acquire("a", { owner }), await locks.acquire("b"), await locks.acquire("c")]
+  const both = locks.acquire(["a", "b"], { timeout: 200 })
+  const again = locks.acquire(["a", "c"], { owner, holding: b })
+  // Until now it passed the queue of "a"; from here on it waits for the one that waits for "b".
+  await a.release()
+  await c.release()
+  await expect(both).rejects.toMatchObject({ code: "LOCK_TIMEOUT" })
+  await (await again).release()
+  await b.release()
+})
+
 describe("nesting that is tracked", () => {
   it("finds A then B against B then A, in two instances on one store", async () => {
     const store = memoryStore()
@@ -164,6 +184,19 @@ describe("nesting that is tracked", () => {
     ended.open()
     expect(await late).toEqual([])
     expect(await asked("b")).toEqual([])
+  })
+
+  it("is nothing to a listener, which no job waits for", async () => {
+    const { store, holds } = watched()
+    const reported: Promise<unknown>[] = []
+    const report = (event: string) => {
+      if (reported.length < 2) reported.push(locks.run(`report of ${event}`, () => undefined))
+    }
+    const on = { released: ({ keys }: { keys: readonly string[] }) => keys[0] === "b" && report("b") }
+    const locks: Locks = new Locks(store, { trackNesting: true, on: on as LockListener })
+    await locks.run("a", () => locks.run("b", () => undefined))
+    await Promise.all(reported)
+    expect(holds.map(({ length }) => length)).toEqual([0, 1, 0])
   })
 
   it("is overruled by what a request says", async () => {

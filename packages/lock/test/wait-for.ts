@@ -23,16 +23,20 @@ export class WaitFor {
     this.#waiting = new Map([...shown, ...(beginning ? [beginning] : [])].map((it) => [it.id, it]))
   }
 
-  /** A request that waits for itself, if there is one. */
+  /**
+   * A request that waits for itself, if there is one. Not through a key that a request shared and shares no more: that is
+   * how a circle may close in another way than by a request that begins to wait, and no store looks then.
+   */
   get circle(): string | undefined {
-    return [...this.#waiting.keys()].find((id) => this.waitsForItself(id))
+    const isWaitedFor = (request: Waits, key: string) => !request.guest.has(key)
+    return [...this.#waiting.keys()].find((id) => this.waitsForItself(id, isWaitedFor))
   }
 
-  waitsForItself(id: string): boolean {
+  waitsForItself(id: string, isWaitedFor = (_: Waits, __: string) => true): boolean {
     const reached = new Set<string>()
     const next = [id]
     for (let it = next.pop(); it !== undefined; it = next.pop())
-      for (const other of this.#waitsFor(this.#find(it)))
+      for (const other of this.#waitsFor(this.#find(it), isWaitedFor))
         if (!reached.has(other)) {
           reached.add(other)
           next.push(other)
@@ -44,12 +48,9 @@ export class WaitFor {
     return this.#waiting.get(id) ?? assert.fail(`${id} doesn't wait`)
   }
 
-  #waitsFor(request: Waits): string[] {
-    return request.keys.flatMap((key) =>
-      this.#shares(request, key)
-        ? []
-        : [...this.#leases(key).flatMap(this.#keepers), ...this.#before(request, key)],
-    )
+  #waitsFor(request: Waits, isWaitedFor: (request: Waits, key: string) => boolean): string[] {
+    const keys = request.keys.filter((key) => !this.#shares(request, key) && isWaitedFor(request, key))
+    return keys.flatMap((key) => [...this.#leases(key).flatMap(this.#keepers), ...this.#before(request, key)])
   }
 
   #shares(request: Waits, key: string): boolean {

@@ -18,7 +18,7 @@ export class MemoryLockingProvider extends HoldfastLockingProvider {
 const loader = locksLoader<MemoryLockingOptions>({
   identifier: MemoryLockingProvider.identifier,
   checks: {},
-  open: () => new Locks(memoryStore()),
+  open: ({ trackNesting }) => new Locks(memoryStore(), { trackNesting }),
 })
 
 const provider: ModuleProviderExports = ModuleProvider(Modules.LOCKING, {

@@ -11,6 +11,11 @@ export interface LockingOptions {
    * that while the process lives, so a process that is paused for longer than two thirds may lose it.
    */
   keepAlive?: number | undefined
+  /**
+   * Whether a request that the job of an `execute` makes fails at once, naming who holds what, where it would wait for
+   * itself: see `trackNesting` of `@holdfast/lock`. Before Node 24 it costs at every promise of the process. False by default.
+   */
+  trackNesting?: boolean | undefined
 }
 
 /** Returns what the option must be where it is invalid. Values are never shown: they may hold a password. */
@@ -27,6 +32,7 @@ export const CHECKS: Checks<LockingOptions> = {
     isSeconds(value) && value >= 1 && value < Number.POSITIVE_INFINITY
       ? undefined
       : "must be a number of seconds from 1",
+  trackNesting: (value) => (typeof value === "boolean" ? undefined : "must be true or false"),
 }
 
 export const isText: Check = (value) =>

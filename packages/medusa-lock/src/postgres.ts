@@ -35,7 +35,9 @@ const loader = locksLoader<PostgresLockingOptions>({
       isSchema(value) ? undefined : "must be 1 to 63 of a-z, 0-9 and _, without a digit in front",
   },
   open: (options, container) =>
-    new Locks(postgresStore({ client: () => openClient(options, container), schema: options.schema })),
+    new Locks(postgresStore({ client: () => openClient(options, container), schema: options.schema }), {
+      trackNesting: options.trackNesting,
+    }),
 })
 
 const LIKE_MEDUSA: ClientConfig = {

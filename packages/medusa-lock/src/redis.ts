@@ -51,8 +51,8 @@ const loader = locksLoader<RedisLockingOptions>({
     maximumRetryInterval: isNotNeeded,
     backoffFactor: isNotNeeded,
   },
-  open: ({ redisUrl: url, client, redisOptions, namespace: prefix = "medusa_lock:" }) =>
-    new Locks(redisStore({ url, client, redisOptions, prefix })),
+  open: ({ redisUrl: url, client, redisOptions, namespace: prefix = "medusa_lock:", trackNesting }) =>
+    new Locks(redisStore({ url, client, redisOptions, prefix }), { trackNesting }),
 })
 
 const provider: ModuleProviderExports = ModuleProvider(Modules.LOCKING, {

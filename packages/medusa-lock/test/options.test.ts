@@ -33,6 +33,7 @@ describe("refuses, when Medusa starts, by the name of the provider and of the op
     ],
     [memory, { wait: "2" }, 'its option "wait" must be a number of seconds from 0'],
     [memory, { keepAlive: 0 }, 'its option "keepAlive" must be a number of seconds from 1'],
+    [memory, { trackNesting: 1 }, 'its option "trackNesting" must be true or false'],
     [memory, { waitLockingTimeout: Number.NaN }, 'its option "waitLockingTimeout" must be'],
     [redis, {}, 'The locking provider "holdfast-redis" can\'t start: its option "redisUrl" is missing'],
     [redis, { redisUrl: undefined }, 'its option "redisUrl" is missing'],

@@ -13,7 +13,12 @@ import { createClient, createCluster, createSentinel } from "redis"
 const name: string | undefined = process.env.NAME
 const time = undefined as number | undefined
 const signal = undefined as AbortSignal | undefined
-const options: LocksOptions = { ttl: time, timeout: time, on: lockMetrics({ classOf: undefined }) }
+const options: LocksOptions = {
+  ttl: time,
+  timeout: time,
+  trackNesting: undefined,
+  on: lockMetrics({ classOf: undefined }),
+}
 
 export const stores = [
   postgresStore({ connectionString: process.env.DATABASE_URL, schema: name, responseTimeout: time }),
@@ -37,7 +42,9 @@ export async function use(): Promise<void> {
     timeout: time,
     owner: name,
     renew: undefined,
+    holding: undefined,
   })
+  await locks.run("outer", (outer) => locks.acquire("inner", { holding: [outer] }))
   await fence(client, { key: 1n })
 }
 
