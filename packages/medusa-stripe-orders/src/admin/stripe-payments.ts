@@ -1,9 +1,10 @@
 import Medusa from "@medusajs/js-sdk"
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
+import type { WithOrderNumber } from "../api/admin/stripe-payments/with-orders"
 import type { PaymentAction } from "../payments/actions"
 import type { PaymentKind } from "../payments/kinds"
 import type { EventView, TimelineLine } from "../payments/payments"
-import type { PaymentPage, PaymentView } from "../payments/search"
+import type { PaymentPage } from "../payments/search"
 import type { PaymentState } from "../payments/states"
 
 declare const __BACKEND_URL__: string | undefined
@@ -17,7 +18,7 @@ const sdk = new Medusa({
 /** As it comes over HTTP: dates are text. */
 type Json<T> = T extends Date ? string : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T
 
-export type Payment = Json<PaymentView> & { order_number: string | null }
+export type Payment = Json<WithOrderNumber>
 export type Line = Json<TimelineLine>
 export type StoredEvent = Json<Omit<EventView, "payload">> & { payload: unknown }
 
@@ -29,7 +30,7 @@ export interface Search {
   before?: string
 }
 
-export const PAGE_SIZE = 20
+const PAGE_SIZE = 20
 const KEY = "holdfast-payments"
 /** A payment moves on within a moment, and an operator watches. */
 const REFRESH_MS = 5_000

@@ -121,7 +121,10 @@ export class Batch {
     return this.outcome(id, "lookup", { kind: "decision", text }, { attempts: "kept" })
   }
 
-  /** Where the order's stock is to come from, and what becomes of it where there is none: the store's hooks, or its options; a person who has looked at it has the last word. */
+  /**
+   * Where the order's stock is to come from, and what becomes of it where there is none: the store's hooks, or its options. A
+   * person who has looked at it has the last word.
+   */
   stockPolicy({ payment: { id } }: OrderDraft): StockPolicy {
     const { whenOutOfStock } = this.plugin.options
     const own = this.stockPolicies.get(id)

@@ -70,54 +70,70 @@ async function waitingAfter(
 
 /**
  * Takes payments in review up again, each as a person's action on its timeline, and returns their ids. For a payment with
- * an order only what is missing is done; about one without, or whose order was never paid, Stripe is asked anew. A step that is at work on a payment
- * can no longer write: its claim is gone.
+ * an order only what is missing is done; about one without, or whose order was never paid, Stripe is asked anew.
  */
 export async function retryReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
-  return await takeUp(db, { person, ids, text: "Taken up again" })
+  return await takeUp(db, { person, ids, text: "Taken up again", where: "true", backorders: false })
 }
 
 /** Takes payments in review up again whose orders are not in stock, which are made all the same. */
 export async function backorderReviews(db: Database, person: string, ids: string[]): Promise<string[]> {
-  return await takeUp(db, { person, ids, text: "To be backordered", backorders: true })
+  const where = "status = 'review' AND order_id IS NULL AND starts_with(reason, :outOfStock)"
+  return await takeUp(db, { person, ids, text: "To be backordered", where, backorders: true })
 }
 
-interface TakeUp {
+interface Act {
   person: string
   ids: string[]
+  /** for the timeline */
   text: string
-  /** Only what is sold out, and in stock or not. */
-  backorders?: boolean
+  /** which of them; an expression of SQL */
+  where: string
 }
 
-async function takeUp(db: Database, { person, ids, text, backorders = false }: TakeUp): Promise<string[]> {
+/**
+ * Changes the payments for which the action is allowed, takes them from the step that is at work on them, and writes each
+ * action on the timeline. Returns their ids.
+ */
+async function act(
+  db: Database,
+  { person, ids, text, where }: Act,
+  set: string,
+  values: Record<string, unknown>,
+): Promise<string[]> {
   const { rows } = await db.raw(
-    `WITH retried AS (
+    `WITH changed AS (
        UPDATE stripe_payment
-          SET status = CASE WHEN order_id IS NULL OR (payment_id IS NULL AND cart_id IS NOT NULL) THEN :withoutOrder
-                            WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
-              status_since = clock_timestamp(),
-              reason = NULL, resume_to = NULL, resume_reason = NULL, told = NULL, attempts = 0, last_error = NULL, due_at = clock_timestamp(),
-              claim = NULL, claimed_by = NULL, claimed_until = NULL, snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL,
-              backorders = :backorders, updated_at = now()
-        WHERE id = ANY(:ids) AND ${waits(":retried")}
-          AND (NOT :backorders OR (status = 'review' AND order_id IS NULL AND starts_with(reason, :outOfStock)))
+          SET ${set}, status_since = clock_timestamp(), attempts = 0, last_error = NULL,
+              claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
+        WHERE id = ANY(:ids) AND ${where} AND deleted_at IS NULL
         RETURNING id, status)
      INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
-     SELECT id, 'action', :person, status, :text FROM retried
+     SELECT id, 'action', :person, status, :text FROM changed
      RETURNING payment_intent_id AS id`,
-    {
-      ...AFTER_RETRY,
-      ...{ retried: RETRIED, outOfStock: OUT_OF_STOCK },
-      ...{ person, text, backorders, ids: ids.map(storableText) },
-    },
+    { ...values, person, text: storableText(text), ids: ids.map(storableText) },
   )
   return rows.map(({ id }: { id: string }) => id)
 }
 
 /** Also while news of its money interrupts the wait, which ends before a person could see it. */
 function waits(states: string): string {
-  return `(status = ANY(${states}) OR (status = 'money_moved' AND resume_to = ANY(${states}))) AND deleted_at IS NULL`
+  return `(status = ANY(${states}) OR (status = 'money_moved' AND resume_to = ANY(${states})))`
+}
+
+async function takeUp(
+  db: Database,
+  { where, backorders, ...action }: Act & { backorders: boolean },
+): Promise<string[]> {
+  return await act(
+    db,
+    { ...action, where: `${waits(":retried")} AND ${where}` },
+    `status = CASE WHEN order_id IS NULL OR (payment_id IS NULL AND cart_id IS NOT NULL) THEN :withoutOrder
+                   WHEN placed_at IS NULL OR captured_at IS NULL THEN :orderToFinish ELSE :orderFinished END,
+     reason = NULL, resume_to = NULL, resume_reason = NULL, told = NULL, due_at = clock_timestamp(),
+     snapshot = NULL, snapshot_at = NULL, snapshot_revision = NULL, backorders = :backorders`,
+    { ...AFTER_RETRY, retried: RETRIED, outOfStock: OUT_OF_STOCK, backorders },
+  )
 }
 
 /** Puts payments that wait for a person aside, each with its reason and as that person's action, and returns their ids. */
@@ -127,29 +143,16 @@ export async function dismissPayments(
   ids: string[],
   reason: string,
 ): Promise<string[]> {
-  const { rows } = await db.raw(
-    `WITH dismissed AS (
-       UPDATE stripe_payment
-          SET status = CASE WHEN status = ANY(:waiting) THEN :dismissed ELSE status END, status_since = clock_timestamp(),
-              reason = CASE WHEN status = ANY(:waiting) THEN :reason END,
-              resume_to = CASE WHEN status = ANY(:waiting) THEN NULL ELSE :dismissed END,
-              resume_reason = CASE WHEN status = ANY(:waiting) THEN NULL ELSE :reason END,
-              attempts = 0, last_error = NULL,
-              claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
-        WHERE id = ANY(:ids) AND ${waits(":waiting")}
-        RETURNING id, status)
-     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
-     SELECT id, 'action', :person, status, 'Dismissed: ' || :reason FROM dismissed
-     RETURNING payment_intent_id AS id`,
-    {
-      dismissed: AFTER_DISMISSAL,
-      waiting: statesOf("person"),
-      reason: storableText(reason),
-      person,
-      ids: ids.map(storableText),
-    },
+  const isInterrupted = "status <> ALL(:waiting)"
+  return await act(
+    db,
+    { person, ids, text: `Dismissed: ${reason}`, where: waits(":waiting") },
+    `status = CASE WHEN ${isInterrupted} THEN status ELSE :dismissed END,
+     reason = CASE WHEN ${isInterrupted} THEN NULL ELSE :reason END,
+     resume_to = CASE WHEN ${isInterrupted} THEN :dismissed END,
+     resume_reason = CASE WHEN ${isInterrupted} THEN :reason END`,
+    { dismissed: AFTER_DISMISSAL, waiting: statesOf("person"), reason: storableText(reason) },
   )
-  return rows.map(({ id }: { id: string }) => id)
 }
 
 /**
@@ -162,21 +165,10 @@ export async function refundReviews(
   ids: string[],
   reason: string,
 ): Promise<string[]> {
-  const { rows } = await db.raw(
-    `WITH refunded AS (
-       UPDATE stripe_payment
-          SET status = :refunding, status_since = clock_timestamp(), reason = :reason,
-              attempts = 0, last_error = NULL, due_at = clock_timestamp(),
-              claim = NULL, claimed_by = NULL, claimed_until = NULL, updated_at = now()
-        WHERE id = ANY(:ids) AND status = ANY(:refunded) AND order_id IS NULL AND deleted_at IS NULL
-        RETURNING id, status)
-     INSERT INTO stripe_timeline (payment_intent_id, kind, actor, status, text)
-     SELECT id, 'action', :person, status, 'To be refunded: ' || :reason FROM refunded
-     RETURNING payment_intent_id AS id`,
-    {
-      ...{ refunding: AFTER_REFUND, refunded: REFUNDED },
-      ...{ reason: storableText(reason), person, ids: ids.map(storableText) },
-    },
+  return await act(
+    db,
+    { person, ids, text: `To be refunded: ${reason}`, where: "status = ANY(:refunded) AND order_id IS NULL" },
+    "status = :refunding, reason = :reason, due_at = clock_timestamp()",
+    { refunding: AFTER_REFUND, refunded: REFUNDED, reason: storableText(reason) },
   )
-  return rows.map(({ id }: { id: string }) => id)
 }

@@ -82,9 +82,7 @@ export const de: Words = {
     dismissed: ["Beiseite gelegt", "Ein Mensch hat entschieden, dass nichts zu tun bleibt."],
   },
   payment: {
-    back: "Stripe-Zahlungen",
     notFound: "Es gibt keine Stripe-Zahlung {{id}}",
-    why: "Warum",
     lastError: "Letzter Fehler",
     attempts: "Versuche",
     next: "Nächster Versuch",
@@ -108,7 +106,6 @@ export const de: Words = {
     deliveries_one: "einmal zugestellt",
     deliveries_other: "{{count}}-mal zugestellt",
     fetched: "abgeholt",
-    show: "Zeigen",
     testMode: "Testmodus",
   },
   kindsOfLines: {

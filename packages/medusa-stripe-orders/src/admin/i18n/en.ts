@@ -69,9 +69,7 @@ export const en = {
     dismissed: ["Dismissed", "A person decided that nothing is left to do."],
   },
   payment: {
-    back: "Stripe payments",
     notFound: "There is no Stripe payment {{id}}",
-    why: "Why",
     lastError: "Last error",
     attempts: "Attempts",
     next: "Tried again",
@@ -95,7 +93,6 @@ export const en = {
     deliveries_one: "delivered once",
     deliveries_other: "delivered {{count}} times",
     fetched: "fetched",
-    show: "Show",
     testMode: "Test mode",
   },
   kindsOfLines: {

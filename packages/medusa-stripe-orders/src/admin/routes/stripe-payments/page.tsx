@@ -14,7 +14,7 @@ import {
   Text,
   useDataTable,
 } from "@medusajs/ui"
-import { useEffect, useMemo, useState } from "react"
+import { useEffect, useState } from "react"
 import { useNavigate, useSearchParams } from "react-router-dom"
 import type { PaymentAction } from "../../../payments/actions"
 import { PAYMENT_KINDS, type PaymentKind } from "../../../payments/kinds"
@@ -67,7 +67,6 @@ export default function StripePaymentsPage() {
                 heading: t(isNarrowed ? "payments.none" : "payments.empty"),
                 description: t(isNarrowed ? "payments.noneText" : "payments.emptyText"),
               },
-              filtered: { heading: t("payments.none"), description: t("payments.noneText") },
             }}
           />
         )}
@@ -288,16 +287,12 @@ function useColumns() {
 
 function useCommands(ask: (action: PaymentAction, ids: string[]) => void) {
   const { t } = useWords()
-  return useMemo(
-    () =>
-      (Object.keys(SHORTCUTS) as PaymentAction[]).map((action) =>
-        command.command({
-          label: t(`actions.${action}.name`),
-          shortcut: SHORTCUTS[action],
-          action: (selection) => ask(action, Object.keys(selection)),
-        }),
-      ),
-    [t, ask],
+  return (Object.keys(SHORTCUTS) as PaymentAction[]).map((action) =>
+    command.command({
+      label: t(`actions.${action}.name`),
+      shortcut: SHORTCUTS[action],
+      action: (selection) => ask(action, Object.keys(selection)),
+    }),
   )
 }
 
